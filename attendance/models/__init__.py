@@ -1,0 +1,23 @@
+from attendance.models.cases import Flag, OutreachAttempt
+from attendance.models.records import AttendanceRecord, CreditRule
+from attendance.models.reports import (
+    ComplianceReport,
+    JobTick,
+    NightlyRun,
+    ReportDelivery,
+)
+from attendance.models.standards import AbsenceRule, Standard, WeekResult
+
+__all__ = [
+    "AbsenceRule",
+    "AttendanceRecord",
+    "ComplianceReport",
+    "CreditRule",
+    "Flag",
+    "JobTick",
+    "NightlyRun",
+    "OutreachAttempt",
+    "ReportDelivery",
+    "Standard",
+    "WeekResult",
+]

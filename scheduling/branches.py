@@ -1,0 +1,86 @@
+"""What "own rows" means for the tables of this floor (see iop_clinic/accounts/visibility.py).
+
+A session is a therapist's own when they have a part in it (a substitute: while covering), a group
+when they lead one of its blocks, an episode also when it is booked in an own session or sits in an
+own group.
+"""
+
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
+
+from iop_clinic.accounts.visibility import Scope, own_rows, visible, whole_clinic
+from patients.models import Episode
+from scheduling.models import (
+    Booking,
+    Group,
+    GroupMembership,
+    Session,
+    SessionStaff,
+    WeeklyBlock,
+)
+
+own_rows(
+    "scheduling.Room", "scheduling.SessionType", "scheduling.Closure", "scheduling.TimeOff"
+)(whole_clinic)
+
+
+def _led_blocks(scope: Scope) -> Q:
+    led = Q(facilitator__in=scope.therapist_ids) | Q(co_facilitator__in=scope.therapist_ids)
+    return led & (Q(valid_until__isnull=True) | Q(valid_until__gte=timezone.now().date()))
+
+
+@own_rows("scheduling.Session")
+def sessions_i_lead(scope: Scope) -> Q:
+    parts = SessionStaff.objects.with_access().filter(therapist__in=scope.therapist_ids)
+    return Q(Exists(parts.filter(session=OuterRef("pk"))))
+
+
+@own_rows("scheduling.SessionStaff")
+def staff_of_my_sessions(scope: Scope) -> Q:
+    return Q(Exists(Session.objects.filter(sessions_i_lead(scope), pk=OuterRef("session"))))
+
+
+@own_rows("scheduling.Group")
+def groups_i_lead(scope: Scope) -> Q:
+    return Q(Exists(WeeklyBlock.objects.filter(_led_blocks(scope), group=OuterRef("pk"))))
+
+
+@own_rows("scheduling.WeeklyBlock")
+def my_blocks(scope: Scope) -> Q:
+    return _led_blocks(scope)
+
+
+@own_rows("scheduling.GroupMembership", "scheduling.WaitlistEntry")
+def of_my_groups(scope: Scope) -> Q:
+    return Q(Exists(Group.objects.filter(groups_i_lead(scope), pk=OuterRef("group"))))
+
+
+@own_rows("patients.Episode")
+def episodes_in_my_groups(scope: Scope) -> Q:
+    today = timezone.now().date()
+    members = GroupMembership.objects.filter(
+        Q(ends_on__isnull=True) | Q(ends_on__gte=today), of_my_groups(scope)
+    )
+    return Q(Exists(members.filter(episode=OuterRef("pk"))))
+
+
+@own_rows("patients.Episode")
+def episodes_in_my_sessions(scope: Scope) -> Q:
+    booked = Booking.objects.filter(
+        Exists(Session.objects.filter(sessions_i_lead(scope), pk=OuterRef("session")))
+    )
+    return Q(Exists(booked.filter(episode=OuterRef("pk"))))
+
+
+@own_rows("scheduling.Booking")
+def bookings_of_my_sessions_or_patients(scope: Scope) -> Q:
+    sessions = Session.objects.filter(sessions_i_lead(scope), pk=OuterRef("session"))
+    caseload = Episode.objects.filter(
+        primary_therapist__in=scope.therapist_ids, pk=OuterRef("episode")
+    )
+    return Q(Exists(sessions)) | Q(Exists(caseload))
+
+
+@own_rows("scheduling.CallIn")
+def call_ins_of_my_episodes(scope: Scope) -> Q:
+    return Q(Exists(Episode.objects.filter(visible(Episode, scope), pk=OuterRef("episode"))))

@@ -1,0 +1,207 @@
+"""Who is expected at a session, on which seat."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.db import models
+from django.db.models import F, Q
+
+from iop_clinic.accounts.constraints import (
+    SameClinic,
+    SameValue,
+    TimeSpan,
+    Trigger,
+    same_clinic,
+)
+from iop_clinic.accounts.fields import ClinicForeignKey
+from iop_clinic.accounts.models import ClinicModel, User
+from patients.models import Episode, Patient
+from patients.validators import validate_clinical_date
+from scheduling.models.groups import GroupMembership
+from scheduling.models.sessions import Session
+from scheduling.querysets import BookingQuerySet
+
+
+class CallIn(ClinicModel):
+    """A patient's notice of absence for inclusive local dates; the facts of R17."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    episode = ClinicForeignKey(Episode, related_name="call_ins")
+    from_date = models.DateField(validators=[validate_clinical_date])
+    to_date = models.DateField(validators=[validate_clinical_date])
+    reason = models.CharField(max_length=20)
+    note = models.CharField(max_length=200, blank=True)
+    notified_at = models.DateTimeField()
+    taken_by = models.ForeignKey(User, models.PROTECT, related_name="+", db_index=False)
+
+    class Meta(ClinicModel.Meta):
+        ordering = ("-from_date",)
+        constraints: ClassVar = [
+            *ClinicModel.Meta.constraints,
+            *same_clinic("callin", "episode"),
+            models.CheckConstraint(
+                name="callin_dates_in_order",
+                condition=Q(to_date__gte=F("from_date")),
+                violation_error_message="The call-in ends before it starts.",
+            ),
+        ]
+        indexes: ClassVar = [models.Index(fields=["clinic", "episode"], name="callin_by_episode")]
+
+    def __str__(self) -> str:
+        return f"Call-in for {self.from_date}"
+
+
+class Booking(ClinicModel):
+    """An episode expected at a session. Times and `live` are the session's own, by cascade.
+
+    `booked` holds the seat; `released`: the patient gave notice, the seat is free, still expected;
+    `withdrawn`: the clinic or the plan changed, counts nowhere. `nested_in` is the booking that a
+    short visit (prescriber, drug screen) lies inside: the only overlap a patient may have.
+    """
+
+    class State(models.TextChoices):
+        BOOKED = "booked", "Booked"
+        RELEASED = "released", "Released"
+        WITHDRAWN = "withdrawn", "Withdrawn"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    session = ClinicForeignKey(Session, related_name="bookings")
+    episode = ClinicForeignKey(Episode, related_name="bookings")
+    patient = ClinicForeignKey(Patient, related_name="bookings")
+    membership = ClinicForeignKey(
+        GroupMembership, null=True, blank=True, related_name="bookings"
+    )
+    seat = models.PositiveSmallIntegerField()
+    state = models.CharField(max_length=10, choices=State.choices, default=State.BOOKED)
+    starts_at = models.DateTimeField(editable=False)
+    ends_at = models.DateTimeField(editable=False)
+    live = models.BooleanField(editable=False)
+    released_at = models.DateTimeField(null=True, blank=True)
+    call_in = ClinicForeignKey(CallIn, null=True, blank=True, related_name="bookings")
+    withdrawn_reason = models.CharField(max_length=200, blank=True)
+    makes_up = ClinicForeignKey(
+        "self", null=True, blank=True, related_name="made_up_by", help_text="The missed booking."
+    )
+    nested_in = ClinicForeignKey("self", null=True, blank=True, related_name="nested")
+    outer_starts_at = models.DateTimeField(null=True, blank=True, editable=False)
+    outer_ends_at = models.DateTimeField(null=True, blank=True, editable=False)
+    overflow_reason = models.CharField(max_length=200, blank=True)
+    overflow_by = models.ForeignKey(
+        User, models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
+    version = models.PositiveIntegerField(default=1)
+
+    objects = BookingQuerySet.as_manager()
+
+    class Meta(ClinicModel.Meta):
+        ordering = ("session", "seat", "id")
+        constraints: ClassVar = [
+            *ClinicModel.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["clinic", "id", "patient", "starts_at", "ends_at"],
+                name="booking_when_key",
+            ),
+            SameClinic(
+                field="session",
+                name="booking_session_same_clinic",
+                copies={"starts_at": "starts_at", "ends_at": "ends_at", "live": "live"},
+            ),
+            SameClinic(
+                field="episode", name="booking_episode_same_clinic", copies={"patient": "patient"}
+            ),
+            SameClinic(
+                field="nested_in",
+                name="booking_nested_in_same_clinic",
+                copies={
+                    "patient": "patient",
+                    "outer_starts_at": "starts_at",
+                    "outer_ends_at": "ends_at",
+                },
+            ),
+            # `patient` needs no key of its own: the episode's key carries it.
+            *same_clinic("booking", "membership", "call_in", "makes_up"),
+            models.UniqueConstraint(
+                fields=["session", "episode"],
+                name="booking_once_per_session",
+                violation_error_code="already_booked",
+                violation_error_message="The patient is already on this roster.",
+            ),
+            models.CheckConstraint(
+                name="booking_state_known",
+                condition=Q(state__in=["booked", "released", "withdrawn"]),
+            ),
+            models.CheckConstraint(
+                name="booking_seat_1_to_200", condition=Q(seat__range=(1, 200))
+            ),
+            models.CheckConstraint(
+                name="booking_released_has_time",
+                condition=~Q(state="released") | Q(released_at__isnull=False),
+                violation_error_message="A released booking needs the time of the notice.",
+            ),
+            models.CheckConstraint(
+                name="booking_withdrawn_has_reason",
+                condition=~Q(state="withdrawn") | ~Q(withdrawn_reason=""),
+                violation_error_message="A withdrawn booking needs a reason.",
+            ),
+            models.CheckConstraint(
+                name="booking_overflow_has_author",
+                condition=Q(overflow_reason="", overflow_by__isnull=True)
+                | (~Q(overflow_reason="") & Q(overflow_by__isnull=False)),
+                violation_error_message="A seat above capacity needs a reason and an author.",
+            ),
+            models.CheckConstraint(
+                name="booking_nested_inside_outer",
+                condition=Q(
+                    nested_in__isnull=True,
+                    outer_starts_at__isnull=True,
+                    outer_ends_at__isnull=True,
+                )
+                | Q(
+                    nested_in__isnull=False,
+                    outer_starts_at__lte=F("starts_at"),
+                    outer_ends_at__gte=F("ends_at"),
+                ),
+                violation_error_message="A nested visit lies inside the session it interrupts.",
+            ),
+            ExclusionConstraint(
+                name="booking_seat_taken_once",
+                expressions=[(SameValue("session"), "&&"), (SameValue("seat"), "&&")],
+                condition=Q(live=True, state="booked"),
+                deferrable=models.Deferrable.IMMEDIATE,
+                violation_error_code="session_full",
+                violation_error_message="The seat is taken.",
+            ),
+            ExclusionConstraint(
+                name="booking_patient_free",
+                expressions=[(SameValue("patient"), "&&"), (TimeSpan(), "&&")],
+                condition=Q(live=True, state="booked", nested_in__isnull=True),
+                deferrable=models.Deferrable.IMMEDIATE,
+                violation_error_code="patient_busy",
+                violation_error_message="The patient is booked elsewhere at this time.",
+            ),
+            ExclusionConstraint(
+                name="booking_patient_free_nested",
+                expressions=[(SameValue("patient"), "&&"), (TimeSpan(), "&&")],
+                condition=Q(live=True, state="booked", nested_in__isnull=False),
+                deferrable=models.Deferrable.IMMEDIATE,
+                violation_error_code="patient_busy",
+                violation_error_message="The patient has another visit at this time.",
+            ),
+            Trigger(
+                name="booking_within_capacity",
+                function="scheduling_booking_seat",
+                events="BEFORE INSERT OR UPDATE OF seat, state, session_id, overflow_reason",
+                violation_error_code="session_full",
+                violation_error_message="The session is full.",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["clinic", "episode", "starts_at"], name="booking_by_episode"),
+            models.Index(fields=["clinic", "starts_at"], name="booking_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Seat {self.seat}, {self.get_state_display().lower()}"

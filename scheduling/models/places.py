@@ -1,0 +1,141 @@
+"""Rooms, session types, and when the clinic or a therapist is away."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Lower
+
+from iop_clinic.accounts.constraints import SameClinic, same_clinic
+from iop_clinic.accounts.fields import ClinicForeignKey
+from iop_clinic.accounts.models import ClinicModel, Therapist
+from patients.validators import validate_clinical_date
+
+
+class Room(ClinicModel):
+    name = models.CharField(max_length=60)
+    seats = models.PositiveSmallIntegerField(default=12)
+    active = models.BooleanField(default=True)
+
+    class Meta(ClinicModel.Meta):
+        ordering = (Lower("name"),)
+        constraints: ClassVar = [
+            *ClinicModel.Meta.constraints,
+            models.UniqueConstraint(
+                "clinic",
+                Lower("name"),
+                name="room_name_unique",
+                violation_error_message="The clinic already has a room of this name.",
+            ),
+            models.CheckConstraint(
+                name="room_has_seats",
+                condition=Q(seats__gte=1),
+                violation_error_message="A room has at least one seat.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SessionType(ClinicModel):
+    """What kind of service a session is, and whether its minutes count as treatment (R8)."""
+
+    class Kind(models.TextChoices):
+        GROUP = "group", "Group"
+        INDIVIDUAL = "individual", "Individual"
+        FAMILY = "family", "Family"
+        MULTI_FAMILY = "multi_family", "Multi-family"
+        EDUCATION = "education", "Education"
+        PRESCRIBER = "prescriber", "Prescriber visit"
+        CASE_MANAGEMENT = "case_management", "Case management"
+        DRUG_SCREEN = "drug_screen", "Drug screen"
+        OTHER = "other", "Other"
+
+    name = models.CharField(max_length=60)
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    creditable = models.BooleanField(default=True, help_text="Its minutes count as treatment.")
+    ceiling = models.PositiveSmallIntegerField(
+        default=15, help_text="Most seats a session of this type may ever have."
+    )
+    active = models.BooleanField(default=True)
+
+    class Meta(ClinicModel.Meta):
+        ordering = ("name",)
+        constraints: ClassVar = [
+            *ClinicModel.Meta.constraints,
+            models.UniqueConstraint(
+                "clinic",
+                Lower("name"),
+                name="sessiontype_name_unique",
+                violation_error_message="The clinic already has a session type of this name.",
+            ),
+            models.CheckConstraint(
+                name="sessiontype_ceiling_1_to_200", condition=Q(ceiling__range=(1, 200))
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Closure(ClinicModel):
+    """Local dates, or a part of each, on which the clinic or one room is closed."""
+
+    starts_on = models.DateField(validators=[validate_clinical_date])
+    ends_on = models.DateField(validators=[validate_clinical_date])
+    from_time = models.TimeField(null=True, blank=True, help_text="Empty: from opening.")
+    to_time = models.TimeField(null=True, blank=True, help_text="Empty: until closing.")
+    room = ClinicForeignKey(Room, null=True, blank=True, related_name="closures")
+    reason = models.CharField(max_length=120)
+
+    class Meta(ClinicModel.Meta):
+        ordering = ("-starts_on",)
+        constraints: ClassVar = [
+            *ClinicModel.Meta.constraints,
+            *same_clinic("closure", "room"),
+            models.CheckConstraint(
+                name="closure_ends_after_start",
+                condition=Q(ends_on__gte=F("starts_on")),
+                violation_error_message="The closure ends before it starts.",
+            ),
+            models.CheckConstraint(
+                name="closure_times_in_order",
+                condition=Q(from_time__isnull=True)
+                | Q(to_time__isnull=True)
+                | Q(to_time__gt=F("from_time")),
+                violation_error_message="The closure's times are in the wrong order.",
+            ),
+        ]
+        indexes: ClassVar = [models.Index(fields=["clinic", "ends_on"], name="closure_by_date")]
+
+    def __str__(self) -> str:
+        return f"{self.reason}, {self.starts_on}"
+
+
+class TimeOff(ClinicModel):
+    """Instants at which a therapist does not work."""
+
+    therapist = ClinicForeignKey(Therapist, models.CASCADE, related_name="time_off")
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    reason = models.CharField(max_length=120, blank=True)
+
+    class Meta(ClinicModel.Meta):
+        ordering = ("-starts_at",)
+        verbose_name_plural = "time off"
+        constraints: ClassVar = [
+            *ClinicModel.Meta.constraints,
+            SameClinic(field="therapist", name="timeoff_therapist_same_clinic"),
+            models.CheckConstraint(
+                name="timeoff_ends_after_start",
+                condition=Q(ends_at__gt=F("starts_at")),
+                violation_error_message="The time off ends before it starts.",
+            ),
+        ]
+        indexes: ClassVar = [models.Index(fields=["clinic", "ends_at"], name="timeoff_by_end")]
+
+    def __str__(self) -> str:
+        return f"{self.therapist} off from {self.starts_at:%Y-%m-%d}"
