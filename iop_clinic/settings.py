@@ -6,6 +6,7 @@ under `.local/`. In production a missing value stops the start with a sentence t
 set, because a typo must never start an empty clinic.
 """
 
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -161,6 +162,8 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+if MODE == "test":  # tests sign in hundreds of people; the real hash would be most of their time
+    PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGIN_URL = "admin:login"
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_COOKIE_AGE = 12 * 60 * 60
@@ -213,7 +216,10 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="IOP Clinic <noreply@
 
 CELERY_BROKER_URL = redis_database(1, for_celery=True)
 CELERY_TASK_DEFAULT_QUEUE = TEST_RUN if MODE == "test" else "celery"
-CELERY_BROKER_TRANSPORT_OPTIONS = {"health_check_interval": 25}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "health_check_interval": 25,
+    "socket_connect_timeout": 5,  # seconds; a silent broker must not hold up whoever queues work
+}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ALWAYS_EAGER = env.bool("CELERY_TASK_ALWAYS_EAGER", default=False)
@@ -242,18 +248,54 @@ CELERY_BEAT_SCHEDULE = {
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "knox.auth.TokenAuthentication",
+        "iop_clinic.accounts.api.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "NUM_PROXIES": env.int("NUM_PROXIES", default=0),
+    "DEFAULT_PARSER_CLASSES": ["iop_clinic.accounts.api.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "iop_clinic.accounts.api.schema.Schema",
+    "EXCEPTION_HANDLER": "iop_clinic.accounts.api.problems.exception_handler",
+    "NUM_PROXIES": env.int("NUM_PROXIES", default=0),  # 0: X-Forwarded-For is not believed
+    "URL_FORMAT_OVERRIDE": None,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
-REST_KNOX = {"TOKEN_TTL": None, "AUTH_HEADER_PREFIX": "Bearer"}
+KNOX_TOKEN_MODEL = "accounts.Device"  # noqa: S105  a model's name
+MIGRATION_MODULES = {"knox": None}  # its own table would stay empty, and tests could not flush
+REST_KNOX = {
+    "TOKEN_TTL": timedelta(days=env.int("TOKEN_DAYS", default=30)),
+    "AUTH_HEADER_PREFIX": "Bearer",
+}
+# Attempts to get a token with a wrong password, in so many seconds: by name, by address. A clinic's
+# tablets share one address.
+TOKEN_ATTEMPTS = {"name": (10, 900), "address": (60, 900)}
 SPECTACULAR_SETTINGS = {
     "TITLE": "IOP Clinic",
+    "DESCRIPTION": "Attendance and compliance for Intensive Outpatient Programs. See docs/api.md.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": "/api/v1/",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PUBLIC": True,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "Role": "iop_clinic.accounts.roles.Role",
+        "StaffRole": "scheduling.models.SessionStaff.Role",
+        "SessionState": "attendance.api.sessions.STATES",
+        "BookingState": "scheduling.models.Booking.State",
+        "CaseState": "attendance.models.Flag.State",
+        "WeekStatus": "attendance.api.weeks.WEEK_STATUSES",
+        "AttendanceStatus": "attendance.api.shapes.STATUSES",
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "iop_clinic.accounts.api.schema.describe_problems",
+    ],
 }
 
 # --- logging ---------------------------------------------------------------------------------
@@ -261,7 +303,14 @@ SPECTACULAR_SETTINGS = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "formatters": {
+        "line": {
+            "()": "iop_clinic.logs.PrivateFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
+        }
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    # Scanners ask for other hosts all day; the 400 is answer enough.
+    "loggers": {"django.security.DisallowedHost": {"handlers": [], "propagate": False}},
 }

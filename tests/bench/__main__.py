@@ -1,0 +1,5 @@
+"""`make bench`: how fast a night is over many clinics."""
+
+import sys
+
+sys.exit("No benchmark yet.")

@@ -1,0 +1,92 @@
+"""What every test shares: the servers, chosen before the settings are loaded, and a few fixtures.
+
+`smtp_sink` is a real SMTP server, `celery_worker_process` a real worker on the test database.
+"""
+
+import os
+
+from tests import services
+
+services.provide(os.environ)
+os.environ["DJANGO_SETTINGS_MODULE"] = "iop_clinic.settings"
+
+# The imports below need the addresses chosen above.
+from collections.abc import Callable, Iterator  # noqa: E402
+from typing import Any  # noqa: E402
+
+import django  # noqa: E402
+import pytest  # noqa: E402
+
+django.setup()
+
+from django.db import connection  # noqa: E402
+
+from tests.mail import SmtpSink  # noqa: E402
+from tests.workers import WorkerProcess, purge  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def _smtp_server() -> Iterator[SmtpSink]:
+    sink = SmtpSink()
+    yield sink
+    sink.close()
+
+
+@pytest.fixture
+def smtp_sink(_smtp_server: SmtpSink, settings: Any) -> Iterator[SmtpSink]:
+    """A real SMTP server that this process and the worker send to; empty at the start."""
+    _smtp_server.reset()
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST = _smtp_server.host
+    settings.EMAIL_PORT = _smtp_server.port
+    yield _smtp_server
+    _smtp_server.reset()
+
+
+@pytest.fixture(scope="session")
+def _shared_worker(
+    django_db_setup: None, django_db_blocker: Any, _smtp_server: SmtpSink
+) -> Iterator[list[WorkerProcess]]:
+    """One worker for the whole run, started by the first test that needs it."""
+    kept: list[WorkerProcess] = []
+    yield kept
+    for worker in kept:
+        worker.stop()
+
+
+@pytest.fixture
+def celery_worker_process(
+    transactional_db: None, _shared_worker: list[WorkerProcess], smtp_sink: SmtpSink
+) -> Iterator[WorkerProcess]:
+    """A real worker process that is idle before and after the test.
+
+    A test may kill it; the next one gets a new one. Tasks see committed rows only.
+    """
+    if _shared_worker and _shared_worker[0].process.poll() is not None:  # type: ignore[union-attr]
+        _shared_worker.clear()
+    purge()
+    if not _shared_worker:
+        _shared_worker.append(WorkerProcess(connection.settings_dict, smtp_port=smtp_sink.port))
+    worker = _shared_worker[0]
+    yield worker
+    purge()
+    if worker.process and worker.process.poll() is None:
+        worker.wait_until_idle()
+
+
+@pytest.fixture
+def start_celery_worker(
+    transactional_db: None, smtp_sink: SmtpSink
+) -> Iterator[Callable[..., WorkerProcess]]:
+    """A function that starts one more worker, for tests that kill workers or race them."""
+    started: list[WorkerProcess] = []
+
+    def start(**options: Any) -> WorkerProcess:
+        worker = WorkerProcess(connection.settings_dict, smtp_port=smtp_sink.port, **options)
+        started.append(worker)
+        return worker
+
+    yield start
+    for worker in started:
+        worker.stop()
+    purge()

@@ -1,0 +1,66 @@
+"""The shared fixtures themselves: a real worker and a real mail server."""
+
+import smtplib
+
+import pytest
+from django.core.mail import EmailMessage, send_mail
+
+from iop_clinic.celery import app
+from tests.project.processes import wait_for
+
+
+def send(to: str = "a@example.com") -> None:
+    send_mail("Hello", "text", None, [to])
+
+
+def test_the_sink_keeps_what_django_sends(smtp_sink):
+    EmailMessage("Hello", "text", to=["a@example.com", "b@example.com"]).send()
+
+    (message,) = smtp_sink.messages
+    assert message["Subject"] == "Hello"
+    assert smtp_sink.recipients == [["a@example.com", "b@example.com"]]
+
+
+def test_the_sink_refuses_an_address_on_request(smtp_sink):
+    smtp_sink.refuse("a@example.com", "450 Try later")
+
+    with pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
+        send("a@example.com")
+    send("b@example.com")
+
+    assert refused.value.recipients["a@example.com"][0] == 450
+    assert len(smtp_sink.messages) == 1
+
+
+def test_the_sink_hangs_on_request(smtp_sink, settings):
+    settings.EMAIL_TIMEOUT = 0.2
+    smtp_sink.hang(1)
+
+    with pytest.raises(OSError, match="timed out"):
+        send()
+
+
+def test_the_sink_takes_a_message_and_drops_the_line_on_request(smtp_sink):
+    smtp_sink.drop()
+
+    with pytest.raises(smtplib.SMTPServerDisconnected):
+        send()
+
+    assert len(smtp_sink.messages) == 1
+
+
+def test_the_worker_runs_what_is_queued(celery_worker_process):
+    app.send_task("celery.accumulate", args=[1, 2])
+
+    wait_for(lambda: "celery.accumulate" in celery_worker_process.log, "received")
+    celery_worker_process.wait_until_idle()
+
+    assert "succeeded" in celery_worker_process.log
+
+
+def test_a_killed_worker_is_replaced_for_the_next_test(celery_worker_process):
+    celery_worker_process.kill()
+
+
+def test_the_next_test_has_a_living_worker(celery_worker_process):
+    assert celery_worker_process.process.poll() is None
