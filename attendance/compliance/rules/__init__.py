@@ -1,0 +1,1 @@
+"""Pure arithmetic of compliance: weeks, absences, the hours case, severities."""

@@ -1,0 +1,114 @@
+"""Local dates and weeks of a clinic: the only place that knows where a week begins.
+
+A week is seven local dates of the clinic, from whichever weekday the clinic starts it on. It is
+never derived from a UTC date: a Sunday 18:00 session in Los Angeles is already Monday in UTC.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+MONDAY, SUNDAY = 0, 6
+DAYS_IN_WEEK = 7
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Week:
+    """Seven consecutive local dates, named by the first."""
+
+    start: date
+
+    @property
+    def end(self) -> date:
+        """The last local date, inclusive."""
+        return self.start + 6 * _DAY
+
+    @property
+    def label(self) -> str:
+        """Inclusive dates: "Mar 2 – Mar 8, 2026", with both years where they differ."""
+        first = _day_label(self.start, with_year=self.start.year != self.end.year)
+        return f"{first} – {_day_label(self.end, with_year=True)}"
+
+    def __str__(self) -> str:
+        return self.label
+
+    def __contains__(self, day: date) -> bool:
+        """Whether a local date lies in the week; an instant has none without a zone."""
+        if isinstance(day, datetime):
+            raise TypeError("an instant has no local date: ask local_date(instant, zone) first")
+        return self.start <= day <= self.end
+
+    def contains(self, moment: date, zone: tzinfo | None = None) -> bool:
+        """Whether a local date, or an instant seen from `zone`, lies in the week."""
+        return _as_local_date(moment, zone) in self
+
+    def days(self) -> tuple[date, ...]:
+        return tuple(self.start + n * _DAY for n in range(DAYS_IN_WEEK))
+
+    def instants(self, zone: tzinfo) -> tuple[datetime, datetime]:
+        """The week in UTC, half-open; 167 or 169 hours long when the clocks change in it."""
+        return day_instants(self.start, zone)[0], day_instants(self.end, zone)[1]
+
+    def shifted(self, weeks: int) -> "Week":
+        """The week so many weeks later, or earlier when negative."""
+        return Week(self.start + weeks * DAYS_IN_WEEK * _DAY)
+
+
+def local_date(instant: datetime, zone: tzinfo) -> date:
+    """The date on the clinic's wall calendar at an instant. A naive datetime is a ValueError."""
+    if instant.utcoffset() is None:
+        raise ValueError("a naive datetime has no instant: give it a zone at the edge")
+    return instant.astimezone(zone).date()
+
+
+def week_of(moment: date, *, week_start: int, zone: tzinfo | None = None) -> Week:
+    """The week that holds a local date, or an instant seen from `zone`.
+
+    `week_start` counts from 0 = Monday to 6 = Sunday. An instant without a zone is a TypeError.
+    """
+    if not MONDAY <= week_start <= SUNDAY:
+        raise ValueError(f"week_start runs from 0 (Monday) to 6 (Sunday), not {week_start}")
+    day = _as_local_date(moment, zone)
+    return Week(day - (day.weekday() - week_start) % DAYS_IN_WEEK * _DAY)
+
+
+def weeks_touching(first: date, last: date, *, week_start: int) -> Iterator[Week]:
+    """Every week with a day between two local dates, both inclusive, oldest first."""
+    week = week_of(first, week_start=week_start)
+    while week.start <= last:
+        yield week
+        week = week.shifted(1)
+
+
+def day_instants(day: date, zone: tzinfo) -> tuple[datetime, datetime]:
+    """A local date in UTC, half-open; 23 or 25 hours long when the clocks change in it."""
+    return _first_instant(day, zone), _first_instant(day + _DAY, zone)
+
+
+def hours_and_minutes(minutes: int) -> str:
+    """Minutes as staff say them: "6 h 50", "9 h", "9 h 05", "50 min"."""
+    sign = "-" if minutes < 0 else ""
+    hours, rest = divmod(abs(minutes), 60)
+    if not hours:
+        return f"{sign}{rest} min"
+    return f"{sign}{hours} h {rest:02}" if rest else f"{sign}{hours} h"
+
+
+def _first_instant(day: date, zone: tzinfo) -> datetime:
+    # Where midnight is skipped, fold=0 reads it with the offset before the change: that is the
+    # instant of the change itself. Where it happens twice, fold=0 is the first. Both are right.
+    return datetime.combine(day, time.min, tzinfo=zone).astimezone(UTC)
+
+
+def _as_local_date(moment: date, zone: tzinfo | None) -> date:
+    # A datetime is a date to isinstance() and to mypy: it must be asked about first.
+    if not isinstance(moment, datetime):
+        return moment
+    if zone is None:
+        raise TypeError("an instant lies in a week only as seen from a zone")
+    return local_date(moment, zone)
+
+
+def _day_label(day: date, *, with_year: bool) -> str:
+    return f"{day:%b} {day.day}" + (f", {day.year}" if with_year else "")
