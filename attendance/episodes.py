@@ -1,0 +1,197 @@
+"""What ends with an episode of care: one step for everything a patient leaves behind."""
+
+from __future__ import annotations
+
+import datetime
+
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from attendance.models import Flag, NightlyRun
+from iop_clinic.accounts.acting import Job, Refused, service
+from iop_clinic.accounts.models import User
+from patients.models import Episode, EpisodeHold, Patient, TreatmentPlan
+from scheduling.locks import lock
+from scheduling.models import (
+    Booking,
+    Group,
+    GroupMembership,
+    Session,
+    WaitlistEntry,
+    WeeklyBlock,
+)
+from scheduling.services.bookings import withdraw_all
+
+Reason = Episode.DischargeReason
+LEFT = "Discharged"
+
+
+@service
+def discharge(
+    *,
+    episode: Episode,
+    discharged_on: datetime.date,
+    reason: str,
+    by: User | Job,
+    note: str = "",
+    now: datetime.datetime | None = None,
+) -> Episode:
+    """End an episode on a local date, the last one inside it, with everything that hangs on it.
+
+    Plan, group seats, standing sessions and holds end that day; what would begin later is taken
+    back; bookings after it are withdrawn, and sessions held for this patient alone cancelled; the
+    patient leaves the waitlists; open cases close with the outcome "discharged". A death is noted
+    with the patient and stops every rule and call. Nothing discharges by itself (R22).
+
+    Raises Refused `not_active` when discharged already, `discharge_reason`, `discharge_in_future`,
+    `discharge_before_admission`, or `attended_after_discharge` with the `dates`.
+    """
+    now = now or timezone.now()
+    _lock_all(episode, discharged_on)
+    episode.refresh_from_db()
+    _check(episode, discharged_on, reason, now)
+    episode.state, episode.discharged_on = Episode.State.DISCHARGED, discharged_on
+    episode.discharge_reason, episode.discharge_note = reason, note
+    episode.version += 1
+    episode.save()
+    _end_plans_and_holds(episode, discharged_on)
+    _empty_the_calendar(episode, discharged_on, now)
+    _leave_groups(episode, discharged_on)
+    if reason == Reason.DECEASED:
+        Patient.objects.filter(pk=episode.patient_id, deceased_on__isnull=True).update(
+            deceased_on=discharged_on, version=F("version") + 1
+        )
+    _settle_cases(episode, discharged_on, by=by, now=now)
+    return episode
+
+
+def _check(
+    episode: Episode, discharged_on: datetime.date, reason: str, now: datetime.datetime
+) -> None:
+    if episode.state == Episode.State.DISCHARGED:
+        raise Refused("not_active", "The episode has ended already.")
+    if reason not in Reason.values:
+        raise Refused("discharge_reason", "Choose why the patient leaves.", field="reason")
+    if discharged_on > timezone.localdate(now, episode.clinic.tz):
+        message = "The discharge lies in the future."
+        raise Refused("discharge_in_future", message, field="discharged_on")
+    if discharged_on < (episode.admitted_on or episode.referred_on):
+        message = "The discharge lies before the admission."
+        raise Refused("discharge_before_admission", message, field="discharged_on")
+    came = _bookings_after(episode, discharged_on).filter(attendance__attended=True)
+    dates = sorted(set(came.values_list("session__local_date", flat=True)))
+    if dates:
+        raise Refused(
+            "attended_after_discharge",
+            f"The patient attended later, last on {dates[-1]}. Correct the date or the record.",
+            field="discharged_on",
+            dates=dates,
+        )
+
+
+# --- which rows -----------------------------------------------------------------------------------
+
+
+def _bookings_after(episode: Episode, day: datetime.date) -> QuerySet[Booking]:
+    return Booking.objects.exclude(state=Booking.State.WITHDRAWN).filter(
+        clinic=episode.clinic_id, episode=episode, session__local_date__gt=day
+    )
+
+
+def _sessions_of_nobody_else(episode: Episode, day: datetime.date) -> QuerySet[Session]:
+    """Sessions after a date, outside groups, that only this patient is expected at."""
+    expected = Booking.objects.exclude(state=Booking.State.WITHDRAWN).filter(session=OuterRef("pk"))
+    own = Q(Exists(expected.filter(episode=episode))) | Q(block__episode=episode)
+    return Session.objects.live().filter(
+        own,
+        ~Q(Exists(expected.exclude(episode=episode))),
+        clinic=episode.clinic_id,
+        group__isnull=True,
+        local_date__gt=day,
+        signed_at__isnull=True,
+    )
+
+
+def _lock_all(episode: Episode, day: datetime.date) -> None:
+    groups = Group.objects.filter(clinic=episode.clinic_id, memberships__episode=episode)
+    lock(
+        groups=groups.values_list("pk", flat=True),
+        sessions=_bookings_after(episode, day).values_list("session", flat=True),
+        moving=_sessions_of_nobody_else(episode, day).values_list("pk", flat=True),
+        episodes=[episode.pk],
+    )
+
+
+# --- what ends ------------------------------------------------------------------------------------
+
+
+def _end_plans_and_holds(episode: Episode, day: datetime.date) -> None:
+    later = Q(ends_on__isnull=True) | Q(ends_on__gt=day)
+    for dated in (TreatmentPlan.objects, EpisodeHold.objects):
+        rows = dated.filter(clinic=episode.clinic_id, episode=episode)
+        rows.filter(starts_on__gt=day).delete()
+        rows.filter(later).update(ends_on=day)
+
+
+def _empty_the_calendar(episode: Episode, day: datetime.date, now: datetime.datetime) -> None:
+    """Standing sessions first: what is cancelled must not be expanded again."""
+    blocks = WeeklyBlock.objects.filter(clinic=episode.clinic_id, episode=episode)
+    held = Session.objects.filter(block=OuterRef("pk"))
+    blocks.filter(~Exists(held), valid_from__gt=day, continued_by__isnull=True).delete()
+    blocks.filter(valid_from__gt=day).update(valid_until=F("valid_from"), version=F("version") + 1)
+    blocks.filter(Q(valid_until__isnull=True) | Q(valid_until__gt=day), valid_from__lte=day).update(
+        valid_until=day, version=F("version") + 1
+    )
+    alone = list(_sessions_of_nobody_else(episode, day).values_list("pk", flat=True))
+    withdraw_all(list(_bookings_after(episode, day).values_list("pk", flat=True)), reason=LEFT)
+    Session.objects.filter(pk__in=alone).update(
+        state=Session.State.CANCELLED,
+        cancelled_reason=LEFT,
+        cancelled_at=now,
+        version=F("version") + 1,
+    )
+
+
+def _leave_groups(episode: Episode, day: datetime.date) -> None:
+    seats = GroupMembership.objects.filter(clinic=episode.clinic_id, episode=episode)
+    later = list(seats.filter(starts_on__gt=day).values_list("pk", flat=True))
+    if later:
+        Booking.objects.filter(clinic=episode.clinic_id, membership__in=later).update(
+            membership=None
+        )
+        seats.filter(pk__in=later).update(transferred_from=None)
+        seats.filter(pk__in=later).delete()
+    seats.filter(Q(ends_on__isnull=True) | Q(ends_on__gt=day)).update(ends_on=day)
+    waiting = [WaitlistEntry.State.WAITING, WaitlistEntry.State.OFFERED]
+    WaitlistEntry.objects.filter(
+        clinic=episode.clinic_id, episode=episode, state__in=waiting
+    ).update(state=WaitlistEntry.State.REMOVED)
+
+
+def _settle_cases(
+    episode: Episode, day: datetime.date, *, by: User | Job, now: datetime.datetime
+) -> None:
+    """Judge days again that were judged without the discharge, then close what is left.
+
+    The discharge is the outcome, so facts that still stand do not open the cases again.
+    """
+    judged = NightlyRun.objects.filter(
+        clinic=episode.clinic_id,
+        local_date__gte=day,
+        state__in=[NightlyRun.State.EVALUATED, NightlyRun.State.FINISHED],
+    )
+    if judged.exists():
+        # Imported here: compliance stands above episodes and reads them.
+        from attendance.compliance.evaluation import reevaluate
+
+        reevaluate(clinic=episode.clinic, episode_ids=[episode.pk], by=by, now=now, since=day)
+    Flag.objects.filter(clinic=episode.clinic_id, episode=episode).exclude(
+        state__in=[Flag.State.CLOSED, Flag.State.LAPSED]
+    ).update(
+        state=Flag.State.CLOSED,
+        outcome=Flag.Outcome.DISCHARGED,
+        outcome_note=f"{LEFT}: {Reason(episode.discharge_reason).label.lower()}",
+        closed_at=now,
+        changed_at=now,
+        version=F("version") + 1,
+    )

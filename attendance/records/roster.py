@@ -1,0 +1,128 @@
+"""The roster of a session as people see it: one row a patient, with what follows from the facts."""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from dataclasses import dataclass
+from typing import Any, cast
+
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.utils import timezone
+
+from attendance.models import AttendanceRecord
+from attendance.records.facts import attendance_facts, policy_on, session_facts, spans
+from attendance.records.rules import CreditPolicy, Interval, Labels, Status, labels, status
+from patients.models import CourtReferral
+from scheduling.models import Booking, Session
+
+
+@dataclass(frozen=True, slots=True)
+class RosterRow:
+    """One expected patient. Unrecorded rows have no version, and 0 minutes.
+
+    `credited_minutes` is 0 until the session has ended: no credit is final before.
+    """
+
+    booking: uuid.UUID
+    booking_id: int
+    episode_id: int
+    patient: uuid.UUID
+    patient_name: str
+    seat: int
+    booking_state: str
+    status: Status
+    late: bool
+    left_early: bool
+    arrived_at: datetime.datetime | None
+    left_at: datetime.datetime | None
+    away: tuple[Interval, ...]
+    notified_at: datetime.datetime | None
+    absence_reason: str
+    proof: str
+    excused_override: bool | None
+    correction_reason: str
+    recorded_at: datetime.datetime | None
+    attended_minutes: int
+    credited_minutes: int
+    version: int | None
+
+
+def roster_rows(session: Session, *, now: datetime.datetime | None = None) -> list[RosterRow]:
+    """Everybody booked or released, by seat, in two statements whatever the size."""
+    now = now or timezone.now()
+    policy = policy_on(session.clinic_id, session.local_date)
+    return [_row(booking, policy, now) for booking in expected_at(session)]
+
+
+def expected_at(session: Session) -> QuerySet[Booking]:
+    """The bookings of a roster with patient, record, and what their status depends on."""
+    same_day = Booking.objects.expected().filter(
+        clinic=OuterRef("clinic"),
+        episode=OuterRef("episode"),
+        session__local_date=session.local_date,
+        # A day has at most 25 hours: the index finds a patient's bookings by their time.
+        starts_at__range=(
+            session.starts_at - datetime.timedelta(hours=25),
+            session.starts_at + datetime.timedelta(hours=25),
+        ),
+    )
+    court = CourtReferral.objects.filter(
+        Q(ends_on__isnull=True) | Q(ends_on__gte=session.local_date),
+        clinic=OuterRef("clinic"),
+        episode=OuterRef("episode"),
+        starts_on__lte=session.local_date,
+    )
+    first = same_day.order_by("starts_at").values("starts_at")[:1]
+    return (
+        Booking.objects.exclude(state=Booking.State.WITHDRAWN)
+        .filter(session=session)
+        .select_related("session__session_type", "patient", "attendance")
+        .annotate(day_starts_at=Subquery(first), court_involved=Exists(court))
+        .order_by("seat", "pk")
+    )
+
+
+def _row(booking: Booking, policy: CreditPolicy, now: datetime.datetime) -> RosterRow:
+    record = cast("AttendanceRecord | None", getattr(booking, "attendance", None))
+    session = booking.session
+    ended = session.ends_at <= now
+    return RosterRow(
+        booking=booking.public_id,
+        booking_id=booking.pk,
+        episode_id=booking.episode_id,
+        patient=booking.patient.public_id,
+        patient_name=str(booking.patient),
+        seat=booking.seat,
+        booking_state=booking.state,
+        **_judgement(booking, record, policy, now),
+        arrived_at=record.arrived_at if record else None,
+        left_at=record.left_at if record else None,
+        away=spans(record.away) if record else (),
+        notified_at=record.notified_at if record else None,
+        absence_reason=record.absence_reason if record else "",
+        proof=record.proof if record else AttendanceRecord.Proof.NONE,
+        excused_override=record.excused_override if record else None,
+        correction_reason=record.correction_reason if record else "",
+        recorded_at=record.recorded_at if record else None,
+        attended_minutes=record.attended_minutes if record and ended else 0,
+        credited_minutes=record.credited_minutes if record and ended else 0,
+        version=record.version if record else None,
+    )
+
+
+def _judgement(
+    booking: Booking, record: AttendanceRecord | None, policy: CreditPolicy, now: datetime.datetime
+) -> dict[str, Any]:
+    facts = attendance_facts(record) if record else None
+    session = session_facts(booking.session)
+    word = status(
+        session,
+        facts,
+        policy,
+        day_starts_at=booking.day_starts_at or booking.starts_at,  # type: ignore[attr-defined]
+        court_involved=booking.court_involved,  # type: ignore[attr-defined]
+        now=now,
+    )
+    came = labels(session, facts, policy) if facts else Labels()
+    return {"status": word, "late": came.late, "left_early": came.left_early}

@@ -1,0 +1,252 @@
+"""The locked sessions of one write, with everything it is checked against and computed from.
+
+A sheet is read in a fixed number of statements, whatever the size of the rosters: what never
+changes under the feet (rule, the sessions that nested visits interrupt), the locks, then bookings
+and records as they stand under the locks. Only visits nested in each other cost one more.
+"""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Exists, F, OuterRef, Q, Subquery
+from django.db.models.functions import JSONObject
+
+from attendance.models import AttendanceRecord, CreditRule, NightlyRun, WeekResult
+from attendance.records.facts import (
+    attendance_facts,
+    policy_of,
+    rules_in_force,
+    session_facts,
+)
+from attendance.records.rules import (
+    CreditPolicy,
+    Interval,
+    attended_minutes,
+    credited_minutes,
+    time_inside,
+)
+from iop_clinic.accounts.acting import Job
+from iop_clinic.accounts.models import Clinic, User
+from scheduling.locks import lock
+from scheduling.models import Booking, Session
+
+_RULE = (
+    "kind", "round_to", "min_percent", "grace_minutes", "excused_reasons", "notice_minutes",
+    "proof_hours",
+)  # fmt: skip
+_MINUTES = ["attended_minutes", "credited_minutes"]
+_WRITTEN = [
+    "attended", "arrived_at", "left_at", "away", "notified_at", "absence_reason", "proof",
+    "excused_override", "override_reason", "correction_reason", "recorded_at", "recorded_by",
+    "source", *_MINUTES, "version",
+]  # fmt: skip
+
+
+@dataclass(slots=True)
+class Sheet:
+    """Sessions of one clinic and local date, locked; their bookings with records, as they stand."""
+
+    clinic: Clinic
+    local_date: datetime.date
+    sessions: dict[int, Session]
+    bookings: list[Booking]
+    family: list[Booking]
+    policy: CreditPolicy
+    judged: bool
+    _new: list[AttendanceRecord] = field(default_factory=list)
+    _changed: dict[int, AttendanceRecord] = field(default_factory=dict)
+    _records: dict[int, AttendanceRecord] = field(default_factory=dict)
+    _removed: list[AttendanceRecord] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for booking in [*self.family, *self.bookings]:
+            record = getattr(booking, "attendance", None)
+            if record is not None:
+                self._records[booking.pk] = record
+
+    @property
+    def by_public_id(self) -> dict[uuid.UUID, Booking]:
+        return {booking.public_id: booking for booking in self.bookings}
+
+    def record_of(self, booking: Booking) -> AttendanceRecord | None:
+        return self._records.get(booking.pk)
+
+    def is_first(self, booking: Booking) -> bool:
+        """Whether this write records the booking for the first time."""
+        return any(record.booking_id == booking.pk for record in self._new)
+
+    def put(self, booking: Booking, values: dict[str, Any]) -> AttendanceRecord:
+        """Note a new or changed record of one booking; `save` writes it."""
+        record = self._records.get(booking.pk)
+        if record is None:
+            # A booking whose record was removed goes on counting, so that a version seen before
+            # the removal never fits the record that comes after it.
+            record = AttendanceRecord(
+                clinic_id=booking.clinic_id, booking=booking, version=booking.version
+            )
+            self._new.append(record)
+            self._records[booking.pk] = record
+        else:
+            record.version += 1
+            self._changed[booking.pk] = record
+        for name, value in values.items():
+            setattr(record, name, value)
+        return record
+
+    def remove(self, booking: Booking) -> None:
+        """Note that a booking goes back to unrecorded; `save` writes it."""
+        self._removed.append(self._records.pop(booking.pk))
+
+    def recompute(self) -> list[Booking]:
+        """Compute the minutes of every record anew; the bookings whose minutes change."""
+        before = set(self._changed)
+        self._recompute([booking.pk for booking in self.bookings])
+        everyone = {booking.pk: booking for booking in [*self.family, *self.bookings]}
+        return [everyone[pk] for pk in self._changed if pk not in before]
+
+    def save(self) -> None:
+        """Write what was noted, with the minutes that follow, in at most one statement each."""
+        touched = {record.booking_id for record in self._new} | set(self._changed)
+        touched |= {record.booking_id for record in self._removed}
+        self._recompute(touched)
+        if self._removed:
+            AttendanceRecord.objects.filter(pk__in=[r.pk for r in self._removed]).delete()
+        if self._new:
+            AttendanceRecord.objects.bulk_create(self._new)
+        if self._changed:
+            AttendanceRecord.objects.bulk_update(self._changed.values(), _WRITTEN)
+
+    def _recompute(self, touched: Collection[int]) -> None:
+        """Minutes of the touched bookings, and of those that a touched visit is nested in."""
+        everyone = {booking.pk: booking for booking in [*self.family, *self.bookings]}
+        nested: defaultdict[int, list[Booking]] = defaultdict(list)
+        for booking in everyone.values():
+            if booking.nested_in_id:
+                nested[booking.nested_in_id].append(booking)
+        outer = {pk for pk in (everyone[pk].nested_in_id for pk in touched) if pk is not None}
+        for pk in (set(touched) | outer) & self._records.keys():
+            self._compute(everyone[pk], nested[pk])
+
+    def _compute(self, booking: Booking, nested: Iterable[Booking]) -> None:
+        record = self._records[booking.pk]
+        session, facts = session_facts(booking.session), attendance_facts(record)
+        inside = [span for visit in nested for span in self._time_inside(visit)]
+        minutes = (
+            attended_minutes(session, facts, inside),
+            credited_minutes(session, facts, self.policy, inside),
+        )
+        if minutes != (record.attended_minutes, record.credited_minutes):
+            record.attended_minutes, record.credited_minutes = minutes
+            if record.pk is not None:
+                self._changed[booking.pk] = record
+
+    def _time_inside(self, visit: Booking) -> tuple[Interval, ...]:
+        record = self._records.get(visit.pk)
+        if record is None:
+            return ()
+        return time_inside(session_facts(visit.session), attendance_facts(record))
+
+
+def locked_sheet(sessions: Collection[int]) -> Sheet:
+    """Lock sessions of one clinic and local date (by key) and read their rosters.
+
+    The sessions that their nested visits interrupt are locked with them: their minutes follow.
+    """
+    settings = {row.pk: row for row in _settings(sessions)}
+    outer = {pk for row in settings.values() for pk in row.interrupts}  # type: ignore[attr-defined]
+    lock(sessions=sorted({*settings, *outer}))
+    one = next(iter(settings.values()))
+    bookings = list(_bookings(one, settings.keys()))
+    current = {booking.session_id: booking.session for booking in bookings}
+    return Sheet(
+        clinic=one.clinic,
+        local_date=one.local_date,
+        sessions=settings | current,
+        bookings=bookings,
+        family=_family(bookings),
+        policy=policy_of(CreditRule(**one.rule) if one.rule else None),  # type: ignore[attr-defined]
+        judged=bool(bookings) and bookings[0].day_is_judged,  # type: ignore[attr-defined]
+    )
+
+
+def _settings(sessions: Collection[int]) -> Iterable[Session]:
+    visits = Booking.objects.filter(session=OuterRef("pk"), nested_in__isnull=False)
+    rule = rules_in_force(OuterRef("clinic"), OuterRef("local_date"))
+    return (
+        Session.objects.filter(pk__in=sessions)
+        .select_related("session_type", "clinic")
+        .annotate(
+            interrupts=ArraySubquery(visits.values("nested_in__session")),
+            rule=Subquery(rule.values(rule=JSONObject(**{name: F(name) for name in _RULE}))[:1]),
+        )
+        .order_by("pk")
+    )
+
+
+def _bookings(session: Session, sessions: Collection[int]) -> Iterable[Booking]:
+    """Booked and released, by seat. `day_is_judged` and `has_nested` come along."""
+    visits = Booking.objects.expected().filter(
+        clinic=OuterRef("clinic"),
+        starts_at__gte=OuterRef("starts_at"),
+        starts_at__lt=OuterRef("ends_at"),
+        nested_in=OuterRef("pk"),
+    )
+    return (
+        Booking.objects.exclude(state=Booking.State.WITHDRAWN)
+        .filter(session__in=sessions)
+        .select_related("session__session_type", "patient", "attendance", "call_in")
+        .annotate(
+            day_is_judged=judged_day(session.clinic_id, session.local_date),
+            has_nested=Exists(visits),
+        )
+        .order_by("starts_at", "session", "seat", "pk")
+    )
+
+
+def judged_day(clinic: int, day: datetime.date) -> Q:
+    """Whether a local date has been judged already: by a nightly run, or in a stored week."""
+    runs = NightlyRun.objects.filter(
+        clinic=clinic,
+        local_date=day,
+        state__in=[NightlyRun.State.EVALUATED, NightlyRun.State.FINISHED],
+    )
+    weeks = WeekResult.objects.filter(
+        clinic=clinic,
+        week_starts_on__range=(day - datetime.timedelta(days=6), day),
+        segment_starts_on__lte=day,
+        segment_ends_on__gte=day,
+    )
+    return Q(Exists(runs)) | Q(Exists(weeks))
+
+
+def _family(bookings: Iterable[Booking]) -> list[Booking]:
+    """The bookings that these are nested in, and every visit nested in them or in these.
+
+    A visit that was withdrawn or cancelled takes nobody out of a group.
+    """
+    outer = {booking.nested_in_id for booking in bookings if booking.nested_in_id}
+    holding = [b for b in bookings if b.nested_in_id or b.has_nested]  # type: ignore[attr-defined]
+    if not holding:
+        return []
+    inside = Q(
+        nested_in__in=outer | {booking.pk for booking in holding},
+        starts_at__gte=min(booking.outer_starts_at or booking.starts_at for booking in holding),
+        starts_at__lt=max(booking.outer_ends_at or booking.ends_at for booking in holding),
+    )
+    return list(
+        Booking.objects.expected()
+        .filter(Q(pk__in=outer) | inside, clinic=holding[0].clinic_id)
+        .select_related("session__session_type", "attendance")
+    )
+
+
+def recorded_by(by: User | Job) -> User | None:
+    """The person whose name a record carries; a job's stands in the audit trail alone."""
+    return by if isinstance(by, User) else None
