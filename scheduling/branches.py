@@ -19,9 +19,9 @@ from scheduling.models import (
     WeeklyBlock,
 )
 
-own_rows(
-    "scheduling.Room", "scheduling.SessionType", "scheduling.Closure", "scheduling.TimeOff"
-)(whole_clinic)
+own_rows("scheduling.Room", "scheduling.SessionType", "scheduling.Closure", "scheduling.TimeOff")(
+    whole_clinic
+)
 
 
 def _led_blocks(scope: Scope) -> Q:

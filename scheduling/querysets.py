@@ -10,17 +10,40 @@ from django.utils import timezone
 
 from iop_clinic.accounts.visibility import ClinicQuerySet
 
-if TYPE_CHECKING:
-    from scheduling.models import Booking, Session, SessionStaff
+if TYPE_CHECKING:  # named as strings in the bases below, where a linter does not look
+    from scheduling.models import (  # noqa: F401
+        Booking,
+        GroupMembership,
+        Session,
+        SessionStaff,
+    )
+
+
+class GroupMembershipQuerySet(ClinicQuerySet["GroupMembership"]):
+    def during(self, first: datetime.date, last: datetime.date | None) -> Self:
+        """Seats held on any of these inclusive local dates; no last date: from `first` on."""
+        held = self.filter(Q(ends_on__isnull=True) | Q(ends_on__gte=first))
+        return held if last is None else held.filter(starts_on__lte=last)
+
+    def on(self, day: datetime.date) -> Self:
+        return self.during(day, day)
 
 
 class SessionQuerySet(ClinicQuerySet["Session"]):
     def live(self) -> Self:
         return self.filter(live=True)
 
-    def on(self, first: datetime.date, last: datetime.date) -> Self:
-        """Sessions on inclusive local dates."""
-        return self.filter(local_date__range=(first, last))
+    def on(self, first: datetime.date, last: datetime.date | None) -> Self:
+        """Sessions on inclusive local dates; no last date: from `first` on."""
+        found = self.filter(local_date__gte=first)
+        return found if last is None else found.filter(local_date__lte=last)
+
+    def not_over(self, now: datetime.datetime) -> Self:
+        return self.filter(ends_at__gt=now)
+
+    def overlapping(self, starts_at: datetime.datetime, ends_at: datetime.datetime) -> Self:
+        """Sessions with a minute in common with the half-open instants."""
+        return self.filter(starts_at__lt=ends_at, ends_at__gt=starts_at)
 
 
 class SessionStaffQuerySet(ClinicQuerySet["SessionStaff"]):
@@ -30,6 +53,13 @@ class SessionStaffQuerySet(ClinicQuerySet["SessionStaff"]):
             Q(access_until__isnull=True) | Q(access_until__gt=timezone.now()), active=True
         )
 
+    def taking_place(self) -> Self:
+        """Active parts in sessions that are not cancelled: when a therapist is busy."""
+        return self.filter(live=True, active=True)
+
+    def overlapping(self, starts_at: datetime.datetime, ends_at: datetime.datetime) -> Self:
+        return self.filter(starts_at__lt=ends_at, ends_at__gt=starts_at)
+
 
 class BookingQuerySet(ClinicQuerySet["Booking"]):
     def expected(self) -> Self:
@@ -38,3 +68,6 @@ class BookingQuerySet(ClinicQuerySet["Booking"]):
 
     def seated(self) -> Self:
         return self.filter(live=True, state="booked")
+
+    def overlapping(self, starts_at: datetime.datetime, ends_at: datetime.datetime) -> Self:
+        return self.filter(starts_at__lt=ends_at, ends_at__gt=starts_at)

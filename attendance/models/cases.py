@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from attendance.models.standards import AbsenceRule, Severity
+from attendance.querysets import FlagQuerySet
 from iop_clinic.accounts.constraints import same_clinic
 from iop_clinic.accounts.fields import ClinicForeignKey
 from iop_clinic.accounts.models import ClinicModel, User
@@ -76,6 +77,8 @@ class Flag(ClinicModel):
     changed_at = models.DateTimeField(default=timezone.now, help_text="Last change of the facts.")
     version = models.PositiveIntegerField(default=1)
 
+    objects: ClassVar = FlagQuerySet.as_manager()
+
     class Meta(ClinicModel.Meta):
         ordering = ("-severity", "due_at", "id")
         verbose_name = "case"
@@ -90,14 +93,20 @@ class Flag(ClinicModel):
             ),
             models.CheckConstraint(
                 name="flag_subject_is_its_key",
-                condition=Q(subject_type=1, episode=models.F("subject_id"))
-                | Q(subject_type=2, session=models.F("subject_id")),
+                # An empty key would make the comparison unknown, which passes: ask for it first.
+                condition=Q(subject_type=1, episode__isnull=False, episode=models.F("subject_id"))
+                | Q(subject_type=2, session__isnull=False, session=models.F("subject_id")),
             ),
             models.CheckConstraint(
                 name="flag_state_known",
                 condition=Q(
                     state__in=[
-                        "open", "acknowledged", "in_outreach", "snoozed", "closed", "lapsed",
+                        "open",
+                        "acknowledged",
+                        "in_outreach",
+                        "snoozed",
+                        "closed",
+                        "lapsed",
                     ]
                 ),
             ),

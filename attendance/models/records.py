@@ -65,9 +65,7 @@ class AttendanceRecord(ClinicModel):
     left_at = models.DateTimeField(null=True, blank=True, help_text="Empty: to the end.")
     away = models.JSONField(default=list, blank=True)
     notified_at = models.DateTimeField(null=True, blank=True)
-    absence_reason = models.CharField(
-        max_length=12, choices=AbsenceReason.choices, blank=True
-    )
+    absence_reason = models.CharField(max_length=12, choices=AbsenceReason.choices, blank=True)
     proof = models.CharField(max_length=8, choices=Proof.choices, default=Proof.NONE)
     excused_override = models.BooleanField(
         null=True, blank=True, help_text="Staff decided; empty: the rule decides."

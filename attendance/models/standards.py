@@ -208,7 +208,9 @@ class AbsenceRule(ClinicModel):
     window_days = models.PositiveSmallIntegerField("in so many days", default=0)
     severity = models.PositiveSmallIntegerField(choices=Severity.choices, default=Severity.ACT)
     owner_role = models.CharField(
-        max_length=20, choices=Role.choices, default=Role.COORDINATOR,
+        max_length=20,
+        choices=Role.choices,
+        default=Role.COORDINATOR,
         help_text="Therapist means the patient's primary therapist.",
     )
     due = models.CharField(max_length=14, choices=Due.choices, default=Due.SAME_BUSINESS_DAY)

@@ -25,15 +25,8 @@ class _SqlConstraint(BaseConstraint):
     deferred to the end of the migration, as Django does for its own foreign keys.
     """
 
-    def statement(
-        self, model: type[models.Model], schema_editor: BaseDatabaseSchemaEditor
-    ) -> Statement:
-        raise NotImplementedError  # each kind of constraint below writes its own
-
-    def create_sql(self, model, schema_editor):  # type: ignore[no-untyped-def]
-        schema_editor.deferred_sql.append(self.statement(model, schema_editor))
-
-    constraint_sql = create_sql
+    def constraint_sql(self, model, schema_editor):  # type: ignore[no-untyped-def]
+        schema_editor.deferred_sql.append(self.create_sql(model, schema_editor))
 
     def validate(self, model, instance, exclude=None, using="default"):  # type: ignore[no-untyped-def]
         """The database decides; services translate its answer (see `violation`)."""
@@ -70,12 +63,10 @@ class SameClinic(_SqlConstraint):
             or f"The {field.replace('_', ' ')} belongs to another clinic or does not exist.",
         )
 
-    def statement(
-        self, model: type[models.Model], schema_editor: BaseDatabaseSchemaEditor
-    ) -> Statement:
+    def create_sql(self, model, schema_editor):  # type: ignore[no-untyped-def]
         parent = model._meta.get_field(self.field).remote_field.model
 
-        def columns(owner: type[models.Model], names: Sequence[str]) -> list[str]:
+        def columns(owner: Any, names: Sequence[str]) -> list[str]:
             return [owner._meta.get_field(name).column for name in names]
 
         own = columns(model, ["clinic", self.field, *self.copies])
@@ -146,9 +137,7 @@ class Trigger(_SqlConstraint):
             violation_error_message=violation_error_message,
         )
 
-    def statement(
-        self, model: type[models.Model], schema_editor: BaseDatabaseSchemaEditor
-    ) -> Statement:
+    def create_sql(self, model, schema_editor):  # type: ignore[no-untyped-def]
         return Statement(
             f"CREATE TRIGGER %(name)s {self.events} ON %(table)s "
             f"FOR EACH ROW EXECUTE FUNCTION {self.function}()",
@@ -185,9 +174,7 @@ class Audited(_SqlConstraint):
         self.hidden = list(hidden)
         super().__init__(name=name)
 
-    def statement(
-        self, model: type[models.Model], schema_editor: BaseDatabaseSchemaEditor
-    ) -> Statement:
+    def create_sql(self, model, schema_editor):  # type: ignore[no-untyped-def]
         arguments = ", ".join(f"'{column}'" for column in self.hidden)
         return Statement(
             "; ".join(

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import uuid
 import zoneinfo
+from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import F, Q
-from django.db.models.functions import Lower
+from django.db.models import DateTimeField, F, Func, Q, Value
+from django.db.models.functions import Cast, Lower
+from django.db.models.lookups import Exact
 from django.utils import timezone
+from knox.models import AbstractAuthToken
 
 from iop_clinic.accounts.constraints import Audited, SameClinic, Trigger
 from iop_clinic.accounts.fields import ClinicForeignKey
@@ -115,10 +118,10 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(email, password, is_superuser=True, **extra)
 
     def get_by_natural_key(self, username: str | None) -> User:
-        return self.get(email__iexact=username)
+        return self.get(Exact(Lower("email"), (username or "").lower()))
 
 
-class User(AbstractBaseUser):
+class User(AbstractBaseUser):  # type: ignore[django-manager-missing]  # knox has no types
     """A person who signs in, by email. What they may do follows from their memberships."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -161,7 +164,11 @@ class User(AbstractBaseUser):
         """Roles and therapist rows, read once for each request (the user object's life)."""
         if not self.is_active or self.pk is None:
             return Scope({}, frozenset())
-        rows = Membership.objects.filter(user=self).live().values_list("clinic_id", "role", "therapist")
+        rows = (
+            Membership.objects.filter(user=self)
+            .live()
+            .values_list("clinic_id", "role", "therapist")
+        )
         return Scope(
             {clinic: Role(role) for clinic, role, _ in rows},
             frozenset(therapist for *_, therapist in rows if therapist),
@@ -216,7 +223,9 @@ class Therapist(ClinicModel):
 class MembershipQuerySet(ClinicQuerySet["Membership"]):
     def live(self) -> MembershipQuerySet:
         """Memberships that let a person in today (an auditor's ends by itself)."""
-        today = timezone.now().date()
+        now = Value(timezone.now(), output_field=DateTimeField())
+        wall_time = Func(F("clinic__zone"), now, function="timezone", output_field=DateTimeField())
+        today = Cast(wall_time, models.DateField())
         return self.filter(
             Q(ends_on__isnull=True) | Q(ends_on__gte=today),
             active=True,
@@ -236,7 +245,7 @@ class Membership(ClinicModel):
     )
     receives_reports = models.BooleanField(default=True)
 
-    objects = MembershipQuerySet.as_manager()
+    objects: ClassVar = MembershipQuerySet.as_manager()
 
     class Meta(ClinicModel.Meta):
         ordering = ("clinic", "user")
@@ -253,9 +262,7 @@ class Membership(ClinicModel):
                 name="membership_one_per_therapist",
                 violation_error_message="Another person already signs in as this therapist.",
             ),
-            models.CheckConstraint(
-                name="membership_role_known", condition=Q(role__in=Role.values)
-            ),
+            models.CheckConstraint(name="membership_role_known", condition=Q(role__in=Role.values)),
             models.CheckConstraint(
                 name="membership_auditor_until_a_date",
                 condition=~Q(role=Role.AUDITOR) | Q(ends_on__isnull=False),
@@ -356,11 +363,32 @@ class IdempotencyKey(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["user", "route", "key"], name="idempotency_key_unique"
-            ),
+            models.UniqueConstraint(fields=["user", "route", "key"], name="idempotency_key_unique"),
         ]
         indexes: ClassVar = [models.Index(fields=["created_at"], name="idempotency_key_age")]
 
     def __str__(self) -> str:
         return f"{self.route} {self.key}"
+
+
+class Device(AbstractAuthToken):
+    """A phone or tablet that someone signed in on: the hash of its API token, until it expires."""
+
+    # The base class carries no types, so the plugin cannot infer these.
+    digest: models.CharField[str, str] = models.CharField(max_length=128, unique=True)
+    public_id: models.UUIDField[uuid.UUID, uuid.UUID] = models.UUIDField(
+        default=uuid.uuid4, unique=True, editable=False
+    )
+    name: models.CharField[str, str] = models.CharField(max_length=80, blank=True)
+    last_used_at: models.DateTimeField[datetime, datetime] = models.DateTimeField(
+        default=timezone.now
+    )
+
+    class Meta:
+        ordering = ("-created", "id")
+        constraints: ClassVar = [
+            Audited(name="device_audit", hidden=["digest", "token_key", "last_used_at"])
+        ]
+
+    def __str__(self) -> str:
+        return self.name or "Unnamed device"

@@ -92,7 +92,7 @@ class Episode(ClinicModel):
     priority_until = models.DateField(null=True, blank=True)
     version = models.PositiveIntegerField(default=1)
 
-    objects = EpisodeQuerySet.as_manager()
+    objects: ClassVar = EpisodeQuerySet.as_manager()
 
     class Meta(ClinicModel.Meta):
         ordering = ("-admitted_on", "id")
@@ -317,7 +317,7 @@ class TreatmentPlan(ClinicModel):
     review_due_on = models.DateField(null=True, blank=True)
     version = models.PositiveIntegerField(default=1)
 
-    objects = DatedQuerySet.as_manager()
+    objects: ClassVar = DatedQuerySet.as_manager()
 
     class Meta(ClinicModel.Meta):
         ordering = ("-starts_on",)
@@ -365,13 +365,12 @@ class TreatmentPlan(ClinicModel):
         if self.weekly_minutes_target is None:
             return
         if not self.least_weekly_minutes <= self.weekly_minutes_target <= self.most_weekly_minutes:
-            raise ValidationError(
-                {
-                    "weekly_minutes_target": f"{self.get_level_display()} for an "
-                    f"{self.get_age_bracket_display()} takes {self.least_weekly_minutes} to "
-                    f"{self.most_weekly_minutes} minutes a week."
-                }
+            sentence = (
+                f"{self.get_level_display()} for an {self.get_age_bracket_display()} takes "
+                f"{self.least_weekly_minutes} to {self.most_weekly_minutes} minutes a week."
             )
+            error = ValidationError(sentence, code="target_outside_level")
+            raise ValidationError({"weekly_minutes_target": error})
 
     def copy_level_range(self) -> None:
         """Keep the level's range in the row, so that its CHECK needs no other table."""

@@ -111,7 +111,7 @@ class Patient(ClinicModel):
     deceased_on = models.DateField(null=True, blank=True, help_text="Stops every rule and call.")
     version = models.PositiveIntegerField(default=1)
 
-    objects = PatientQuerySet.as_manager()
+    objects: ClassVar = PatientQuerySet.as_manager()
 
     class Meta(ClinicModel.Meta):
         ordering = (Lower("last_name"), Lower("first_name"), "id")

@@ -71,9 +71,7 @@ class Booking(ClinicModel):
     session = ClinicForeignKey(Session, related_name="bookings")
     episode = ClinicForeignKey(Episode, related_name="bookings")
     patient = ClinicForeignKey(Patient, related_name="bookings")
-    membership = ClinicForeignKey(
-        GroupMembership, null=True, blank=True, related_name="bookings"
-    )
+    membership = ClinicForeignKey(GroupMembership, null=True, blank=True, related_name="bookings")
     seat = models.PositiveSmallIntegerField()
     state = models.CharField(max_length=10, choices=State.choices, default=State.BOOKED)
     starts_at = models.DateTimeField(editable=False)
@@ -94,7 +92,7 @@ class Booking(ClinicModel):
     )
     version = models.PositiveIntegerField(default=1)
 
-    objects = BookingQuerySet.as_manager()
+    objects: ClassVar = BookingQuerySet.as_manager()
 
     class Meta(ClinicModel.Meta):
         ordering = ("session", "seat", "id")
@@ -133,9 +131,7 @@ class Booking(ClinicModel):
                 name="booking_state_known",
                 condition=Q(state__in=["booked", "released", "withdrawn"]),
             ),
-            models.CheckConstraint(
-                name="booking_seat_1_to_200", condition=Q(seat__range=(1, 200))
-            ),
+            models.CheckConstraint(name="booking_seat_1_to_200", condition=Q(seat__range=(1, 200))),
             models.CheckConstraint(
                 name="booking_released_has_time",
                 condition=~Q(state="released") | Q(released_at__isnull=False),
@@ -161,6 +157,9 @@ class Booking(ClinicModel):
                 )
                 | Q(
                     nested_in__isnull=False,
+                    # Without these a CHECK on an empty time is unknown, which passes.
+                    outer_starts_at__isnull=False,
+                    outer_ends_at__isnull=False,
                     outer_starts_at__lte=F("starts_at"),
                     outer_ends_at__gte=F("ends_at"),
                 ),
@@ -201,6 +200,12 @@ class Booking(ClinicModel):
         indexes: ClassVar = [
             models.Index(fields=["clinic", "episode", "starts_at"], name="booking_by_episode"),
             models.Index(fields=["clinic", "starts_at"], name="booking_by_time"),
+            # Moving a session looks for the visits nested in each of its bookings.
+            models.Index(
+                fields=["clinic", "nested_in"],
+                condition=Q(nested_in__isnull=False),
+                name="booking_by_outer",
+            ),
         ]
 
     def __str__(self) -> str:

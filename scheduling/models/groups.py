@@ -16,6 +16,7 @@ from iop_clinic.accounts.models import ClinicModel, Therapist, User, Weekday
 from patients.models import AgeBracket, Episode, Level, Program
 from patients.validators import validate_clinical_date
 from scheduling.models.places import Room, SessionType
+from scheduling.querysets import GroupMembershipQuerySet
 
 
 class Group(ClinicModel):
@@ -140,9 +141,7 @@ class WeeklyBlock(ClinicModel):
                 ),
                 violation_error_message="Breaks are pairs of minutes inside the block, in order.",
             ),
-            models.CheckConstraint(
-                name="weeklyblock_weekday_known", condition=Q(weekday__lte=6)
-            ),
+            models.CheckConstraint(name="weeklyblock_weekday_known", condition=Q(weekday__lte=6)),
             models.CheckConstraint(
                 name="weeklyblock_every_one_or_two_weeks",
                 condition=Q(every_weeks__in=(1, 2)),
@@ -184,6 +183,8 @@ class GroupMembership(ClinicModel):
         User, models.PROTECT, null=True, blank=True, related_name="+", db_index=False
     )
     transferred_from = ClinicForeignKey("self", null=True, blank=True, related_name="+")
+
+    objects: ClassVar = GroupMembershipQuerySet.as_manager()
 
     class Meta(ClinicModel.Meta):
         ordering = ("group", "seat", "starts_on")
@@ -274,6 +275,7 @@ class WaitlistEntry(ClinicModel):
                 violation_error_message="The patient already waits for this group.",
             ),
         ]
+        indexes: ClassVar = [models.Index(fields=["clinic", "episode"], name="waitlist_by_episode")]
 
     def __str__(self) -> str:
         return f"{self.get_state_display()} since {self.added_at:%Y-%m-%d}"

@@ -83,7 +83,7 @@ class Session(ClinicModel):
     )
     version = models.PositiveIntegerField(default=1)
 
-    objects = SessionQuerySet.as_manager()
+    objects: ClassVar = SessionQuerySet.as_manager()
 
     class Meta(ClinicModel.Meta):
         ordering = ("starts_at", "id")
@@ -151,9 +151,7 @@ class Session(ClinicModel):
             ),
             models.CheckConstraint(
                 name="session_capacity_within_ceiling",
-                condition=Q(capacity__gte=1)
-                & Q(ceiling__gte=F("capacity"))
-                & Q(ceiling__lte=200),
+                condition=Q(capacity__gte=1) & Q(ceiling__gte=F("capacity")) & Q(ceiling__lte=200),
                 violation_error_message="Capacity lies between 1 and the type's ceiling.",
             ),
             ExclusionConstraint(
@@ -205,7 +203,7 @@ class SessionStaff(ClinicModel):
     ends_at = models.DateTimeField(editable=False)
     live = models.BooleanField(editable=False)
 
-    objects = SessionStaffQuerySet.as_manager()
+    objects: ClassVar = SessionStaffQuerySet.as_manager()
 
     class Meta(ClinicModel.Meta):
         ordering = ("session", "role")

@@ -1,0 +1,215 @@
+"""The stored cases against what the rules find: which open, change, close, reopen or lapse.
+
+One insert and one update for everything together, and only of rows that change: a second run over
+the same facts writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from django.db.models import Q, QuerySet
+
+from attendance.compliance.courses import Course
+from attendance.compliance.due import due_at, priority_due_at
+from attendance.compliance.findings import CaseKey, Finding, Findings
+from attendance.compliance.settings import ClinicSettings
+from attendance.models import AbsenceRule, Flag
+from patients.models import Episode
+
+MATERIAL = ("stage", "days", "missing")
+"""What in the evidence makes a case worth mailing again; other numbers move every day."""
+
+_CHANGED = (
+    *("state", "evidence", "sentence", "severity", "due_at", "snoozed_until", "closed_at"),
+    *("outcome", "outcome_note", "closed_by_facts", "changed_at", "version"),
+)
+
+
+def key_of(flag: Flag) -> CaseKey:
+    return CaseKey(flag.rule, flag.subject_type, flag.subject_id, flag.evidence_key)
+
+
+def stored_cases(
+    clinic_id: int, since: date, episode_ids: Collection[int] | None = None
+) -> dict[CaseKey, Flag]:
+    """Open cases, and those opened for a date from `since` on, locked in order of key.
+
+    Locked, or a person's outcome could be overwritten between reading and writing; 1 statement.
+    """
+    rows: QuerySet[Flag] = Flag.objects.filter(
+        ~Q(state__in=[Flag.State.CLOSED, Flag.State.LAPSED]) | Q(opened_for__gte=since),
+        clinic=clinic_id,
+    )
+    if episode_ids is not None:
+        rows = rows.filter(episode__in=episode_ids)
+    locked = rows.order_by("pk").select_for_update(of=("self",), no_key=True)
+    return {key_of(flag): flag for flag in locked}
+
+
+@dataclass(slots=True)
+class Changes:
+    opened: list[Flag] = field(default_factory=list)
+    updated: list[Flag] = field(default_factory=list)
+    closed: list[Flag] = field(default_factory=list)
+    reopened: list[Flag] = field(default_factory=list)
+    lapsed: list[Flag] = field(default_factory=list)
+
+    def write(self) -> None:
+        """At most two statements."""
+        if self.opened:
+            Flag.objects.bulk_create(self.opened, batch_size=None)
+        changed = [*self.updated, *self.closed, *self.reopened, *self.lapsed]
+        if changed:
+            Flag.objects.bulk_update(changed, _CHANGED)
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """One evaluation's verdict on every case of the episodes and sessions it looked at."""
+
+    settings: ClinicSettings
+    courses: Mapping[int, Course]
+    through: date
+    today: date
+    now: datetime
+    weeks_from: date
+    """Hours cases of weeks before this one were not looked at."""
+
+    def compare(self, stored: Mapping[CaseKey, Flag], findings: Findings) -> Changes:
+        changes = Changes()
+        for key, flag in stored.items():
+            if flag.is_open:
+                self._standing(flag, findings.by_key.get(key), findings.gone.get(key, ""), changes)
+            else:
+                self._settled(flag, findings.by_key.get(key), changes)
+        changes.opened = [
+            self._new(finding)
+            for key, finding in findings.by_key.items()
+            if key not in stored and finding.fresh and not self._silent(key)
+        ]
+        return changes
+
+    # Cases that stand open
+
+    def _standing(self, flag: Flag, finding: Finding | None, gone: str, changes: Changes) -> None:
+        course = self.courses.get(flag.episode_id or 0)
+        if course and (course.deceased or course.state == Episode.State.DISCHARGED):
+            note = "The patient died." if course.deceased else "The patient was discharged."
+            changes.closed.append(self._close(flag, note, Flag.Outcome.DISCHARGED))
+        elif finding is None:
+            if self._looked_at(flag):
+                outcome = self._outcome_of(flag)
+                changes.closed.append(self._close(flag, gone or _RULE_GONE[flag.rule], outcome))
+        elif not finding.current:
+            changes.lapsed.append(self._lapse(flag))
+        elif self._update(flag, finding):
+            changes.updated.append(flag)
+
+    def _looked_at(self, flag: Flag) -> bool:
+        if flag.rule == AbsenceRule.Kind.HOURS:
+            return date.fromisoformat(flag.evidence_key[:10]) >= self.weeks_from
+        return flag.episode_id is None or flag.episode_id in self.courses
+
+    def _outcome_of(self, flag: Flag) -> Flag.Outcome:
+        recorded = flag.rule == AbsenceRule.Kind.UNRECORDED
+        return Flag.Outcome.RECORDED if recorded else Flag.Outcome.FACTS
+
+    def _close(self, flag: Flag, note: str, outcome: Flag.Outcome) -> Flag:
+        flag.state, flag.outcome, flag.outcome_note = Flag.State.CLOSED, outcome, note[:300]
+        flag.closed_by_facts, flag.closed_at = True, self.now
+        return self._touched(flag)
+
+    def _lapse(self, flag: Flag) -> Flag:
+        flag.state, flag.closed_at = Flag.State.LAPSED, self.now
+        flag.outcome_note = "The window slid past before anybody closed it."
+        return self._touched(flag)
+
+    def _update(self, flag: Flag, finding: Finding) -> bool:
+        woken = (
+            flag.state == Flag.State.SNOOZED and (flag.snoozed_until or self.today) <= self.today
+        )
+        told = (finding.evidence, finding.sentence, finding.severity)
+        if not woken and told == (flag.evidence, flag.sentence, flag.severity):
+            return False
+        if woken or _is_material(flag, finding):
+            flag.changed_at = self.now
+        if woken:
+            flag.state, flag.snoozed_until = Flag.State.OPEN, None
+        flag.evidence, flag.sentence, flag.severity = told
+        flag.version += 1
+        return True
+
+    # Cases that were settled
+
+    def _settled(self, flag: Flag, finding: Finding | None, changes: Changes) -> None:
+        """The facts came back: the same row opens again, unless a person closed it."""
+        by_itself = flag.closed_by_facts or flag.state == Flag.State.LAPSED
+        if finding is None or not by_itself or not finding.current or self._silent(finding.key):
+            return
+        flag.state, flag.outcome, flag.outcome_note = Flag.State.OPEN, "", ""
+        flag.closed_by_facts, flag.closed_at, flag.snoozed_until = False, None, None
+        flag.evidence, flag.sentence = finding.evidence, finding.sentence
+        flag.severity, flag.due_at = finding.severity, self._due(finding)
+        changes.reopened.append(self._touched(flag))
+
+    # New cases
+
+    def _new(self, finding: Finding) -> Flag:
+        subject = finding.key.subject_id
+        of_episode = finding.key.subject_type == Flag.Subject.EPISODE
+        return Flag(
+            clinic_id=self.settings.clinic_id,
+            **finding.key._asdict(),
+            episode_id=subject if of_episode else None,
+            session_id=None if of_episode else subject,
+            evidence=finding.evidence,
+            sentence=finding.sentence,
+            severity=finding.severity,
+            owner_role=finding.owner_role,
+            owner_id=finding.owner_id,
+            opened_at=self.now,
+            opened_for=self.through,
+            due_at=self._due(finding),
+            changed_at=self.now,
+        )
+
+    def _silent(self, key: CaseKey) -> bool:
+        """A hold silences rules, a discharge ends them, a death stops everything."""
+        if key.subject_type != Flag.Subject.EPISODE:
+            return False
+        course = self.courses[key.subject_id]
+        ended = course.deceased or course.state == Episode.State.DISCHARGED
+        return ended or course.on_hold_on(self.through) or course.on_hold_on(self.today)
+
+    def _due(self, finding: Finding) -> datetime:
+        rule, hours = finding.rule, self.settings.hours
+        if finding.priority and rule.due == AbsenceRule.Due.SAME_BUSINESS_DAY:
+            return priority_due_at(self.now, hours)
+        return due_at(self.now, hours, rule.due, rule.due_amount)
+
+    def _touched(self, flag: Flag) -> Flag:
+        flag.changed_at = self.now
+        flag.version += 1
+        return flag
+
+
+_RULE_GONE: dict[int, str] = {
+    AbsenceRule.Kind.HOURS: "The week is no longer short.",
+    AbsenceRule.Kind.NO_CALL_DAY: "The day is no longer a missed day without a call.",
+    AbsenceRule.Kind.CONSECUTIVE: "The days are no longer consecutive unexcused days.",
+    AbsenceRule.Kind.COUNT_IN_DAYS: "The days no longer reach the limit.",
+    AbsenceRule.Kind.UNRECORDED: "The roster is recorded.",
+}
+
+
+def _is_material(flag: Flag, finding: Finding) -> bool:
+    louder = finding.severity != flag.severity
+    return louder or any(flag.evidence.get(k) != finding.evidence.get(k) for k in MATERIAL)
+
+
+def sessions_of(flags: Iterable[Flag]) -> list[int]:
+    """The sessions that open cases wait for."""
+    return [flag.session_id for flag in flags if flag.is_open and flag.session_id is not None]

@@ -1,0 +1,227 @@
+"""The one day query: what an episode's sessions add up to, by local date and session type.
+
+Weeks of any start, projections, rosters, the API, the admin and the nightly run are sums of these
+lines, so they can never disagree. Only sessions that have ended count as attended or credited.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from django.db.models import Case, Count, F, Func, IntegerField, Q, QuerySet, Sum, When
+from django.db.models.functions import Coalesce, Mod
+
+from attendance.compliance.rules.weeks import DayMinutes
+from attendance.compliance.settings import ClinicSettings, clinic_settings
+from attendance.records.facts import attendance_facts, session_facts
+from attendance.records.rules import (
+    CreditKind,
+    Interval,
+    SessionFacts,
+    full_presence_minutes,
+    session_minutes,
+    time_inside,
+)
+from iop_clinic.accounts.models import Clinic
+from scheduling.models import Booking
+
+# A session's local date is its own clinic's; this much wider, the instants hold every zone's.
+_ANY_ZONE = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayLine(DayMinutes):
+    """One local date and session type of one episode; see `DayMinutes` for what each sum holds."""
+
+    episode_id: int
+
+
+class BreakMinutes(Func):
+    """The minutes of the breaks in a row: [[60, 70], [130, 140]] is 20."""
+
+    template = (
+        "(SELECT coalesce(sum((pause->>1)::int - (pause->>0)::int), 0)::int"
+        " FROM jsonb_array_elements(%(expressions)s) AS pause)"
+    )
+    output_field = IntegerField()
+
+
+def day_lines(
+    *,
+    clinic: Clinic | int,
+    first: date,
+    last: date,
+    now: datetime,
+    episode_ids: Collection[int] | None = None,
+    settings: ClinicSettings | None = None,
+) -> list[DayLine]:
+    """The day lines between two local dates, both inside; of all episodes when none are named.
+
+    Two statements for any number of episodes, and one more when no `settings` are given.
+    """
+    settings = settings or clinic_settings(clinic)
+    rows = expected(settings.clinic_id, first, last, episode_ids)
+    lines = {_key(line): line for line in _summed(rows, settings, now)}
+    for change in _nested(rows, settings, now):
+        if outer := lines.get(_key(change)):
+            lines[_key(change)] = _less(outer, change)
+    return [lines[key] for key in sorted(lines)]
+
+
+def by_episode(lines: Iterable[DayLine]) -> dict[int, list[DayLine]]:
+    grouped: defaultdict[int, list[DayLine]] = defaultdict(list)
+    for line in lines:
+        grouped[line.episode_id].append(line)
+    return grouped
+
+
+def expected(
+    clinic_id: int, first: date, last: date, episode_ids: Collection[int] | None = None
+) -> QuerySet[Booking]:
+    """Bookings of a clinic on inclusive local dates that count somewhere; cancelled ones too."""
+    rows = Booking.objects.filter(
+        clinic=clinic_id,
+        starts_at__gte=_midnight(first) - _ANY_ZONE,
+        starts_at__lt=_midnight(last) + 2 * _ANY_ZONE,
+        session__local_date__range=(first, last),
+    ).exclude(state=Booking.State.WITHDRAWN)
+    return rows if episode_ids is None else rows.filter(episode__in=episode_ids)
+
+
+def ended(now: datetime) -> Q:
+    return Q(live=True, ends_at__lte=now)
+
+
+def open_to_change(now: datetime) -> Q:
+    """Ended without a record, or booked and not released in a session that has not ended."""
+    unrecorded = ended(now) & Q(attendance__isnull=True)
+    return unrecorded | Q(live=True, ends_at__gt=now, state=Booking.State.BOOKED)
+
+
+def minutes() -> Any:
+    """A session's length minus its breaks, in SQL."""
+    length = Func(
+        F("starts_at"), F("ends_at"), function="scheduling_minutes", output_field=IntegerField()
+    )
+    return length - BreakMinutes(F("session__breaks"))
+
+
+def credit_in_full(settings: ClinicSettings) -> Any:
+    """What full presence credits, in SQL: only rounding down takes anything from it (R10)."""
+    cuts = [
+        When(
+            _on(dated.span.first, dated.span.last),
+            then=minutes() - Mod(minutes(), dated.policy.round_to),
+        )
+        for dated in settings.policies
+        if dated.policy.kind == CreditKind.ROUND_DOWN
+    ]
+    return Case(*cuts, default=minutes(), output_field=IntegerField()) if cuts else minutes()
+
+
+def _on(first: date, last: date | None) -> Q:
+    begun = Q(session__local_date__gte=first)
+    return begun if last is None else begun & Q(session__local_date__lte=last)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, tzinfo=UTC)
+
+
+# The sums
+
+
+def _summed(rows: QuerySet[Booking], settings: ClinicSettings, now: datetime) -> Iterator[DayLine]:
+    grouped = rows.order_by().values(
+        "episode_id", local_date=F("session__local_date"), type_id=F("session__session_type_id")
+    )
+    for row in grouped.annotate(**_sums(settings, now)):
+        row["session_type_id"] = row.pop("type_id")
+        yield DayLine(**row)
+
+
+def _sums(settings: ClinicSettings, now: datetime) -> dict[str, Any]:
+    creditable = Q(session__session_type__creditable=True)
+    still_open = open_to_change(now)
+    return {
+        "scheduled": _sum(minutes(), Q(live=True) & creditable),
+        "attended": _sum(F("attendance__attended_minutes"), ended(now)),
+        "credited": _sum(F("attendance__credited_minutes"), ended(now)),
+        "attended_open": _sum(minutes(), still_open),
+        "credited_open": _sum(credit_in_full(settings), still_open & creditable),
+        "cancelled": _sum(minutes(), Q(live=False) & creditable),
+        "unrecorded": Count("pk", filter=ended(now) & Q(attendance__isnull=True)),
+        "upcoming": Count("pk", filter=still_open & Q(ends_at__gt=now)),
+        "services": Count("pk", filter=ended(now) & Q(attendance__credited_minutes__gt=0)),
+        "services_open": Count("pk", filter=still_open & creditable),
+    }
+
+
+def _sum(expression: Any, condition: Q) -> Coalesce:
+    return Coalesce(Sum(expression, filter=condition, output_field=IntegerField()), 0)
+
+
+def _key(line: DayLine) -> tuple[int, date, int]:
+    return line.episode_id, line.local_date, line.session_type_id
+
+
+# Nested visits: their minutes leave the session around them
+
+
+def _nested(rows: QuerySet[Booking], settings: ClinicSettings, now: datetime) -> Iterator[DayLine]:
+    """What leaves each session that a visit is nested in; recorded minutes know it already."""
+    visits = rows.filter(nested_in__isnull=False, live=True, nested_in__live=True)
+    around: defaultdict[Booking, list[Booking]] = defaultdict(list)
+    for visit in visits.select_related(
+        "attendance", "nested_in__attendance", "nested_in__session__session_type"
+    ):
+        around[visit.nested_in].append(visit)
+    for outer, inner in around.items():
+        if outer.state != Booking.State.WITHDRAWN:
+            yield _taken_out(outer, inner, settings, now)
+
+
+def _taken_out(
+    outer: Booking, inner: list[Booking], settings: ClinicSettings, now: datetime
+) -> DayLine:
+    session = session_facts(outer.session)
+    policy = settings.policy_on(outer.session.local_date)
+    booked = [Interval(visit.starts_at, visit.ends_at) for visit in inner]
+    away = [span for visit in inner for span in _spent_in(visit)]
+    whole, least = session_minutes(session), session_minutes(session, booked)
+    creditable, still_open = session.creditable, _is_open(outer, now)
+    credit = full_presence_minutes(session, policy) - full_presence_minutes(session, policy, away)
+    return DayLine(
+        episode_id=outer.episode_id,
+        local_date=outer.session.local_date,
+        session_type_id=outer.session.session_type_id,
+        scheduled=whole - least if creditable else 0,
+        attended_open=whole - session_minutes(session, away) if still_open else 0,
+        credited_open=credit if still_open else 0,
+    )
+
+
+def _spent_in(visit: Booking) -> tuple[Interval, ...]:
+    record = getattr(visit, "attendance", None)
+    if record is None:
+        return (Interval(visit.starts_at, visit.ends_at),)
+    return time_inside(SessionFacts(visit.starts_at, visit.ends_at), attendance_facts(record))
+
+
+def _is_open(booking: Booking, now: datetime) -> bool:
+    if booking.ends_at <= now:
+        return getattr(booking, "attendance", None) is None
+    return booking.state == Booking.State.BOOKED
+
+
+def _less(line: DayLine, change: DayLine) -> DayLine:
+    return replace(
+        line,
+        scheduled=line.scheduled - change.scheduled,
+        attended_open=line.attended_open - change.attended_open,
+        credited_open=line.credited_open - change.credited_open,
+    )
