@@ -1,14 +1,28 @@
 from django.conf import settings
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 
+from attendance.reports import health as jobs_health
 from iop_clinic import health
+from iop_clinic.accounts.api import problems
+from iop_clinic.accounts.api.views import NoSuchPath
+
+api = [
+    path("", include("iop_clinic.accounts.api.urls")),
+    path("", include("scheduling.api.urls")),
+    path("", include("attendance.api.urls")),
+]
 
 urlpatterns = [
+    path("account/", include("iop_clinic.accounts.urls")),
     path("admin/", admin.site.urls),
+    path("api/v1/", include((api, "api"))),
+    re_path(r"^api/", NoSuchPath.as_view()),
     path("healthz", health.healthz),
+    path("healthz/jobs", jobs_health.jobs),
     path("readyz", health.readyz),
 ]
+handler500 = problems.handler500
 
 if settings.MODE == "demo":
     urlpatterns += [path("", include("iop_clinic.mailbox"))]

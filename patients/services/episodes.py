@@ -1,0 +1,275 @@
+"""From referral to admission, and the papers an admission stands on."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from typing import Any
+
+from django.db.models import F, Q
+
+from iop_clinic.accounts.acting import Job, Refused, service
+from iop_clinic.accounts.editing import check, check_version, edit
+from iop_clinic.accounts.models import Clinic, License, Therapist, User
+from patients.locks import lock_episodes
+from patients.models import (
+    CourtReferral,
+    Diagnosis,
+    Episode,
+    Evaluation,
+    Level,
+    Patient,
+    Program,
+    ProgramAgreement,
+    ReferralSource,
+)
+
+PAPERS = {
+    "evaluation": "an initial evaluation",
+    "diagnosis": "a diagnosis by a clinician whose license was valid that day",
+    "agreement": "the signed program agreement",
+}
+EPISODE_FACTS = frozenset(
+    {
+        "program",
+        "referral_source",
+        "primary_therapist",
+        "referred_on",
+        "planned_weeks",
+        "priority",
+        "priority_until",
+    }
+)
+ICD_10 = re.compile(r"[A-Z][0-9][0-9A-Z](\.[0-9A-Z]{1,4})?")
+
+
+def locked(episode: Episode) -> Episode:
+    """The episode, locked and read again: what a caller loaded may be out of date."""
+    lock_episodes([episode.pk])
+    episode.refresh_from_db()
+    return episode
+
+
+def refuse_before(
+    day: datetime.date, earliest: datetime.date | None, *, field: str, event: str
+) -> None:
+    """Refuse a date that lies before what it follows, such as the referral."""
+    if earliest is not None and day < earliest:
+        raise Refused(
+            "before_" + event, f"This lies before the {event} on {earliest}.", field=field
+        )
+
+
+@service
+def refer(
+    *,
+    clinic: Clinic,
+    patient: Patient,
+    program: Program,
+    referred_on: datetime.date,
+    by: User | Job,
+    referral_source: ReferralSource | None = None,
+    primary_therapist: Therapist | None = None,
+    planned_weeks: int = 12,
+    priority: str = Episode.Priority.NONE,
+    priority_until: datetime.date | None = None,
+) -> Episode:
+    """Open a patient's referral to a program: an episode without an admission date.
+
+    Refused: `deceased`, a second open referral, rows of another clinic.
+    """
+    if patient.deceased_on is not None:
+        raise Refused("deceased", "The patient has died.", field="patient")
+    refuse_before(referred_on, patient.birth_date, field="referred_on", event="birth")
+    episode = Episode(
+        clinic=clinic,
+        patient=patient,
+        program=program,
+        referred_on=referred_on,
+        referral_source=referral_source,
+        primary_therapist=primary_therapist,
+        planned_weeks=planned_weeks,
+        priority=priority,
+        priority_until=priority_until,
+    )
+    check(episode)
+    episode.save()
+    return episode
+
+
+@service
+def edit_episode(
+    *, episode: Episode, by: User | Job, version: int | None = None, **facts: Any
+) -> Episode:
+    """Change what does not move the episode along: therapist, planned weeks, priority, source.
+
+    Refused: `stale_version`, `before_referral` when the referral would lie after the admission.
+    """
+    locked(episode)
+    admitted_on = episode.admitted_on
+    if admitted_on is not None and "referred_on" in facts:
+        refuse_before(admitted_on, facts["referred_on"], field="referred_on", event="referral")
+    edit(episode, facts, allowed=EPISODE_FACTS, version=version)
+    return episode
+
+
+@service
+def evaluate(
+    *,
+    episode: Episode,
+    evaluated_on: datetime.date,
+    evaluator: Therapist,
+    by: User | Job,
+    recommended_level: int = Level.IOP,
+    summary: str = "",
+) -> Evaluation:
+    """Enter the initial evaluation. Refused: `before_referral`."""
+    refuse_before(evaluated_on, episode.referred_on, field="evaluated_on", event="referral")
+    evaluation = Evaluation(
+        clinic=episode.clinic,
+        episode=episode,
+        evaluated_on=evaluated_on,
+        evaluator=evaluator,
+        recommended_level=recommended_level,
+        summary=summary,
+    )
+    check(evaluation)
+    evaluation.save()
+    return evaluation
+
+
+@service
+def diagnose(
+    *,
+    episode: Episode,
+    code: str,
+    diagnosed_on: datetime.date,
+    license: License,  # noqa: A002  (the field's word)
+    by: User | Job,
+    description: str = "",
+) -> Diagnosis:
+    """Enter a diagnosis under the license that allows it.
+
+    Refused: `before_referral`, `invalid_code` (not the shape of ICD-10), `license_invalid` (not a
+    diagnosing license, or not valid on that day).
+    """
+    refuse_before(diagnosed_on, episode.referred_on, field="diagnosed_on", event="referral")
+    code = code.strip().upper()
+    if not ICD_10.fullmatch(code):
+        raise Refused("invalid_code", "Enter an ICD-10 code such as F10.20.", field="code")
+    _refuse_license(license, diagnosed_on)
+    diagnosis = Diagnosis(
+        clinic=episode.clinic,
+        episode=episode,
+        code=code,
+        diagnosed_on=diagnosed_on,
+        license=license,
+        description=description,
+    )
+    check(diagnosis)
+    diagnosis.save()
+    return diagnosis
+
+
+def _refuse_license(license_: License, day: datetime.date) -> None:
+    issued_on = license_.issued_on or day
+    if not license_.may_diagnose or not issued_on <= day <= license_.expires_on:
+        raise Refused(
+            "license_invalid",
+            f"The license {license_.credential} {license_.number} does not allow a diagnosis "
+            f"on {day}.",
+            field="license",
+        )
+
+
+@service
+def sign_agreement(
+    *,
+    episode: Episode,
+    signed_on: datetime.date,
+    weekly_minutes: int,
+    by: User | Job,
+    guardian_signed: bool = False,
+) -> ProgramAgreement:
+    """Note the patient's signed commitment, in minutes a week. Refused: `before_referral`."""
+    refuse_before(signed_on, episode.referred_on, field="signed_on", event="referral")
+    agreement = ProgramAgreement(
+        clinic=episode.clinic,
+        episode=episode,
+        signed_on=signed_on,
+        weekly_minutes=weekly_minutes,
+        guardian_signed=guardian_signed,
+    )
+    check(agreement)
+    agreement.save()
+    return agreement
+
+
+@service
+def mandate(
+    *,
+    episode: Episode,
+    court: str,
+    starts_on: datetime.date,
+    by: User | Job,
+    reference: str = "",
+    ends_on: datetime.date | None = None,
+) -> CourtReferral:
+    """Note that a court or probation requires this episode (R14)."""
+    if ends_on is not None:
+        refuse_before(ends_on, starts_on, field="ends_on", event="start")
+    referral = CourtReferral(
+        clinic=episode.clinic,
+        episode=episode,
+        court=court,
+        reference=reference,
+        starts_on=starts_on,
+        ends_on=ends_on,
+    )
+    check(referral)
+    referral.save()
+    return referral
+
+
+def missing_papers(episode: Episode) -> list[str]:
+    """Keys of PAPERS that an admission still needs; the database asks for the same three."""
+    licensed = Q(license__may_diagnose=True, license__expires_on__gte=F("diagnosed_on")) & (
+        Q(license__issued_on__isnull=True) | Q(license__issued_on__lte=F("diagnosed_on"))
+    )
+    present = {
+        "evaluation": episode.evaluations.exists(),
+        "diagnosis": episode.diagnoses.filter(licensed).exists(),
+        "agreement": episode.agreements.exists(),
+    }
+    return [paper for paper in PAPERS if not present[paper]]
+
+
+@service
+def admit(
+    *,
+    episode: Episode,
+    admitted_on: datetime.date,
+    by: User | Job,
+    version: int | None = None,
+) -> Episode:
+    """Admit a documented referral; the admission date is the first day inside.
+
+    Refused: `not_referred`, `before_referral`, `admission_incomplete` (with `missing`, keys of
+    PAPERS), `episode_overlap`, `deceased`, `stale_version`.
+    """
+    lock_episodes(episode.patient.episodes.values_list("pk", flat=True))
+    episode.refresh_from_db()
+    check_version(episode, version)
+    if episode.state != Episode.State.REFERRED:
+        raise Refused("not_referred", "Only an open referral can be admitted.")
+    if episode.patient.deceased_on is not None:
+        raise Refused("deceased", "The patient has died.")
+    refuse_before(admitted_on, episode.referred_on, field="admitted_on", event="referral")
+    if missing := missing_papers(episode):
+        sentence = "; ".join(PAPERS[paper] for paper in missing)
+        raise Refused("admission_incomplete", f"Still missing: {sentence}.", missing=missing)
+    episode.state, episode.admitted_on = Episode.State.ADMITTED, admitted_on
+    episode.version += 1
+    check(episode)
+    episode.save()
+    return episode
