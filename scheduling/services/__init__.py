@@ -1,0 +1,41 @@
+"""Every write of this floor: verbs, keyword-only, `by=` the actor, atomic, parents locked first."""
+
+from scheduling.services.bookings import book, call_in, release, withdraw
+from scheduling.services.closures import add_closure, add_time_off, affected_sessions
+from scheduling.services.expansion import Expansion, expand
+from scheduling.services.memberships import (
+    cancel_membership,
+    end_membership,
+    enrol,
+    set_capacity,
+    transfer,
+)
+from scheduling.services.sessions import (
+    assign_substitute,
+    cancel_session,
+    create_session,
+    move_session,
+    revive_session,
+)
+
+__all__ = [
+    "Expansion",
+    "add_closure",
+    "add_time_off",
+    "affected_sessions",
+    "assign_substitute",
+    "book",
+    "call_in",
+    "cancel_membership",
+    "cancel_session",
+    "create_session",
+    "end_membership",
+    "enrol",
+    "expand",
+    "move_session",
+    "release",
+    "revive_session",
+    "set_capacity",
+    "transfer",
+    "withdraw",
+]

@@ -1,0 +1,171 @@
+"""What stands in the way of a session: closures, time off, licenses, other sessions."""
+
+from __future__ import annotations
+
+import datetime
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Self
+
+from iop_clinic.accounts.acting import Refused
+from iop_clinic.accounts.models import Clinic, License, Therapist
+from iop_clinic.accounts.weeks import local_date
+from scheduling.models import Booking, Closure, Room, Session, SessionStaff, TimeOff
+from scheduling.rules import Span, closed_span
+
+WITHOUT_LEADER = "No leader: "
+WITHOUT_ROOM = "No room: "
+LICENSE = "License: "
+
+Spans = dict[int, list[Span]]
+
+
+@dataclass
+class Diary:
+    """All that is known about a stretch of time in one clinic, read in five queries.
+
+    Read it after the therapists and rooms are locked, or it may be out of date at once.
+    """
+
+    zone: datetime.tzinfo
+    closures: list[Closure]
+    away: Spans = field(default_factory=lambda: defaultdict(list))
+    leading: Spans = field(default_factory=lambda: defaultdict(list))
+    in_room: Spans = field(default_factory=lambda: defaultdict(list))
+    licenses: dict[int, list[License]] = field(default_factory=lambda: defaultdict(list))
+
+    @classmethod
+    def of(
+        cls,
+        clinic: Clinic,
+        span: Span,
+        *,
+        therapists: Iterable[int],
+        rooms: Iterable[int | None],
+        ignoring: Session | None = None,
+    ) -> Self:
+        """What is known of `span`; `ignoring` is a session that is about to move."""
+        first, last = local_date(span.starts_at, clinic.tz), local_date(span.ends_at, clinic.tz)
+        therapists = set(therapists)
+        closures = Closure.objects.filter(clinic=clinic, starts_on__lte=last, ends_on__gte=first)
+        diary = cls(zone=clinic.tz, closures=list(closures))
+        inside = {"starts_at__lt": span.ends_at, "ends_at__gt": span.starts_at}
+        for off in TimeOff.objects.filter(clinic=clinic, therapist__in=therapists, **inside):
+            diary.away[off.therapist_id].append(Span(off.starts_at, off.ends_at))
+        parts = SessionStaff.objects.taking_place().overlapping(*span)
+        parts = parts.filter(clinic=clinic, therapist__in=therapists)
+        sessions = Session.objects.live().overlapping(*span)
+        sessions = sessions.filter(clinic=clinic, room__in={key for key in rooms if key})
+        if ignoring is not None:
+            parts, sessions = parts.exclude(session=ignoring), sessions.exclude(pk=ignoring.pk)
+        for part in parts.values_list("therapist", "starts_at", "ends_at"):
+            diary.leading[part[0]].append(Span(*part[1:]))
+        for row in sessions.values_list("room", "starts_at", "ends_at"):
+            diary.in_room[row[0]].append(Span(*row[1:]))
+        for license_ in License.objects.filter(clinic=clinic, therapist__in=therapists):
+            diary.licenses[license_.therapist_id].append(license_)
+        return diary
+
+    def closure(self, span: Span, room_id: int | None = None) -> Closure | None:
+        """The closure of the clinic (or, with `room_id`, of that room) that touches the span."""
+        for closure in self.closures:
+            if closure.room_id == room_id and any(
+                span.overlaps(closed) for closed in closed_spans(closure, self.zone, span)
+            ):
+                return closure
+        return None
+
+    def therapist_trouble(self, therapist: Therapist, span: Span) -> str:
+        """Why the therapist cannot lead at this time; empty when they can."""
+        if not therapist.active:
+            return f"{therapist.name} works here no longer"
+        if any(span.overlaps(other) for other in self.away[therapist.pk]):
+            return f"{therapist.name} has time off"
+        if any(span.overlaps(other) for other in self.leading[therapist.pk]):
+            return f"{therapist.name} leads another session"
+        return ""
+
+    def license_trouble(self, therapist: Therapist, span: Span) -> str:
+        """The sentence about a license that is not valid on the date; empty without licenses."""
+        day = local_date(span.starts_at, self.zone)
+        licenses = self.licenses[therapist.pk]
+        if not licenses or any(
+            license_.expires_on >= day and (license_.issued_on or day) <= day
+            for license_ in licenses
+        ):
+            return ""
+        return f"{LICENSE}none of {therapist.name} is valid on {day}"
+
+    def room_trouble(self, room: Room, span: Span) -> str:
+        """Why the room cannot be used at this time; empty when it can."""
+        if not room.active:
+            return f"{room} is not in use"
+        closure = self.closure(span, room.pk)
+        if closure is not None:
+            return f"{room} is closed ({closure.reason})"
+        if any(span.overlaps(other) for other in self.in_room[room.pk]):
+            return f"{room} is taken"
+        return ""
+
+    def take(self, span: Span, *, therapists: Iterable[Therapist], room: Room | None) -> None:
+        """Note a session that was just planned."""
+        for therapist in therapists:
+            self.leading[therapist.pk].append(span)
+        if room is not None:
+            self.in_room[room.pk].append(span)
+
+    # --- the same answers as refusals ---
+
+    def check_open(self, span: Span) -> None:
+        closure = self.closure(span)
+        if closure is not None:
+            raise Refused("clinic_closed", f"The clinic is closed: {closure.reason}.")
+
+    def check_therapist(self, therapist: Therapist, span: Span) -> None:
+        trouble = self.therapist_trouble(therapist, span)
+        if trouble:
+            raise Refused("therapist_busy", f"{trouble}.", field="therapist")
+
+    def check_room(self, room: Room | None, span: Span) -> None:
+        trouble = self.room_trouble(room, span) if room is not None else ""
+        if trouble:
+            raise Refused("room_busy", f"{trouble}.", field="room")
+
+
+def closed_spans(closure: Closure, zone: datetime.tzinfo, around: Span) -> Iterator[Span]:
+    """The closed parts of the dates that `around` touches."""
+    day = max(closure.starts_on, local_date(around.starts_at, zone))
+    last = min(closure.ends_on, local_date(around.ends_at, zone))
+    while day <= last:
+        yield closed_span(day, closure.from_time, closure.to_time, zone)
+        day += datetime.timedelta(days=1)
+
+
+def check_patients_free(
+    patient_ids: Iterable[int], span: Span, *, ignoring: Session, nested: bool = False
+) -> None:
+    """Refuse when one of the patients is booked elsewhere than in `ignoring` at this time."""
+    elsewhere = (
+        Booking.objects.seated()
+        .overlapping(*span)
+        .filter(patient__in=set(patient_ids), nested_in__isnull=not nested)
+    )
+    if ignoring.pk is not None:
+        elsewhere = elsewhere.exclude(session=ignoring)
+    busy = elsewhere.values("patient").distinct().count()
+    if busy == 1:
+        raise Refused("patient_busy", "The patient is booked elsewhere at this time.")
+    if busy:
+        raise Refused("patient_busy", f"{busy} patients are booked elsewhere at this time.")
+
+
+def without(text: str, *prefixes: str) -> str:
+    """What still needs attention once the matters with these prefixes are settled."""
+    return "; ".join(part for part in text.split("; ") if part and not part.startswith(prefixes))
+
+
+def with_also(text: str, part: str) -> str:
+    """What needs attention, with one matter more; cut to the column's length."""
+    known = text.split("; ") if text else []
+    return "; ".join([*known, *([part] if part not in known else [])])[:200]

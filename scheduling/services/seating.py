@@ -1,0 +1,220 @@
+"""Which seat of which session: bookings for members in bulk, under locks that are already held.
+
+Look, then insert: a table with deferrable exclusions cannot be the arbiter of ON CONFLICT.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from iop_clinic.accounts.acting import Job, Refused
+from iop_clinic.accounts.models import User
+from patients.models import Episode, EpisodeHold
+from scheduling.eligibility import is_active
+from scheduling.models import Booking, GroupMembership, Session
+from scheduling.rules import Span, lowest_free
+
+BOOKED, WITHDRAWN = Booking.State.BOOKED, Booking.State.WITHDRAWN
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """An episode that belongs in sessions: as a member, or by a standing block of its own."""
+
+    episode: Episode
+    membership: GroupMembership | None = None
+
+    @property
+    def seat(self) -> int:
+        return self.membership.seat if self.membership else 1
+
+    def on(self, day: datetime.date) -> bool:
+        if self.membership is None:
+            return is_active(self.episode, day)
+        starts_on, ends_on = self.membership.starts_on, self.membership.ends_on
+        inside = starts_on <= day and (ends_on is None or day <= ends_on)
+        return inside and is_active(self.episode, day)
+
+
+@dataclass(slots=True)
+class Seating:
+    """What came of seating people: rows to write, and whom there was no place for."""
+
+    new: list[Booking] = field(default_factory=list)
+    revived: list[Booking] = field(default_factory=list)
+    full: list[Session] = field(default_factory=list)
+    busy: list[Session] = field(default_factory=list)
+
+    def write(self) -> int:
+        """Insert and update; how many bookings there are now that were not before."""
+        Booking.objects.bulk_create(self.new)
+        if self.revived:
+            Booking.objects.bulk_update(self.revived, SEATED_FIELDS)
+        return len(self.new) + len(self.revived)
+
+
+SEATED_FIELDS = [
+    "state",
+    "seat",
+    "membership",
+    "released_at",
+    "call_in",
+    "withdrawn_reason",
+    "overflow_reason",
+    "overflow_by",
+    "version",
+]
+
+
+def plan_seating(
+    sessions: Sequence[Session], people: Sequence[Expected], *, revive: bool = False
+) -> Seating:
+    """Seats for `people` in the sessions whose dates are theirs, in three queries for any number.
+
+    Whoever has a row in a session already is passed over; `revive` brings withdrawn rows back and
+    makes a guest's booking the member's. Days on hold are left out. Nothing is written yet.
+    """
+    seating = Seating()
+    if not sessions or not people:
+        return seating
+    known = _known(sessions)
+    busy = _busy(sessions, people)
+    holds = _holds(people)
+    for session in sessions:
+        taken = {row.seat for row in known[session.pk].values() if row.state == BOOKED}
+        for person in people:
+            if not person.on(session.local_date) or _held(holds, person, session.local_date):
+                continue
+            row = known[session.pk].get(person.episode.pk)
+            if row is not None and not (revive and _joins(row, person)):
+                continue
+            _seat(seating, session, person, row, taken, busy[person.episode.patient_id])
+    return seating
+
+
+def _joins(row: Booking, person: Expected) -> bool:
+    return row.state == WITHDRAWN or row.membership_id is None
+
+
+def _seat(
+    seating: Seating,
+    session: Session,
+    person: Expected,
+    row: Booking | None,
+    taken: set[int],
+    busy: list[tuple[int, Span]],
+) -> None:
+    if row is not None and row.state != WITHDRAWN:  # a guest becomes a member, seat and all
+        row.membership = person.membership
+        seating.revived.append(row)
+        return
+    span = Span(session.starts_at, session.ends_at)
+    if session.live and any(span.overlaps(other) for key, other in busy if key != session.pk):
+        seating.busy.append(session)
+        return
+    seat = _free_seat(session, person, taken)
+    if seat is None:
+        seating.full.append(session)
+        return
+    taken.add(seat)
+    busy.append((session.pk, span))
+    overflow = person.membership if seat > session.capacity else None
+    if row is None:
+        seating.new.append(new_booking(session, person.episode, seat=seat))
+        row = seating.new[-1]
+    else:
+        seating.revived.append(row)
+        revive_row(row, seat=seat)
+    row.membership = person.membership
+    row.overflow_reason = overflow.overflow_reason if overflow else ""
+    row.overflow_by_id = overflow.overflow_by_id if overflow else None
+
+
+def _free_seat(session: Session, person: Expected, taken: set[int]) -> int | None:
+    """The member's own seat where it is free, or else the lowest; overflow only for overflow."""
+    if person.seat <= session.capacity and person.seat not in taken:
+        return person.seat
+    seat = lowest_free(taken, session.capacity)
+    if seat is None and person.membership and person.membership.overflow_reason:
+        seat = lowest_free(taken, session.ceiling)
+    return seat
+
+
+def new_booking(session: Session, episode: Episode, *, seat: int) -> Booking:
+    """An unsaved booking with the copies its keys ask for."""
+    return Booking(
+        clinic_id=session.clinic_id,
+        session=session,
+        episode=episode,
+        patient_id=episode.patient_id,
+        seat=seat,
+        starts_at=session.starts_at,
+        ends_at=session.ends_at,
+        live=session.live,
+    )
+
+
+def revive_row(row: Booking, *, seat: int) -> None:
+    """Make a released or withdrawn row a booking again; its history is in the audit."""
+    row.state, row.seat = BOOKED, seat
+    row.released_at, row.call_in, row.withdrawn_reason = None, None, ""
+    row.version += 1
+
+
+def overflow_author(reason: str, by: User | Job) -> User | None:
+    """Who answers for a seat above capacity; None without a reason. A job cannot."""
+    if not reason:
+        return None
+    if not isinstance(by, User):
+        raise Refused(
+            "overflow_needs_person",
+            "Only a person can give a seat above the capacity.",
+            field="overflow_reason",
+        )
+    return by
+
+
+# --- what is known ------------------------------------------------------------------------------
+
+
+def _known(sessions: Iterable[Session]) -> dict[int, dict[int, Booking]]:
+    known: dict[int, dict[int, Booking]] = defaultdict(dict)
+    for row in Booking.objects.filter(session__in=[session.pk for session in sessions]):
+        known[row.session_id][row.episode_id] = row
+    return known
+
+
+def _busy(
+    sessions: Sequence[Session], people: Iterable[Expected]
+) -> dict[int, list[tuple[int, Span]]]:
+    """By patient: (session, span) of every live booking while these sessions last."""
+    first = min(session.starts_at for session in sessions)
+    last = max(session.ends_at for session in sessions)
+    rows = (
+        Booking.objects.seated()
+        .overlapping(first, last)
+        .filter(
+            patient__in={person.episode.patient_id for person in people}, nested_in__isnull=True
+        )
+    )
+    busy: dict[int, list[tuple[int, Span]]] = defaultdict(list)
+    for patient, session, *span in rows.values_list("patient", "session", "starts_at", "ends_at"):
+        busy[patient].append((session, Span(*span)))
+    return busy
+
+
+def _holds(people: Iterable[Expected]) -> dict[int, list[EpisodeHold]]:
+    holds: dict[int, list[EpisodeHold]] = defaultdict(list)
+    for hold in EpisodeHold.objects.filter(episode__in={person.episode.pk for person in people}):
+        holds[hold.episode_id].append(hold)
+    return holds
+
+
+def _held(holds: dict[int, list[EpisodeHold]], person: Expected, day: datetime.date) -> bool:
+    return any(
+        hold.starts_on <= day and (hold.ends_on is None or day <= hold.ends_on)
+        for hold in holds.get(person.episode.pk, ())
+    )

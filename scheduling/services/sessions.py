@@ -1,0 +1,384 @@
+"""Single sessions: create, move, cancel, revive, and who stands in for whom."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+
+from django.core.exceptions import ValidationError
+from django.db.models import Q
+from django.utils import timezone
+
+from iop_clinic.accounts.acting import Job, Refused, service
+from iop_clinic.accounts.models import Clinic, Therapist, User
+from iop_clinic.accounts.weeks import local_date
+from patients.models import Episode
+from patients.validators import validate_clinical_date
+from scheduling.eligibility import check_all_eligible
+from scheduling.locks import lock
+from scheduling.models import (
+    Booking,
+    Closure,
+    Group,
+    GroupMembership,
+    Room,
+    Session,
+    SessionStaff,
+    SessionType,
+)
+from scheduling.models.sessions import LONGEST, SHORTEST
+from scheduling.rules import MOST_SEATS, Span
+from scheduling.services.bookings import check_reason, check_takes_place, reread
+from scheduling.services.diary import (
+    LICENSE,
+    WITHOUT_LEADER,
+    WITHOUT_ROOM,
+    Diary,
+    check_patients_free,
+    without,
+)
+from scheduling.services.seating import Expected, new_booking, plan_seating
+
+LATE_ENTRY = datetime.timedelta(days=31)
+"""How long after it a person may still enter a session that took place."""
+
+SUBSTITUTE_ACCESS = datetime.timedelta(days=7)
+"""How long after the session a substitute may still complete its roster."""
+
+ONE_PATIENT = {
+    SessionType.Kind.INDIVIDUAL,
+    SessionType.Kind.FAMILY,
+    SessionType.Kind.PRESCRIBER,
+    SessionType.Kind.CASE_MANAGEMENT,
+    SessionType.Kind.DRUG_SCREEN,
+}
+
+
+@service
+def create_session(
+    *,
+    clinic: Clinic,
+    session_type: SessionType,
+    therapist: Therapist,
+    starts_at: datetime.datetime,
+    ends_at: datetime.datetime,
+    room: Room | None = None,
+    episodes: Sequence[Episode] = (),
+    group: Group | None = None,
+    by: User | Job,
+) -> Session:
+    """An individual or one-off session with its leader and, booked in one step, its patients.
+
+    An individual session has as many seats as patients (at least one), a group's extra session the
+    group's, any other its type's ceiling. Raises Refused `session_length`, `session_date`,
+    `clinic_closed`, `therapist_busy`, `room_busy`, `patient_busy`, `session_full`, `not_active` or
+    `not_suitable`.
+    """
+    span = Span(starts_at, ends_at)
+    _check_length(span)
+    _check_date(span, clinic, by)
+    lock(
+        clinics=[clinic.pk],
+        groups=[group.pk if group else None],
+        therapists=[therapist.pk],
+        rooms=[room.pk if room else None],
+        episodes=[episode.pk for episode in episodes],
+    )
+    rooms = [room.pk if room else None]
+    diary = Diary.of(clinic, span, therapists=[therapist.pk], rooms=rooms)
+    diary.check_open(span)
+    diary.check_therapist(therapist, span)
+    diary.check_room(room, span)
+    session = _unsaved(clinic, session_type, span, group=group, patients=len(episodes))
+    session.room, session.needs_attention = room, diary.license_trouble(therapist, span)
+    if episodes:
+        _check_patients(session, episodes, span)
+    session.save()
+    add_staff(session, therapist, SessionStaff.Role.FACILITATOR)
+    _book_first(session, episodes)
+    return session
+
+
+def _check_length(span: Span) -> None:
+    if not SHORTEST <= span.ends_at - span.starts_at <= LONGEST:
+        raise Refused("session_length", "A session lasts 15 minutes to 6 hours.", field="ends_at")
+
+
+def _check_date(span: Span, clinic: Clinic, by: User | Job) -> None:
+    try:
+        validate_clinical_date(local_date(span.starts_at, clinic.tz))
+    except ValidationError as error:
+        raise Refused("session_date", error.messages[0], field="starts_at") from error
+    if isinstance(by, User) and span.ends_at < timezone.now() - LATE_ENTRY:
+        raise Refused(
+            "session_date",
+            f"A session is entered at most {LATE_ENTRY.days} days after it took place.",
+            field="starts_at",
+        )
+
+
+def _unsaved(
+    clinic: Clinic, session_type: SessionType, span: Span, *, group: Group | None, patients: int
+) -> Session:
+    if group is not None:
+        capacity, ceiling = group.capacity, MOST_SEATS
+    elif session_type.kind in ONE_PATIENT:
+        capacity, ceiling = max(1, patients), session_type.ceiling
+    else:
+        capacity, ceiling = session_type.ceiling, session_type.ceiling
+    if max(patients, capacity) > ceiling or patients > capacity:
+        raise Refused("session_full", f"{session_type} takes at most {ceiling} patients.")
+    return Session(
+        clinic=clinic,
+        session_type=session_type,
+        group=group,
+        starts_at=span.starts_at,
+        ends_at=span.ends_at,
+        zone=clinic.zone,
+        local_date=local_date(span.starts_at, clinic.tz),
+        capacity=capacity,
+        ceiling=ceiling,
+    )
+
+
+def _check_patients(session: Session, episodes: Sequence[Episode], span: Span) -> None:
+    for episode in episodes:
+        episode.refresh_from_db()
+    check_all_eligible(episodes=episodes, session=session, on=session.local_date)
+    check_patients_free([episode.patient_id for episode in episodes], span, ignoring=session)
+
+
+def _book_first(session: Session, episodes: Sequence[Episode]) -> None:
+    held = GroupMembership.objects.on(session.local_date).filter(group=session.group_id)
+    members = (
+        {row.episode_id: row for row in held.filter(episode__in=episodes)}
+        if session.group_id and episodes
+        else {}
+    )
+    rows = []
+    for seat, episode in enumerate(episodes, start=1):
+        row = new_booking(session, episode, seat=seat)
+        row.membership = members.get(episode.pk)
+        rows.append(row)
+    Booking.objects.bulk_create(rows)
+
+
+def add_staff(session: Session, therapist: Therapist, role: str) -> SessionStaff:
+    """A therapist's part in a session, with the copies its keys ask for."""
+    return SessionStaff.objects.create(
+        clinic_id=session.clinic_id,
+        session=session,
+        therapist=therapist,
+        role=role,
+        starts_at=session.starts_at,
+        ends_at=session.ends_at,
+        live=session.live,
+    )
+
+
+# --- moving --------------------------------------------------------------------------------------
+
+
+@service
+def move_session(
+    *,
+    session: Session,
+    starts_at: datetime.datetime,
+    ends_at: datetime.datetime,
+    by: User | Job,
+    room: Room | None = None,
+) -> Session:
+    """Move a session that has not begun, with its staff and bookings; `room` None keeps the room.
+
+    The occurrence stays the same one: its original local date is kept. Raises Refused
+    `session_cancelled`, `session_begun`, `session_length`, `session_date`, `session_breaks_inside`,
+    `nested_visit`, `clinic_closed`, `therapist_busy`, `room_busy` or `patient_busy`.
+    """
+    span = Span(starts_at, ends_at)
+    _check_length(span)
+    diary = _lock_for_move(session, span, room)
+    check_takes_place(session)
+    _check_not_begun(session, span)
+    _check_date(span, session.clinic, by)
+    if session.breaks and session.breaks[-1][1] > (span.ends_at - span.starts_at).seconds // 60:
+        raise Refused("session_breaks_inside", "A break lies after the new end.", field="ends_at")
+    _check_nested(session)
+    room = room or session.room
+    diary.check_open(span)
+    _check_free(session, diary, span, room)
+    session.starts_at, session.ends_at, session.room = starts_at, ends_at, room
+    session.local_date = local_date(starts_at, session.clinic.tz)
+    session.zone = session.clinic.zone
+    if room is not None:
+        session.needs_attention = without(session.needs_attention, WITHOUT_ROOM)
+    session.version += 1
+    session.save(
+        update_fields=[
+            "starts_at",
+            "ends_at",
+            "local_date",
+            "zone",
+            "room",
+            "needs_attention",
+            "version",
+        ]
+    )
+    return session
+
+
+def _lock_for_move(session: Session, span: Span, room: Room | None = None) -> Diary:
+    """Lock all that a change of this session's time or state touches, and read what is known."""
+    therapists = list(
+        SessionStaff.objects.filter(session=session, active=True).values_list(
+            "therapist", flat=True
+        )
+    )
+    rooms = [session.room_id, room.pk if room else None]
+    lock(
+        clinics=[session.clinic_id],
+        groups=[session.group_id],
+        therapists=therapists,
+        rooms=rooms,
+        moving=[session.pk],
+    )
+    reread(session)
+    members = GroupMembership.objects.on(session.local_date).filter(group=session.group_id)
+    lock(
+        episodes=[
+            *session.bookings.values_list("episode", flat=True),
+            *members.values_list("episode", flat=True),
+        ]
+    )
+    return Diary.of(session.clinic, span, therapists=therapists, rooms=rooms, ignoring=session)
+
+
+def _check_not_begun(session: Session, span: Span) -> None:
+    now = timezone.now()
+    if session.starts_at <= now:
+        raise Refused("session_begun", "The session has begun; its time is a fact.")
+    if span.starts_at <= now:
+        raise Refused("session_date", "A session cannot be moved into the past.", field="starts_at")
+
+
+def _check_nested(session: Session) -> None:
+    tied = Booking.objects.filter(
+        Q(session=session, nested_in__isnull=False) | Q(nested_in__session=session)
+    )
+    tied.filter(state=Booking.State.WITHDRAWN).update(
+        nested_in=None, outer_starts_at=None, outer_ends_at=None
+    )
+    if tied.exists():
+        raise Refused(
+            "nested_visit", "A visit lies inside another session. Withdraw it first, then move."
+        )
+
+
+def _check_free(session: Session, diary: Diary, span: Span, room: Room | None) -> None:
+    parts = session.staff.filter(active=True).select_related("therapist")
+    for part in parts:
+        diary.check_therapist(part.therapist, span)
+    diary.check_room(room, span)
+    seated = session.bookings.filter(state=Booking.State.BOOKED)
+    for nested in (False, True):
+        patients = seated.filter(nested_in__isnull=not nested).values_list("patient", flat=True)
+        check_patients_free(patients, span, ignoring=session, nested=nested)
+
+
+# --- cancelling ----------------------------------------------------------------------------------
+
+
+@service
+def cancel_session(
+    *, session: Session, reason: str, by: User | Job, closure: Closure | None = None
+) -> Session:
+    """The clinic cancels a session: it leaves both sides of every count (R24), its row stays.
+
+    Cancelled already: no change. Raises Refused `reason_required` or, after signing,
+    `roster_signed`.
+    """
+    check_reason(reason)
+    lock(moving=[session.pk])
+    reread(session)
+    if not session.live:
+        return session
+    if session.signed_at is not None:
+        raise Refused("roster_signed", "The roster is signed: the session took place.")
+    session.state, session.cancelled_reason = Session.State.CANCELLED, reason
+    session.cancelled_at, session.closure = timezone.now(), closure
+    return _save_state(session)
+
+
+@service
+def revive_session(*, session: Session, by: User | Job) -> Session:
+    """A cancelled session takes place after all, with its bookings and members enrolled since.
+
+    Raises Refused `clinic_closed`, `therapist_busy`, `room_busy` or `patient_busy` for what has
+    taken the time meanwhile.
+    """
+    diary = _lock_for_move(session, Span(session.starts_at, session.ends_at))
+    if session.live:
+        return session
+    span = Span(session.starts_at, session.ends_at)
+    diary.check_open(span)
+    _check_free(session, diary, span, session.room)
+    session.state, session.cancelled_reason = Session.State.SCHEDULED, ""
+    session.cancelled_at, session.closure = None, None
+    _save_state(session)
+    if session.group_id:
+        held = GroupMembership.objects.on(session.local_date).filter(group=session.group_id)
+        members = [Expected(row.episode, row) for row in held.select_related("episode")]
+        plan_seating([session], members).write()
+    return session
+
+
+def _save_state(session: Session) -> Session:
+    session.version += 1
+    session.save(update_fields=["state", "cancelled_reason", "cancelled_at", "closure", "version"])
+    session.refresh_from_db(fields=["live"])
+    return session
+
+
+# --- who leads -----------------------------------------------------------------------------------
+
+
+@service
+def assign_substitute(*, session: Session, therapist: Therapist, by: User | Job) -> SessionStaff:
+    """`therapist` leads this session instead of its facilitator, with access for 7 days after it.
+
+    The facilitator's part, and an earlier substitute's, ends; a co-facilitator stays. Raises
+    Refused `therapist_busy` or, after signing, `roster_signed`.
+    """
+    lock(clinics=[session.clinic_id], therapists=[therapist.pk], sessions=[session.pk])
+    reread(session)
+    if session.signed_at is not None:
+        raise Refused("roster_signed", "The roster is signed: the session took place.")
+    span = Span(session.starts_at, session.ends_at)
+    clinic = session.clinic
+    diary = Diary.of(clinic, span, therapists=[therapist.pk], rooms=[], ignoring=session)
+    diary.check_therapist(therapist, span)
+    session.staff.filter(active=True).exclude(role=SessionStaff.Role.CO_FACILITATOR).update(
+        active=False
+    )
+    part, _ = SessionStaff.objects.update_or_create(
+        session=session,
+        therapist=therapist,
+        defaults={
+            "role": SessionStaff.Role.SUBSTITUTE,
+            "active": True,
+            "access_until": session.ends_at + SUBSTITUTE_ACCESS,
+        },
+        create_defaults={
+            "clinic_id": session.clinic_id,
+            "role": SessionStaff.Role.SUBSTITUTE,
+            "access_until": session.ends_at + SUBSTITUTE_ACCESS,
+            "starts_at": session.starts_at,
+            "ends_at": session.ends_at,
+            "live": session.live,
+        },
+    )
+    left = without(session.needs_attention, WITHOUT_LEADER, LICENSE)
+    trouble = diary.license_trouble(therapist, span)
+    session.needs_attention = "; ".join(part for part in (left, trouble) if part)
+    session.version += 1
+    session.save(update_fields=["needs_attention", "version"])
+    return part

@@ -1,0 +1,508 @@
+"""Groups, seats and sessions at the admin site: each verb once as meant, once with its mistake."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+
+import pytest
+import time_machine
+
+from iop_clinic.accounts.roles import Role
+from patients.models import Episode
+from scheduling.models import (
+    Booking,
+    CallIn,
+    Closure,
+    Group,
+    GroupMembership,
+    Room,
+    Session,
+    TimeOff,
+    WaitlistEntry,
+    WeeklyBlock,
+)
+from scheduling.services import expand
+from tests import factories
+from tests.admin import Desk, actors, desk
+from tests.scheduling.conftest import World, build
+
+TODAY = datetime.date(2026, 3, 2)  # a Monday
+NEXT = datetime.date(2026, 3, 9)
+
+
+@pytest.fixture(autouse=True)
+def _early_on_monday() -> Iterator[None]:
+    with time_machine.travel(datetime.datetime(2026, 3, 2, 12, 0, tzinfo=datetime.UTC), tick=False):
+        yield
+
+
+@pytest.fixture
+def world(db: None) -> World:
+    """A group that meets on Mondays at nine, planned for the next weeks."""
+    world = build()
+    world.block()
+    expand(clinic=world.clinic, today=TODAY, by=world.by)
+    return world
+
+
+@pytest.fixture
+def coordinator(world) -> Desk:
+    return desk(world.clinic)
+
+
+def enrolled(world: World, at: Desk, **extra: object) -> Episode:
+    episode = world.episode()
+    answer = at.fill(episode, "enrol", group=world.group, starts_on=TODAY, **extra)
+    assert answer.status == 302, answer.errors
+    return episode
+
+
+def planned(world: World, day: datetime.date = NEXT) -> Session:
+    return Session.objects.get(group=world.group, local_date=day)
+
+
+# --- enrol, transfer, end --------------------------------------------------------------------
+
+
+def test_enrolling_gives_a_seat_and_books_the_planned_sessions(world, coordinator):
+    episode = world.episode()
+    answer = coordinator.fill(episode, "enrol", group=world.group, starts_on=TODAY)
+    seat = GroupMembership.objects.get()
+    assert (seat.episode, seat.seat, seat.starts_on) == (episode, 1, TODAY)
+    assert Booking.objects.filter(membership=seat).count() == 4
+    assert answer.sentences == [
+        f"{episode.patient} has seat 1 in {world.group} from 2026-03-02. "
+        "The planned sessions are booked."
+    ]
+    assert actors(seat, "I") == {coordinator.user.actor}
+
+
+def test_the_ninth_patient_of_eight_seats_is_refused(world, coordinator):
+    for _ in range(8):
+        enrolled(world, coordinator)
+    answer = coordinator.fill(world.episode(), "enrol", group=world.group, starts_on=TODAY)
+    assert answer.errors == {"group": [f"All 8 seats of {world.group} are taken."]}
+    assert GroupMembership.objects.count() == 8
+
+
+def test_the_ninth_patient_gets_an_overflow_seat_with_a_reason_and_an_author(world, coordinator):
+    for _ in range(8):
+        enrolled(world, coordinator)
+    ninth = enrolled(world, coordinator, overflow_reason="court date")
+    seat = ninth.memberships.get()
+    assert (seat.seat, seat.overflow_by) == (9, coordinator.user)
+
+
+def test_a_second_seat_in_the_same_group_is_refused(world, coordinator):
+    episode = enrolled(world, coordinator)
+    answer = coordinator.fill(world.group, "enrol", episode=episode, starts_on=NEXT)
+    assert answer.refusal == "The patient is already in this group on these dates."
+    assert GroupMembership.objects.count() == 1
+
+
+def test_a_seat_that_ends_before_it_starts_is_refused(world, coordinator):
+    answer = coordinator.fill(
+        world.episode(), "enrol", group=world.group, starts_on=NEXT, ends_on=TODAY
+    )
+    assert answer.errors == {"ends_on": ["The membership ends before it starts."]}
+    assert not GroupMembership.objects.exists()
+
+
+def test_a_patient_is_enrolled_from_the_groups_page_too(world, coordinator):
+    episode = world.episode()
+    answer = coordinator.fill(world.group, "enrol", episode=episode, starts_on=TODAY)
+    assert answer.sentences[0].startswith(f"{episode.patient} has seat 1 of 8 from 2026-03-02.")
+
+
+def test_a_transfer_moves_the_seat_and_the_bookings(world, coordinator):
+    episode = enrolled(world, coordinator)
+    other = factories.GroupFactory(clinic=world.clinic, program=world.program)
+    old = episode.memberships.get()
+    answer = coordinator.fill(old, "transfer", to_group=other, on=NEXT)
+    old.refresh_from_db()
+    new = episode.memberships.get(group=other)
+    assert (old.ends_on, new.starts_on) == (datetime.date(2026, 3, 8), NEXT)
+    assert answer.location == f"/admin/scheduling/groupmembership/{new.pk}/change/"
+    assert actors(old) == {coordinator.user.actor}
+
+
+def test_a_transfer_into_another_program_is_refused_and_the_seat_stays(world, coordinator):
+    episode = enrolled(world, coordinator)
+    other = factories.GroupFactory(clinic=world.clinic)
+    answer = coordinator.fill(episode.memberships.get(), "transfer", to_group=other, on=NEXT)
+    assert answer.refusal == f"{other} belongs to another program."
+    assert episode.memberships.get().ends_on is None
+
+
+def test_ending_a_membership_withdraws_what_comes_after(world, coordinator):
+    seat = enrolled(world, coordinator).memberships.get()
+    answer = coordinator.fill(seat, "end", ends_on=NEXT, reason="moved away")
+    assert answer.sentences == ["The seat is free from the day after 2026-03-09 on."]
+    assert seat.bookings.filter(state="withdrawn").count() == 2
+    seat.refresh_from_db()
+    assert (seat.ends_on, actors(seat)) == (NEXT, {coordinator.user.actor})
+
+
+def test_a_membership_cannot_end_before_it_began(world, coordinator):
+    seat = enrolled(world, coordinator).memberships.get()
+    answer = coordinator.fill(seat, "end", ends_on="2026-03-01", reason="x")
+    assert answer.errors == {"ends_on": ["The membership begins after this date."]}
+    seat.refresh_from_db()
+    assert seat.ends_on is None
+
+
+def test_a_seat_to_come_is_taken_back_one_that_began_is_not(world, coordinator):
+    episode = world.episode()
+    coordinator.fill(episode, "enrol", group=world.group, starts_on=NEXT)
+    answer = coordinator.fill(episode.memberships.get(), "take-back", reason="wrong group")
+    assert answer.sentences == [
+        f"The seat in {world.group} is taken back and its bookings are withdrawn."
+    ]
+    assert not GroupMembership.objects.exists()
+    seat = enrolled(world, coordinator).memberships.get()
+    answer = coordinator.fill(seat, "take-back", reason="wrong group")
+    assert answer.refusal == "The membership has begun. End it instead."
+
+
+# --- groups ----------------------------------------------------------------------------------
+
+
+def test_a_group_of_sixteen_is_refused_by_its_form(world, coordinator):
+    answer = coordinator.fill(
+        Group, "add", name="Birch", program=world.program, capacity=16, min_size=5
+    )
+    assert answer.refusal == "A group has 8 to 15 seats."
+    assert Group.objects.count() == 1
+
+
+def test_a_group_is_entered_and_its_name_is_unique_whatever_the_case(world, coordinator):
+    given = {"name": "Birch", "program": world.program}
+    assert coordinator.fill(Group, "add", **given).status == 302
+    answer = coordinator.fill(Group, "add", **given | {"name": "BIRCH"})
+    assert answer.refusal == "The clinic already has a group of this name."
+    assert actors(Group.objects.get(name="Birch"), "I") == {coordinator.user.actor}
+
+
+def test_the_capacity_is_set_for_planned_sessions_too_but_not_to_sixteen(world, coordinator):
+    answer = coordinator.fill(world.group, "capacity", capacity=16)
+    assert answer.errors == {"capacity": ["A group has 8 to 15 seats."]}
+    answer = coordinator.fill(world.group, "capacity", capacity=10)
+    assert answer.sentences == [f"{world.group} has 10 seats, in every planned session too."]
+    assert planned(world).capacity == 10
+    assert actors(world.group) == {coordinator.user.actor}
+
+
+def test_a_capacity_under_the_members_is_refused(world, coordinator):
+    world.group.capacity = 10
+    world.group.save()
+    for _ in range(9):
+        enrolled(world, coordinator, overflow_reason="")
+    answer = coordinator.fill(world.group, "capacity", capacity=8)
+    assert answer.errors == {"capacity": [f"9 members sit in {world.group} on 2026-03-02."]}
+    world.group.refresh_from_db()
+    assert world.group.capacity == 10
+
+
+def block(world: World, **extra: object) -> dict[str, object]:
+    return {
+        "group": world.group,
+        "session_type": world.kind,
+        "weekday": 2,
+        "starts_at": "09:00",
+        "ends_at": "12:20",
+        "facilitator": world.therapist,
+        "valid_from": TODAY,
+        **extra,
+    }
+
+
+def test_a_weekly_block_is_entered_with_its_breaks_and_planned_at_once(world, coordinator):
+    given = block(world, breaks="60-70, 130-140")
+    assert coordinator.fill(WeeklyBlock, "add", **given).status == 302
+    row = WeeklyBlock.objects.get(weekday=2)
+    assert row.breaks == [[60, 70], [130, 140]]
+    answer = coordinator.fill(Group, "expand")
+    assert answer.sentences == ["4 sessions are planned."]
+    assert actors(row.sessions.first(), "I") == {coordinator.user.actor}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"ends_at": "08:00"}, "The block must end after it starts, on the same day."),
+        ({"breaks": "300-310"}, "Breaks are pairs of minutes inside the block, in order."),
+        ({"breaks": "soon"}, 'Enter minutes such as "60-70, 130-140".'),
+        ({"every_weeks": 3}, "A block repeats every week or every two weeks."),
+        ({"valid_until": "2026-03-01"}, "The block's last date lies before its first."),
+    ],
+)
+def test_a_weekly_block_that_cannot_be_is_refused(world, coordinator, wrong, sentence):
+    answer = coordinator.fill(WeeklyBlock, "add", **block(world, **wrong))
+    assert sentence in [one for errors in answer.errors.values() for one in errors]
+    assert WeeklyBlock.objects.count() == 1
+
+
+def test_a_patient_waits_once_for_a_group(world, coordinator):
+    episode = world.episode()
+    given = {"group": world.group, "episode": episode}
+    assert coordinator.fill(WaitlistEntry, "add", **given).status == 302
+    answer = coordinator.fill(WaitlistEntry, "add", **given)
+    assert answer.refusal == "The patient already waits for this group."
+    assert actors(WaitlistEntry.objects.get(), "I") == {coordinator.user.actor}
+
+
+# --- the sick call ---------------------------------------------------------------------------
+
+
+def call(**extra: object) -> dict[str, object]:
+    return {
+        "from_date": NEXT,
+        "to_date": NEXT,
+        "reason": "illness",
+        "notified_at": ("2026-03-02", "07:00"),
+        **extra,
+    }
+
+
+def test_a_call_in_frees_the_seats_and_keeps_the_patient_expected(world):
+    front = desk(world.clinic, Role.FRONT_DESK)
+    episode = enrolled(world, front)
+    answer = front.fill(episode, "call-in", **call())
+    row = CallIn.objects.get()
+    assert row.notified_at == world.at("2026-03-02", "07:00")
+    assert (row.taken_by, row.bookings.get().state) == (front.user, "released")
+    assert answer.sentences == [
+        "Noted from 2026-03-09 to 2026-03-09: 1 bookings released. "
+        "The patient stays on the rosters as expected."
+    ]
+
+
+def test_a_call_in_with_its_days_the_wrong_way_round_is_refused(world, coordinator):
+    episode = enrolled(world, coordinator)
+    answer = coordinator.fill(episode, "call-in", **call(to_date="2026-03-08"))
+    assert answer.errors == {"to_date": ["The call-in ends before it starts."]}
+    assert not CallIn.objects.exists()
+
+
+def test_the_form_names_the_zone_of_its_times(world, coordinator):
+    html = coordinator.open(world.episode(), "call-in").content.decode()
+    assert "America/New_York time." in html
+
+
+# --- single bookings -------------------------------------------------------------------------
+
+
+def test_a_guest_is_booked_into_one_session_and_only_once(world, coordinator):
+    episode, session = world.episode(), planned(world)
+    answer = coordinator.fill(episode, "book", session=session)
+    row = Booking.objects.get()
+    assert answer.sentences == [f"Seat 1 of {session} is booked for {episode.patient}."]
+    assert actors(row, "I") == {coordinator.user.actor}
+    again = coordinator.fill(episode, "book", session=session)
+    assert (again.status, Booking.objects.count()) == (302, 1)
+
+
+def test_nobody_is_booked_into_a_cancelled_session(world, coordinator):
+    session = planned(world)
+    coordinator.fill(session, "cancel", reason="snow")
+    answer = coordinator.fill(world.episode(), "book", session=session)
+    assert answer.errors == {"session": ["The session is cancelled."]}
+    assert not Booking.objects.exists()
+
+
+def test_a_patient_cannot_be_in_two_places(world, coordinator):
+    episode = enrolled(world, coordinator)
+    other = world.session("2026-03-09", "09:30", "10:30")
+    answer = coordinator.fill(episode, "book", session=other)
+    assert answer.refusal == "The patient is booked elsewhere at this time."
+    assert not other.bookings.exists()
+
+
+def test_releasing_frees_the_seat_withdrawing_ends_it(world, coordinator):
+    booking = enrolled(world, coordinator).bookings.last()
+    answer = coordinator.fill(
+        booking, "release", reason="work", notified_at=("2026-03-02", "07:00")
+    )
+    assert answer.sentences[0].endswith("is released. The seat can be booked for somebody else.")
+    coordinator.fill(booking, "withdraw", reason="plan changed")
+    booking.refresh_from_db()
+    assert (booking.state, booking.version) == ("withdrawn", 3)
+    assert actors(booking) == {coordinator.user.actor}
+
+
+def test_a_release_or_withdrawal_without_a_reason_is_refused(world, coordinator):
+    booking = enrolled(world, coordinator).bookings.last()
+    assert list(coordinator.fill(booking, "withdraw", reason="").errors) == ["reason"]
+    assert list(coordinator.fill(booking, "release", reason="").errors) == ["reason"]
+    booking.refresh_from_db()
+    assert (booking.state, booking.version) == ("booked", 1)
+
+
+def test_a_withdrawn_booking_cannot_be_released(world, coordinator):
+    booking = enrolled(world, coordinator).bookings.last()
+    coordinator.fill(booking, "withdraw", reason="x")
+    answer = coordinator.fill(
+        booking, "release", reason="work", notified_at=("2026-03-02", "07:00")
+    )
+    assert answer.refusal == "The booking is withdrawn."
+
+
+# --- sessions --------------------------------------------------------------------------------
+
+
+def single(world: World, **extra: object) -> dict[str, object]:
+    return {
+        "session_type": world.kind,
+        "therapist": world.therapist,
+        "day": "2026-03-10",
+        "starts": "14:00",
+        "ends": "15:00",
+        **extra,
+    }
+
+
+def test_a_single_session_is_planned_in_wall_time_with_its_patient(world, coordinator):
+    episode = world.episode()
+    answer = coordinator.fill(Session, "plan", **single(world, episode=episode))
+    session = Session.objects.get(group=None)
+    assert session.starts_at == world.at("2026-03-10", "14:00")
+    assert [booking.episode for booking in session.bookings.all()] == [episode]
+    assert answer.location == f"/admin/scheduling/session/{session.pk}/change/"
+    assert actors(session, "I") == {coordinator.user.actor}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"ends": "13:00"}, "ends"),
+        ({"day": "2026-03-09", "starts": "09:30", "ends": "10:30"}, "therapist"),
+    ],
+)
+def test_a_session_that_cannot_be_is_refused(world, coordinator, wrong, field):
+    answer = coordinator.fill(Session, "plan", **single(world, **wrong))
+    assert list(answer.errors) == [field]
+    assert not Session.objects.filter(group=None).exists()
+
+
+def test_a_taken_room_is_refused_at_the_room(world, coordinator):
+    helper = factories.TherapistFactory(clinic=world.clinic)
+    given = single(
+        world, therapist=helper, day="2026-03-09", starts="09:30", ends="10:30", room=world.room
+    )
+    answer = coordinator.fill(Session, "plan", **given)
+    assert answer.errors == {"room": [f"{world.room} is taken."]}
+
+
+def test_a_session_moves_with_its_bookings(world, coordinator):
+    booking = enrolled(world, coordinator).bookings.get(session=planned(world))
+    answer = coordinator.fill(booking.session, "move", starts="13:00", ends="14:00")
+    booking.refresh_from_db()
+    assert booking.starts_at == world.at("2026-03-09", "13:00")
+    assert answer.sentences == ["Moved to Mon Mar 9, 1:00 PM EDT."]
+    assert actors(booking.session) == {coordinator.user.actor}
+
+
+def test_a_session_is_not_moved_into_the_past(world, coordinator):
+    session = planned(world)
+    answer = coordinator.fill(session, "move", day="2026-03-01")
+    assert answer.refusal == "A session cannot be moved into the past."
+    assert planned(world).version == session.version
+
+
+def test_a_cancelled_session_takes_place_after_all(world, coordinator):
+    session = planned(world)
+    coordinator.fill(session, "cancel", reason="snow")
+    assert planned(world).state == "cancelled"
+    answer = coordinator.fill(session, "revive")
+    assert answer.sentences == ["The session takes place again."]
+    assert planned(world).state == "scheduled"
+    assert actors(session) == {coordinator.user.actor}
+
+
+def test_a_session_is_not_revived_into_a_taken_room(world, coordinator):
+    session = planned(world)
+    coordinator.fill(session, "cancel", reason="snow")
+    helper = factories.TherapistFactory(clinic=world.clinic)
+    coordinator.fill(
+        Session,
+        "plan",
+        **single(world, therapist=helper, day=NEXT, starts="09:00", ends="10:00", room=world.room),
+    )
+    answer = coordinator.fill(session, "revive")
+    assert answer.refusal == f"{world.room} is taken."
+    assert planned(world).state == "cancelled"
+
+
+def test_a_session_is_cancelled_with_a_reason_only(world, coordinator):
+    answer = coordinator.fill(planned(world), "cancel", reason="")
+    assert list(answer.errors) == ["reason"]
+    assert planned(world).live
+
+
+def test_a_substitute_leads_but_not_in_two_rooms_at_once(world, coordinator):
+    helper = factories.TherapistFactory(clinic=world.clinic)
+    session = planned(world)
+    busy = world.session("2026-03-09", "09:30", "10:30", therapist=helper)
+    answer = coordinator.fill(session, "substitute", therapist=helper)
+    assert answer.errors == {"therapist": [f"{helper.name} leads another session."]}
+    coordinator.fill(busy, "cancel", reason="x")
+    answer = coordinator.fill(session, "substitute", therapist=helper)
+    assert answer.sentences == [f"{helper} leads this session."]
+    assert actors(session.staff.get(therapist=helper), "I") == {coordinator.user.actor}
+
+
+def test_a_patient_is_added_to_the_roster_of_a_session(world, coordinator):
+    session, episode = planned(world), world.episode()
+    answer = coordinator.fill(session, "roster-add", episode=episode)
+    assert answer.sentences == [f"{episode.patient} has seat 1 of 8."]
+    discharged = factories.EpisodeFactory(patient__clinic=world.clinic)
+    answer = coordinator.fill(session, "roster-add", episode=discharged)
+    assert answer.refusal == "The patient is not in treatment on 2026-03-09."
+    assert session.bookings.count() == 1
+
+
+# --- closures, time off, rooms ---------------------------------------------------------------
+
+
+def test_a_closure_cancels_its_sessions_in_the_same_step(world, coordinator):
+    answer = coordinator.fill(Closure, "add", reason="Snow", starts_on=NEXT, ends_on=NEXT)
+    assert answer.sentences[-1] == (
+        "The clinic's sessions in this time are cancelled; they count against nobody."
+    )
+    assert planned(world).closure == Closure.objects.get()
+    assert actors(planned(world)) == {coordinator.user.actor}
+
+
+def test_a_closure_the_wrong_way_round_is_refused(world, coordinator):
+    answer = coordinator.fill(Closure, "add", reason="Snow", starts_on=NEXT, ends_on=TODAY)
+    assert answer.refusal == "The closure ends before it starts."
+    assert not Closure.objects.exists()
+    assert planned(world).live
+
+
+def test_time_off_leaves_the_session_without_a_leader(world, coordinator):
+    answer = coordinator.fill(
+        TimeOff,
+        "add",
+        therapist=world.therapist,
+        starts_at=("2026-03-09", "08:00"),
+        ends_at=("2026-03-09", "17:00"),
+    )
+    assert answer.status == 302
+    assert planned(world).needs_attention.startswith("No leader")
+    wrong = coordinator.fill(
+        TimeOff,
+        "add",
+        therapist=world.therapist,
+        starts_at=("2026-03-09", "17:00"),
+        ends_at=("2026-03-09", "08:00"),
+    )
+    assert wrong.refusal == "The time off ends before it starts."
+    assert TimeOff.objects.count() == 1
+
+
+def test_a_room_without_seats_is_refused(world, coordinator):
+    answer = coordinator.fill(Room, "add", name="Closet", seats=0)
+    assert answer.refusal == "A room has at least one seat."
+    assert Room.objects.count() == 1

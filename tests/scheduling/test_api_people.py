@@ -1,0 +1,138 @@
+"""Patients and groups over REST."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from iop_clinic.accounts.models import AuditEvent
+from iop_clinic.accounts.roles import Role
+from scheduling.models import Group, GroupMembership, WaitlistEntry
+from tests import factories
+from tests.api import AFTER, API, client_of, exactly, treated
+
+pytestmark = pytest.mark.django_db
+
+PATIENTS, GROUPS = f"{API}/patients/", f"{API}/groups/"
+
+
+@pytest.fixture
+def coordinator(time_machine: Any) -> Any:
+    time_machine.move_to(AFTER, tick=False)
+    clinic = factories.ClinicFactory()
+    user = factories.staff(clinic)
+    user.current_clinic = clinic
+    user.save()
+    return user
+
+
+def group_of(clinic: Any, members: int, **extra: Any) -> Group:
+    group = factories.GroupFactory(clinic=clinic, **extra)
+    therapist = factories.TherapistFactory(clinic=clinic)
+    for seat, episode in enumerate(treated(clinic, members, therapist), 1):
+        GroupMembership.objects.create(
+            clinic=clinic, group=group, episode=episode, seat=seat, starts_on="2026-01-05"
+        )
+    return group
+
+
+def test_a_patient_has_the_fields_of_the_contract(coordinator: Any) -> None:
+    group = group_of(coordinator.current_clinic, 1, name="Maple")
+    episode = group.memberships.get().episode
+    client = client_of(coordinator)
+    body = client.get(f"{PATIENTS}{episode.patient.public_id}/").json()
+    assert body == {
+        "id": str(episode.patient.public_id),
+        "name": str(episode.patient),
+        "record_number": episode.patient.record_number,
+        "program": episode.program.name,
+        "level": "IOP 2.1",
+        "group": "Maple",
+        "episode": str(episode.public_id),
+    }
+    assert client.get(PATIENTS).json()["results"] == [body]
+    (seen,) = AuditEvent.objects.filter(operation="R")
+    assert (seen.table_name, seen.row_id) == ("patients_patient", episode.patient.pk)
+
+
+def test_a_patient_without_an_episode_has_empty_fields(coordinator: Any) -> None:
+    patient = factories.PatientFactory(clinic=coordinator.current_clinic)
+    client = client_of(coordinator)
+    body = client.get(f"{PATIENTS}{patient.public_id}/").json()
+    assert [body[name] for name in ("program", "level", "group", "episode")] == [None] * 4
+    assert client.get(PATIENTS).json()["results"] == []
+
+
+def test_the_list_can_be_one_groups(coordinator: Any) -> None:
+    clinic = coordinator.current_clinic
+    group, _ = group_of(clinic, 2), group_of(clinic, 3)
+    client = client_of(coordinator)
+    assert len(client.get(PATIENTS).json()["results"]) == 5
+    assert len(client.get(f"{PATIENTS}?group={group.public_id}").json()["results"]) == 2
+    foreign = factories.GroupFactory()
+    assert client.get(f"{PATIENTS}?group={foreign.public_id}").status_code == 404
+
+
+def test_search_finds_by_beginnings_of_names_and_record_number(coordinator: Any) -> None:
+    clinic = coordinator.current_clinic
+    found = factories.PatientFactory(
+        clinic=clinic, first_name="Zoé", last_name="Ångström", record_number="ZX-17"
+    )
+    factories.PatientFactory(first_name="Zoé", last_name="Ångström")
+    client = client_of(coordinator)
+    for q in ("ångs", "zoé ång", "zx-1", "Z"):
+        rows = client.post(f"{PATIENTS}search/", {"q": q}).json()["results"]
+        assert [row["id"] for row in rows] == [str(found.public_id)]
+    assert client.post(f"{PATIENTS}search/", {"q": "%"}).json()["results"] == []
+
+
+def test_a_therapist_finds_the_caseload_only(coordinator: Any) -> None:
+    clinic = coordinator.current_clinic
+    therapist = factories.TherapistFactory(clinic=clinic)
+    (mine,) = treated(clinic, 1, therapist)
+    treated(clinic, 1, factories.TherapistFactory(clinic=clinic))
+    client = client_of(factories.staff(clinic, Role.THERAPIST, therapist=therapist))
+    rows = client.post(f"{PATIENTS}search/", {"q": "last"}).json()["results"]
+    assert [row["id"] for row in rows] == [str(mine.patient.public_id)]
+
+
+@pytest.mark.parametrize("number", [1, 50])
+def test_a_list_of_patients_takes_the_same_statements(coordinator: Any, number: int) -> None:
+    for start in range(0, number, 10):
+        group_of(coordinator.current_clinic, min(number - start, 10))
+    client = client_of(coordinator)
+    with exactly(6):  # token, roles, patients, episodes, plans, memberships
+        assert len(client.get(PATIENTS).json()["results"]) == number
+
+
+def test_a_group_shows_members_free_seats_and_waitlist(coordinator: Any) -> None:
+    clinic = coordinator.current_clinic
+    group = group_of(clinic, 2, name="Maple", capacity=8)
+    gone = group.memberships.get(seat=1)
+    gone.ends_on = datetime.date(2026, 3, 1)
+    gone.save()
+    for state in ("waiting", "offered", "declined"):
+        WaitlistEntry.objects.create(
+            clinic=clinic, group=group, episode=factories.admitted(clinic), state=state,
+            added_at=timezone.now(),
+        )  # fmt: skip
+    (row,) = client_of(coordinator).get(GROUPS).json()["results"]
+    assert (row["name"], row["capacity"], row["free_seats"], row["waitlist_length"]) == (
+        "Maple", 8, 7, 2,
+    )  # fmt: skip
+    (member,) = row["members"]
+    assert (member["seat"], set(member["patient"])) == (2, {"id", "name"})
+    detail = client_of(coordinator).get(f"{GROUPS}{group.public_id}/").json()
+    assert detail == row
+
+
+@pytest.mark.parametrize("number", [1, 50])
+def test_a_list_of_groups_takes_the_same_statements(coordinator: Any, number: int) -> None:
+    for n in range(number):
+        group_of(coordinator.current_clinic, n % 3)
+    client = client_of(coordinator)
+    with exactly(4):  # token, roles, groups, members
+        assert len(client.get(GROUPS).json()["results"]) == number

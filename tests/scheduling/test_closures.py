@@ -1,0 +1,146 @@
+"""A closed clinic, a closed room, a therapist away."""
+
+import datetime
+from typing import Any
+
+import pytest
+
+from iop_clinic.accounts.acting import Refused
+from scheduling import services
+from scheduling.models import Closure, Session, SessionStaff, TimeOff
+from tests import factories as f
+from tests.scheduling.conftest import TODAY, World
+
+DAY = datetime.timedelta(days=1)
+
+
+def close(world: World, **extra: Any) -> Closure:
+    asked = {"starts_on": TODAY, "ends_on": TODAY, "reason": "Snow", "by": world.by, **extra}
+    return services.add_closure(clinic=world.clinic, **asked)
+
+
+def live() -> list[datetime.date]:
+    return list(Session.objects.live().order_by("starts_at").values_list("local_date", flat=True))
+
+
+def test_every_session_of_the_days_is_cancelled_in_one_step(world: World) -> None:
+    for day in ("2026-03-01", "2026-03-02", "2026-03-03", "2026-03-04"):
+        world.session(day)
+    closure = close(world, ends_on=TODAY + DAY)
+    assert live() == [TODAY - DAY, TODAY + 2 * DAY]
+    cancelled = Session.objects.filter(closure=closure)
+    assert set(cancelled.values_list("cancelled_reason", "version")) == {("Snow", 2)}
+    assert cancelled.count() == 2
+
+
+def test_the_days_are_the_clinics_own(world: World) -> None:
+    evening = world.session("2026-03-02", "21:00", "22:00")
+    before = world.session("2026-03-01", "21:00", "22:00")
+    close(world)
+    evening.refresh_from_db()
+    before.refresh_from_db()
+    assert (evening.live, before.live) == (False, True)
+
+
+def test_a_part_of_the_day(world: World) -> None:
+    morning, noon = world.session(), world.session(starts="11:30", ends="12:30")
+    close(world, from_time=datetime.time(10), to_time=datetime.time(12))
+    morning.refresh_from_db()
+    noon.refresh_from_db()
+    assert (morning.live, noon.live) == (True, False)
+
+
+def test_a_closure_entered_the_next_morning_spares_only_signed_rosters(world: World) -> None:
+    unsigned = world.session("2026-03-01")
+    signed = world.session(
+        "2026-03-01", signed_at=world.at("2026-03-01", "11:00"), signed_by=world.by
+    )
+    close(world, starts_on=TODAY - DAY, ends_on=TODAY - DAY)
+    unsigned.refresh_from_db()
+    signed.refresh_from_db()
+    assert (unsigned.live, signed.live) == (False, True)
+
+
+def test_bookings_and_staff_stay_with_the_cancelled_session(world: World) -> None:
+    row = world.session(therapist=world.therapist)
+    booking = f.booking(row, world.episode())
+    close(world)
+    booking.refresh_from_db()
+    assert (booking.live, booking.state) == (False, "booked")
+    assert SessionStaff.objects.get().live is False
+
+
+def test_a_closed_room_cancels_nothing(world: World) -> None:
+    inside = world.session(room=world.room)
+    elsewhere = world.session(room=f.RoomFactory(clinic=world.clinic))
+    close(world, room=world.room, reason="Water damage")
+    inside.refresh_from_db()
+    elsewhere.refresh_from_db()
+    assert (inside.live, inside.room, inside.needs_attention) == (
+        True,
+        None,
+        f"No room: {world.room} is closed (Water damage)",
+    )
+    assert (elsewhere.room is None, elsewhere.needs_attention) == (False, "")
+
+
+def test_another_clinics_sessions_take_place(world: World) -> None:
+    other = f.ClinicFactory()
+    row = f.session(other, "2026-03-02", "09:00", "10:00")
+    close(world)
+    row.refresh_from_db()
+    assert row.live
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({"ends_on": TODAY - DAY}, "dates_in_order"),
+        ({"from_time": datetime.time(12), "to_time": datetime.time(12)}, "times_in_order"),
+        ({"reason": ""}, "reason_required"),
+    ],
+)
+def test_a_closure_that_is_refused(world: World, wrong: dict[str, Any], code: str) -> None:
+    world.session()
+    with pytest.raises(Refused) as caught:
+        close(world, **wrong)
+    assert (caught.value.code, Closure.objects.count(), live()) == (code, 0, [TODAY])
+
+
+# --- time off ------------------------------------------------------------------------------------
+
+
+def off(world: World, starts: str = "08:00", ends: str = "12:00") -> TimeOff:
+    return services.add_time_off(
+        therapist=world.therapist,
+        starts_at=world.at("2026-03-02", starts),
+        ends_at=world.at("2026-03-02", ends),
+        reason="Leave",
+        by=world.by,
+    )
+
+
+def test_sessions_lose_their_leader_and_say_so(world: World) -> None:
+    row = world.session(therapist=world.therapist)
+    evening = world.session(starts="18:00", ends="19:00", therapist=world.therapist)
+    off(world)
+    row.refresh_from_db()
+    evening.refresh_from_db()
+    assert (row.live, row.needs_attention, row.staff.get().active) == (
+        True,
+        f"No leader: {world.therapist.name} has time off",
+        False,
+    )
+    assert (evening.needs_attention, evening.staff.get().active) == ("", True)
+
+
+def test_what_is_over_stays_as_it_was(world: World) -> None:
+    row = world.session(starts="03:00", ends="04:00", therapist=world.therapist)
+    off(world, "00:00", "12:00")
+    assert row.staff.get().active
+
+
+def test_time_off_that_ends_before_it_starts(world: World) -> None:
+    with pytest.raises(Refused) as caught:
+        off(world, "12:00", "12:00")
+    assert (caught.value.code, TimeOff.objects.count()) == ("times_in_order", 0)

@@ -1,0 +1,121 @@
+"""One order for every writer, or two of them could wait for each other."""
+
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from scheduling import services
+from scheduling.locks import lock
+from tests import factories as f
+from tests.scheduling.conftest import TODAY, World
+
+pytestmark = pytest.mark.django_db
+
+ORDER = [
+    "accounts_clinic",
+    "scheduling_group",
+    "accounts_therapist",
+    "scheduling_room",
+    "scheduling_session",
+    "patients_episode",
+]
+
+
+def locked(work: Any) -> list[str]:
+    """The lock statements of some work, in the order they were sent."""
+    with CaptureQueriesContext(connection) as queries, transaction.atomic():
+        work()
+    return [query["sql"] for query in queries if "FOR NO KEY UPDATE" in query["sql"]] + [
+        query["sql"] for query in queries if query["sql"].endswith("FOR UPDATE")
+    ]
+
+
+def tables(statements: list[str]) -> list[str]:
+    return [next(name for name in ORDER if f'FROM "{name}"' in sql) for sql in statements]
+
+
+def test_whatever_the_order_of_the_arguments(world: World) -> None:
+    session, episode = world.session(), world.episode()
+    statements = locked(
+        lambda: lock(
+            episodes=[episode.pk],
+            sessions=[session.pk],
+            rooms=[world.room.pk],
+            therapists=[world.therapist.pk],
+            groups=[world.group.pk],
+            clinics=[world.clinic.pk],
+        )
+    )
+    assert tables(statements) == ORDER
+
+
+def test_keys_are_sorted_and_none_is_passed_over(world: World) -> None:
+    statements = locked(lambda: lock(groups=[7, None, 3, 7]))
+    assert len(statements) == 1
+    assert "IN (3, 7) ORDER BY" in statements[0]
+    assert locked(lambda: lock(rooms=[None])) == []
+
+
+def test_sessions_that_move_are_locked_for_update_together_with_the_others(world: World) -> None:
+    statements = locked(lambda: lock(sessions=[9], moving=[4]))
+    assert len(statements) == 1
+    assert "IN (4, 9)" in statements[0]
+    assert statements[0].endswith("FOR UPDATE")
+
+
+@pytest.mark.parametrize("verb", ["enrol", "transfer", "create", "move", "revive", "expand"])
+def test_every_service_keeps_the_order(world: World, verb: str) -> None:
+    statements = CaptureQueriesContext(connection)
+    work = _prepared(world)[verb]
+    with statements:
+        work()
+    seen = [
+        ORDER.index(name)
+        for query in statements
+        for name in ORDER
+        if f'FROM "{name}"' in query["sql"]
+        and query["sql"].endswith(("FOR UPDATE", "FOR NO KEY UPDATE"))
+    ]
+    assert len(seen) >= 2
+    firsts = list(dict.fromkeys(seen))
+    assert firsts == sorted(firsts)
+
+
+def _prepared(world: World) -> dict[str, Any]:
+    """Each service, ready to be called on rows that it can change."""
+    other = f.GroupFactory(clinic=world.clinic, program=world.program)
+    session = world.group_session("2026-03-09", therapist=world.therapist, room=world.room)
+    cancelled = world.group_session("2026-03-16", therapist=world.therapist, room=world.room)
+    member = services.enrol(
+        group=world.group, episode=world.episode(), starts_on=TODAY, by=world.by
+    )
+    services.cancel_session(session=cancelled, reason="Ill", by=world.by)
+    world.session("2026-03-09", "13:00", "14:00", group=other)
+    world.block(weekday=2)
+    times: dict[str, Any] = {
+        "starts_at": world.at("2026-03-10", "09:00"),
+        "ends_at": world.at("2026-03-10", "10:00"),
+        "by": world.by,
+    }
+    return {
+        "enrol": lambda: services.enrol(
+            group=world.group, episode=world.episode(), starts_on=TODAY, by=world.by
+        ),
+        "transfer": lambda: services.transfer(
+            membership=member, to_group=other, on=TODAY.replace(day=9), by=world.by
+        ),
+        "create": lambda: services.create_session(
+            clinic=world.clinic,
+            session_type=world.kind,
+            therapist=world.therapist,
+            room=world.room,
+            group=world.group,
+            episodes=[world.episode()],
+            **times,
+        ),
+        "move": lambda: services.move_session(session=session, **times),
+        "revive": lambda: services.revive_session(session=cancelled, by=world.by),
+        "expand": lambda: services.expand(clinic=world.clinic, today=TODAY, by=world.by),
+    }

@@ -1,0 +1,344 @@
+"""Fifty clients for one seat: one winner, clean refusals, no deadlock, nobody waits long."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from iop_clinic.accounts.acting import Refused
+from iop_clinic.accounts.constraints import violation
+from patients.models import Episode
+from scheduling import services
+from scheduling.models import Booking, GroupMembership, Session, SessionStaff
+from tests import factories as f
+from tests.scheduling.conftest import TODAY, World, build
+from tests.scheduling.racing import Outcome, race
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SLOWEST = 2.0
+"""Seconds; on a machine that is busy with other things, as long as the losers take in a row."""
+
+
+@pytest.fixture
+def world(transactional_db: None) -> World:
+    return build()
+
+
+@pytest.fixture(autouse=True)
+def _no_deadlock(world: World) -> Iterator[None]:
+    """Not even one that a retry hides."""
+    before = deadlocks()
+    yield
+    assert deadlocks() == before
+
+
+def deadlocks() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+        return cursor.fetchone()[0]
+
+
+def codes(outcomes: list[Outcome]) -> Counter[str]:
+    """How many clients got which answer; anything but a row or a refusal by its class."""
+    return Counter(
+        answer.code
+        if isinstance(answer, Refused)
+        else type(answer).__name__
+        if isinstance(answer, Exception)
+        else "ok"
+        for answer in (outcome.value for outcome in outcomes)
+    )
+
+
+def assert_nobody_waits_long(outcomes: list[Outcome], clients: list[Any]) -> None:
+    longest = max(outcome.seconds for outcome in outcomes)
+    if longest < SLOWEST:
+        return
+    began = time.perf_counter()
+    for client in clients:
+        with suppress(Refused):
+            client()
+    assert longest < 2 * (time.perf_counter() - began)
+
+
+def test_fifty_clients_for_the_last_seat_of_a_session(world: World) -> None:
+    session, episodes = world.session(capacity=1, ceiling=1), world.episodes(50)
+    clients = [
+        partial(services.book, session=_own(session), episode=e, by=world.by) for e in episodes
+    ]
+    outcomes = race(clients)
+    assert codes(outcomes) == {"ok": 1, "session_full": 49}
+    assert Booking.objects.filter(session=session).count() == 1
+    assert_nobody_waits_long(outcomes, clients)
+
+
+def test_fifty_clients_for_the_last_seat_of_a_group(world: World) -> None:
+    sessions = [world.group_session(day) for day in ("2026-03-02", "2026-03-09", "2026-03-16")]
+    for episode in world.episodes(7):
+        _enrol(world, episode)
+    clients = [partial(_enrol, world, episode) for episode in world.episodes(50)]
+    outcomes = race(clients)
+    assert codes(outcomes) == {"ok": 1, "group_full": 49}
+    assert GroupMembership.objects.filter(group=world.group).count() == 8
+    assert Booking.objects.filter(session__in=sessions).count() == 24
+    assert_nobody_waits_long(outcomes, clients)
+
+
+def test_fifty_therapists_want_one_room(world: World) -> None:
+    therapists = [f.TherapistFactory(clinic=world.clinic) for _ in range(50)]
+    clients = [partial(_create, world, therapist=t, room=world.room) for t in therapists]
+    outcomes = race(clients)
+    assert codes(outcomes) == {"ok": 1, "room_busy": 49}
+    assert Session.objects.count() == 1
+    assert_nobody_waits_long(outcomes, clients)
+
+
+def test_fifty_sessions_want_one_therapist(world: World) -> None:
+    outcomes = race([partial(_create, world, therapist=world.therapist) for _ in range(50)])
+    assert codes(outcomes) == {"ok": 1, "therapist_busy": 49}
+    assert SessionStaff.objects.count() == 1
+
+
+def test_fifty_sessions_want_one_patient(world: World) -> None:
+    episode, sessions = world.episode(), [world.session() for _ in range(50)]
+    clients = [
+        partial(services.book, session=_own(s), episode=_own(episode), by=world.by)
+        for s in sessions
+    ]
+    outcomes = race(clients)
+    assert codes(outcomes) == {"ok": 1, "patient_busy": 49}
+    assert Booking.objects.count() == 1
+    assert_nobody_waits_long(outcomes, clients)
+
+
+def test_the_same_patient_booked_twice_at_once_is_one_booking(world: World) -> None:
+    session, episode = world.session(), world.episode()
+    outcomes = race(
+        [
+            partial(services.book, session=_own(session), episode=_own(episode), by=world.by)
+            for _ in range(10)
+        ]
+    )
+    assert codes(outcomes) == {"ok": 10}
+    assert len({outcome.value.pk for outcome in outcomes}) == 1
+
+
+def test_members_cross_between_two_groups_without_a_deadlock(world: World) -> None:
+    other = f.GroupFactory(clinic=world.clinic, program=world.program, capacity=8)
+    for day in ("2026-03-02", "2026-03-09"):
+        world.group_session(day)
+        world.session(day, "13:00", "14:00", group=other)
+    there = [_enrol(world, episode) for episode in world.episodes(4)]
+    here = [_enrol(world, episode, group=other) for episode in world.episodes(4)]
+    clients = [partial(_transfer, world, row, other) for row in there]
+    clients += [partial(_transfer, world, row, world.group) for row in here]
+    outcomes = race(clients)
+    assert codes(outcomes) == {"ok": 8}
+    assert GroupMembership.objects.filter(ends_on__isnull=True, group=other).count() == 4
+
+
+def test_seats_are_given_while_sessions_move_and_groups_fill(world: World) -> None:
+    sessions = [world.group_session(day) for day in ("2026-03-02", "2026-03-09", "2026-03-16")]
+    clients: list[Any] = [partial(_enrol, world, e) for e in world.episodes(8)]
+    clients += [partial(_move, world, session) for session in sessions]
+    for session in sessions:
+        clients += [
+            partial(services.book, session=_own(session), episode=e, by=world.by)
+            for e in world.episodes(4)
+        ]
+    clients.append(partial(services.expand, clinic=world.clinic, today=TODAY, by=world.by))
+    counted = codes(race(clients))
+    assert set(counted) <= {"ok", "group_full", "session_full"}
+
+
+def test_every_kind_of_write_at_once(world: World) -> None:
+    world.block(weekday=1)
+    days = ("2026-03-02", "2026-03-09", "2026-03-16", "2026-03-23")
+    sessions = [world.group_session(day, therapist=world.therapist) for day in days]
+    members = [_enrol(world, episode) for episode in world.episodes(6)]
+    by: dict[str, Any] = {"by": world.by}
+    substitute = f.TherapistFactory(clinic=world.clinic)
+    clients: list[Any] = [
+        partial(services.cancel_session, session=_own(sessions[1]), reason="Ill", **by),
+        partial(
+            services.add_closure,
+            clinic=world.clinic,
+            starts_on=sessions[2].local_date,
+            ends_on=sessions[2].local_date,
+            reason="Snow",
+            **by,
+        ),
+        partial(
+            services.add_time_off,
+            therapist=world.therapist,
+            starts_at=sessions[3].starts_at,
+            ends_at=sessions[3].ends_at,
+            **by,
+        ),
+        partial(services.assign_substitute, session=_own(sessions[0]), therapist=substitute, **by),
+        partial(services.set_capacity, group=_own(world.group), capacity=12, **by),
+        partial(services.expand, clinic=world.clinic, today=TODAY, **by),
+        partial(_end, world, members[0]),
+        partial(_end, world, members[1]),
+    ]
+    clients += [partial(_call_in, world, row.episode) for row in members[2:4]]
+    clients += [partial(_withdraw, world, row.episode) for row in members[4:]]
+    clients += [partial(_move, world, session) for session in sessions]
+    clients += [partial(_enrol, world, episode) for episode in world.episodes(4)]
+    counted = codes(race(clients))
+    refusals = {"session_cancelled", "clinic_closed", "therapist_busy", "group_full"}
+    assert set(counted) <= {"ok", *refusals}
+
+
+def test_two_expansions_at_once_create_each_session_once(world: World) -> None:
+    world.block()
+    _enrol(world, world.episode())
+    outcomes = race(
+        [
+            partial(services.expand, clinic=_own(world.clinic), today=TODAY, by=world.by)
+            for _ in range(4)
+        ]
+    )
+    assert sorted(outcome.value.created for outcome in outcomes) == [0, 0, 0, 4]
+    assert [outcome.value.findings for outcome in outcomes] == [[], [], [], []]
+    assert Booking.objects.count() == 4
+
+
+def test_behind_the_look_stands_the_named_constraint(world: World) -> None:
+    """A writer that takes no lock gets between the service's look and its insert."""
+    taken = world.session()
+
+    def without_a_lock() -> None:
+        with transaction.atomic():
+            SessionStaff.objects.create(
+                clinic=world.clinic,
+                session=taken,
+                therapist=world.therapist,
+                starts_at=taken.starts_at,
+                ends_at=taken.ends_at,
+                live=True,
+            )
+            _wait_for_somebody_who_waits()
+
+    outcomes = race([without_a_lock, partial(_late, world)])
+    refusal = outcomes[1].value
+    assert isinstance(refusal, IntegrityError)
+    answer = violation(refusal)
+    assert answer is not None
+    assert (answer.name, answer.code) == ("sessionstaff_therapist_free", "therapist_busy")
+
+
+@pytest.mark.parametrize(
+    ("table", "name"),
+    [
+        ("booking", "booking_seat_taken_once"),
+        ("groupmembership", "groupmembership_seat_taken_once"),
+    ],
+)
+def test_two_raw_writers_of_one_seat(world: World, table: str, name: str) -> None:
+    session = world.session()
+
+    def insert(episode: Episode) -> None:
+        with transaction.atomic():
+            if table == "booking":
+                f.booking(session, episode)
+            else:
+                GroupMembership.objects.create(
+                    clinic=world.clinic,
+                    group=world.group,
+                    episode=episode,
+                    seat=1,
+                    starts_on=TODAY,
+                )
+
+    outcomes = race([partial(insert, episode) for episode in world.episodes(2)])
+    refused = [o.value for o in outcomes if o.value is not None]
+    answers = [violation(error) for error in refused]
+    assert [answer and answer.name for answer in answers] == [name]
+
+
+def _own(row: Any) -> Any:
+    """The client's own copy of a row, as each request reads it."""
+    return type(row)._default_manager.get(pk=row.pk)
+
+
+def _enrol(world: World, episode: Episode, group: Any = None) -> GroupMembership:
+    return services.enrol(
+        group=_own(group or world.group), episode=episode, starts_on=TODAY, by=world.by
+    )
+
+
+def _transfer(world: World, row: GroupMembership, group: Any) -> GroupMembership:
+    return services.transfer(
+        membership=_own(row), to_group=_own(group), on=TODAY.replace(day=9), by=world.by
+    )
+
+
+def _create(world: World, **extra: Any) -> Session:
+    return services.create_session(
+        clinic=world.clinic,
+        session_type=world.kind,
+        starts_at=world.at("2026-03-02", "09:00"),
+        ends_at=world.at("2026-03-02", "10:00"),
+        by=world.by,
+        **extra,
+    )
+
+
+def _move(world: World, session: Session) -> Session:
+    day = str(session.local_date)
+    return services.move_session(
+        session=_own(session),
+        starts_at=world.at(day, "09:30"),
+        ends_at=world.at(day, "10:30"),
+        by=world.by,
+    )
+
+
+def _end(world: World, row: GroupMembership) -> GroupMembership:
+    return services.end_membership(
+        membership=_own(row), ends_on=TODAY, reason="Stepped down", by=world.by
+    )
+
+
+def _call_in(world: World, episode: Episode) -> Any:
+    return services.call_in(
+        episode=episode,
+        from_date=TODAY,
+        to_date=TODAY.replace(day=31),
+        reason="medical",
+        notified_at=world.at("2026-03-02", "06:00"),
+        by=world.by,
+    )
+
+
+def _withdraw(world: World, episode: Episode) -> None:
+    for row in Booking.objects.filter(episode=episode).order_by("-session"):
+        services.withdraw(booking=row, reason="New plan", by=world.by)
+
+
+def _late(world: World) -> Session:
+    _wait_until("SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'")
+    return _create(world, therapist=world.therapist)
+
+
+def _wait_for_somebody_who_waits() -> None:
+    _wait_until("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+
+
+def _wait_until(query: str, *, seconds: float = 10) -> None:
+    """Until this database has such a connection."""
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        with connection.cursor() as cursor:
+            cursor.execute(f"{query} AND datname = current_database()")
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.01)
+    raise AssertionError("nobody came")
