@@ -75,6 +75,16 @@ def celery_worker_process(
 
 
 @pytest.fixture
+def no_celery_worker(transactional_db: None, _shared_worker: list[WorkerProcess]) -> Iterator[None]:
+    """Nobody takes a task, so the messages that a test sends stay in the queue."""
+    for worker in _shared_worker:
+        worker.stop()
+    purge()
+    yield
+    purge()
+
+
+@pytest.fixture
 def start_celery_worker(
     transactional_db: None, smtp_sink: SmtpSink
 ) -> Iterator[Callable[..., WorkerProcess]]:

@@ -1,0 +1,35 @@
+"""What the workers do when beat or another task rings: take ids, call one function.
+
+Nothing here decides whether work is needed: the functions ask the rows, so a message that comes
+twice, late or never changes nothing. Time limits are seconds.
+"""
+
+import datetime
+
+from celery import shared_task
+from django.utils import timezone
+
+from attendance.models import JobTick
+from attendance.reports import delivery, nightly, queue
+
+
+@shared_task(name=queue.TICK, soft_time_limit=240, time_limit=270)
+def tick() -> None:
+    """Find what is due and ring for it; only a tick that came through writes its time."""
+    now = timezone.now()
+    nights = [nights[0] for nights in nightly.due_nights(now=now)]
+    due = list(delivery.waiting(now=now).values_list("pk", flat=True)[: delivery.SWEEP_AT_MOST])
+    if queue.queue_nights(nights) and queue.queue_deliveries(due):
+        JobTick.objects.update_or_create(name="tick", defaults={"at": timezone.now()})
+
+
+@shared_task(name=queue.RUN_NIGHT)
+def run_night(clinic_id: int, iso_date: str) -> None:
+    """Judge one local date (YYYY-MM-DD) of one clinic, if it is due and free."""
+    nightly.run_night(nightly.Night(clinic_id, datetime.date.fromisoformat(iso_date)))
+
+
+@shared_task(name=queue.DELIVER, soft_time_limit=60, time_limit=75)
+def deliver(delivery_id: int) -> None:
+    """Send one report to one recipient, if it is due and free."""
+    delivery.deliver(delivery_id)

@@ -1,0 +1,139 @@
+"""One night, step by step, in this process: what a fault leaves behind."""
+
+import logging
+
+import pytest
+from django.db import IntegrityError
+from django.utils import timezone
+
+from attendance.models import ComplianceReport, NightlyRun, ReportDelivery
+from attendance.reports import nightly
+from tests.attendance.nights import (
+    clinic_with_timetable,
+    judged_clinic,
+    night,
+    staffed_clinic,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def queued(monkeypatch):
+    """The nights that this process would ring for."""
+    calls = []
+    monkeypatch.setattr(nightly, "queue_night", lambda *call: calls.append(call))
+    return calls
+
+
+def fail(error):
+    def step(**_):
+        raise error
+
+    return step
+
+
+def test_a_night_ends_with_a_report_for_each_scope_and_a_delivery_for_each_person():
+    clinic, people = staffed_clinic(therapists=2)
+    nightly.run_night(night(clinic))
+    assert NightlyRun.objects.get().state == "finished"
+    assert ComplianceReport.objects.count() == 3
+    assert {d.recipient for d in ReportDelivery.objects.all()} == set(people)
+    assert {d.state for d in ReportDelivery.objects.all()} == {"pending"}
+
+
+def test_a_second_call_changes_nothing():
+    clinic, people = staffed_clinic()
+    nightly.run_night(night(clinic))
+    before = NightlyRun.objects.values().get()
+    nightly.run_night(night(clinic))
+    assert NightlyRun.objects.values().get() == before
+    assert ReportDelivery.objects.count() == len(people)
+
+
+def test_a_night_that_was_judged_goes_on_with_its_reports(monkeypatch, queued):
+    clinic, _ = staffed_clinic()
+    monkeypatch.setattr(nightly, "build", fail(RuntimeError()))
+    nightly.run_night(night(clinic))
+    assert NightlyRun.objects.get().state == "evaluated"
+    monkeypatch.undo()
+    monkeypatch.setattr(nightly, "evaluate", fail(AssertionError("judged twice")))
+    nightly.run_night(night(clinic))
+    assert NightlyRun.objects.get().state == "finished"
+
+
+def test_a_fault_is_counted_and_after_the_third_the_night_has_failed(monkeypatch, queued):
+    clinic, _ = staffed_clinic()
+    monkeypatch.setattr(nightly, "evaluate", fail(ZeroDivisionError()))
+    seen = []
+    for _ in range(4):
+        nightly.run_night(night(clinic))
+        seen.append(NightlyRun.objects.values_list("state", "attempts", "error").get())
+    assert seen == [
+        ("claimed", 1, "ZeroDivisionError"),
+        ("claimed", 2, "ZeroDivisionError"),
+        ("failed", 3, "ZeroDivisionError"),
+        ("failed", 3, "ZeroDivisionError"),
+    ]
+    assert not ReportDelivery.objects.exists()
+
+
+def test_a_fault_is_logged_by_class_and_place_without_its_values(monkeypatch, queued, caplog):
+    clinic, _ = staffed_clinic()
+    monkeypatch.setattr(nightly, "evaluate", fail(IntegrityError("Key (name)=(Zebulon Quixotry)")))
+    with caplog.at_level(logging.DEBUG):
+        nightly.run_night(night(clinic))
+    assert "IntegrityError" in caplog.text
+    assert "nightly.py" in caplog.text
+    assert "Zebulon" not in caplog.text + str(NightlyRun.objects.values().get())
+
+
+def test_a_worker_that_lost_its_claim_changes_nothing():
+    clinic, _ = staffed_clinic()
+    slow = nightly.take(night(clinic), now=timezone.now())
+    assert slow is not None
+    assert nightly.take(night(clinic), now=timezone.now() + 2 * nightly.LEASE) is not None
+    with pytest.raises(nightly.LostClaimError):
+        nightly.judge(claim=slow, by=nightly.NIGHTLY)
+    assert NightlyRun.objects.values_list("state", "attempts").get() == ("claimed", 2)
+
+
+def test_a_failed_night_can_be_asked_for_again(monkeypatch, queued):
+    clinic, _ = staffed_clinic()
+    monkeypatch.setattr(nightly, "evaluate", fail(ZeroDivisionError()))
+    for _ in range(3):
+        nightly.run_night(night(clinic))
+    monkeypatch.undo()
+    assert nightly.retry_failed(night(clinic).local_date) == 1
+    nightly.run_night(night(clinic))
+    assert NightlyRun.objects.values_list("state", "error").get() == ("finished", "")
+
+
+def test_a_finished_night_rings_for_the_next_one(queued):
+    clinic, _ = staffed_clinic()
+    nightly.run_night(night(clinic, days_ago=2))
+    assert queued == [night(clinic, days_ago=1)]
+
+
+def test_the_last_night_rings_for_none(queued):
+    clinic, _ = staffed_clinic()
+    nightly.run_night(night(clinic))
+    assert queued == []
+
+
+def test_nobody_to_tell_is_a_finding():
+    clinic = clinic_with_timetable()
+    nightly.run_night(night(clinic))
+    assert NightlyRun.objects.get().findings == ["Nobody receives the nightly report."]
+    assert ComplianceReport.objects.count() == 1
+
+
+def test_a_night_takes_as_many_statements_for_many_as_for_few(django_assert_max_num_queries):
+    counts = []
+    for size in (2, 12):
+        clinic, people = judged_clinic(patients=size)
+        with django_assert_max_num_queries(200) as captured:
+            nightly.run_night(night(clinic))
+        assert ReportDelivery.objects.filter(clinic=clinic).count() == len(people)
+        counts.append(len(captured))
+    assert counts[0] == counts[1]

@@ -1,0 +1,142 @@
+"""The mail itself: what it says, where it leads, and what it never contains."""
+
+import datetime
+import re
+from html.parser import HTMLParser
+
+import pytest
+from django.urls import resolve
+
+from attendance.models import ComplianceReport, ReportDelivery
+from attendance.models.standards import Severity
+from attendance.reports.mail import SUBJECT, compose
+from tests import factories
+from tests.attendance.nights import case, reported_night, staffed_clinic
+
+pytestmark = pytest.mark.django_db
+
+
+def mail(clinic, **changes):
+    """The coordinator's mail, with some of the report's content replaced."""
+    delivery = ReportDelivery.objects.filter(clinic=clinic).earliest("recipient")
+    delivery.report.content.update(changes)
+    return compose(delivery)
+
+
+def html(message):
+    return message.alternatives[0].content
+
+
+@pytest.fixture
+def clinic():
+    clinic, _ = staffed_clinic(name="North Street")
+    reported_night(clinic)
+    return clinic
+
+
+def test_a_quiet_night_is_mailed_too(clinic):
+    message = mail(clinic)
+    assert message.subject == SUBJECT == "Nightly report"
+    assert "Nothing new, nothing overdue." in message.body
+    assert "Nothing new, nothing overdue." in html(message)
+
+
+def test_it_counts_by_severity_and_leads_to_the_queues(clinic, settings):
+    settings.BASE_URL = "https://clinic.example.com"
+    rows = [{"severity": Severity.URGENT, "new": 2, "open": 5, "overdue": 1}]
+    message = mail(clinic, severities=rows, rules=[{"rule": 2, "open": 5}], changed=3)
+    assert "2 new, 1 overdue, 3 changed since the last report." in message.body
+    assert "Urgent: 5 open, 2 new, 1 overdue" in message.body
+    assert "5 x A missed day without a call" in message.body
+    address = "https://clinic.example.com/admin/attendance/flag/"
+    assert f"{address}?severity__exact=4" in message.body
+    assert f'href="{address}"' in html(message)
+    assert f'href="{address}?case=overdue"' in html(message)
+
+
+def test_every_link_opens_a_list_of_cases(clinic, settings, client):
+    client.force_login(ReportDelivery.objects.earliest("recipient").recipient)
+    rows = [{"severity": 4, "new": 1, "open": 1, "overdue": 1}]
+    links = set(re.findall(r'href="([^"]*)"', html(mail(clinic, severities=rows))))
+    assert len(links) == 3
+    for link in links:
+        address = link.removeprefix(settings.BASE_URL)
+        assert resolve(address.partition("?")[0]).url_name == "attendance_flag_changelist"
+        assert client.get(address).status_code == 200
+
+
+def test_amendments_findings_and_closed_cases_are_said(clinic):
+    message = mail(clinic, amended_weeks=1, findings=2, closed=3, lapsed=1)
+    for said in (message.body, html(message)):
+        assert "1 week result amended by later rosters or corrections." in said
+        assert "Reports already sent stay as they were." in said
+        assert "2 findings in the timetable need a look." in said
+        assert "1 " in said
+
+
+def test_text_is_plain_and_html_is_escaped():
+    clinic, _ = staffed_clinic(name="Hope & <Care>")
+    reported_night(clinic)
+    message = mail(clinic)
+    assert "Nightly report for Hope & <Care>" in message.body
+    assert "Hope &amp; &lt;Care&gt;" in html(message)
+
+
+def test_styles_stand_in_the_tags_and_only_dark_and_narrow_rules_are_left(clinic):
+    page = html(mail(clinic))
+    left = re.findall(r"<style[^>]*>(.*?)</style>", page, re.DOTALL)
+    assert len(left) == 1
+    assert left[0].split("{")[0].strip() == "@media (prefers-color-scheme: dark)"
+    assert "@media (max-width: 420px)" in left[0]
+    assert "background-color: #ffffff" in page
+
+
+def test_nothing_is_loaded_from_anywhere(clinic):
+    page = html(mail(clinic)).lower()
+    for loading in ("<img", "<script", "<link", "url(", "@import", "<svg", "src="):
+        assert loading not in page
+
+
+def test_the_tags_are_closed(clinic):
+    class Tags(HTMLParser):
+        open: list[str] = []
+
+        def handle_starttag(self, tag, attrs):
+            if tag not in ("meta", "br", "img", "hr", "link"):
+                self.open.append(tag)
+
+        def handle_endtag(self, tag):
+            assert self.open.pop() == tag
+
+    Tags().feed(html(mail(clinic)))
+    assert Tags.open == []
+
+
+def test_it_carries_no_part_2_notice_and_no_alarm_words(clinic):
+    message = mail(clinic)
+    for said in (message.body, html(message)):
+        for word in ("part 2", "42 cfr", "substance", "patient", "at risk", "all clear"):
+            assert word not in said.lower()
+
+
+def test_the_same_report_is_the_same_mail_whenever_it_is_sent(clinic):
+    before = mail(clinic)
+    case(clinic, due_at=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC))
+    after = mail(clinic)
+    assert (after.body, html(after)) == (before.body, html(before))
+    assert after.extra_headers == before.extra_headers
+
+
+def test_stored_content_holds_only_counts_and_dates(clinic):
+    factories.admitted(clinic, patient__clinic=clinic)
+
+    def leaves(value):
+        for item in value.values() if isinstance(value, dict) else value:
+            if isinstance(item, dict | list):
+                yield from leaves(item)
+            else:
+                yield item
+
+    for report in ComplianceReport.objects.all():
+        texts = [leaf for leaf in leaves(report.content) if isinstance(leaf, str)]
+        assert all(datetime.date.fromisoformat(text) for text in texts)
