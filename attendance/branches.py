@@ -22,9 +22,9 @@ def of_my_episodes(scope: Scope) -> Q:
 @own_rows("attendance.Flag")
 def flags_of_my_episodes_or_sessions(scope: Scope) -> Q:
     sessions = Session.objects.filter(visible(Session, scope), pk=OuterRef("session"))
-    return Q(
-        Exists(Episode.objects.filter(visible(Episode, scope), pk=OuterRef("episode")))
-    ) | Q(Exists(sessions))
+    return Q(Exists(Episode.objects.filter(visible(Episode, scope), pk=OuterRef("episode")))) | Q(
+        Exists(sessions)
+    )
 
 
 @own_rows("attendance.ComplianceReport")

@@ -1,0 +1,130 @@
+"""What a roster's rows look like on the wire: read, told, saved, refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from attendance.models import AttendanceRecord
+from attendance.models.records import AbsenceReason
+from attendance.records.entries import Entry
+from attendance.records.roster import RosterRow
+from attendance.records.rules import Interval, Status
+from iop_clinic.accounts.api.fields import Flag, Instant, Integer, PublicId, Strict, Text
+from scheduling.models import Booking
+
+STATUSES = [status.value for status in Status]
+MOST_TIMES_AWAY = 20
+
+
+class TimeAway(serializers.ListField):
+    """[from, to): a pair of instants inside the session."""
+
+    child = Instant()
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_length=2, max_length=2, **kwargs)
+
+    def to_representation(self, value: Any) -> list[str]:
+        span: Interval = value
+        return [self.child.to_representation(moment) for moment in (span.start, span.end)]
+
+
+def times_away(**kwargs: Any) -> serializers.ListField:
+    return serializers.ListField(child=TimeAway(), **kwargs)
+
+
+class FactsIn(Strict):
+    """What was told. Left out: unchanged (or empty, in a first record); null: empty."""
+
+    attended = Flag(required=False)
+    arrived_at = Instant(required=False, allow_null=True, help_text="Empty: from the start.")
+    left_at = Instant(required=False, allow_null=True, help_text="Empty: to the end.")
+    away = times_away(required=False, max_length=MOST_TIMES_AWAY)
+    notified_at = Instant(required=False, allow_null=True, help_text="When notice was given.")
+    absence_reason = serializers.ChoiceField(
+        AbsenceReason.choices, required=False, allow_blank=True
+    )
+    proof = serializers.ChoiceField(AttendanceRecord.Proof.choices, required=False)
+    excused_override = Flag(required=False, allow_null=True, help_text="Null: the rule decides.")
+    correction_reason = Text(required=False, allow_blank=True, max_length=200)
+    recorded_at = Instant(required=False, help_text="By the device's clock, for queued entries.")
+
+
+class RecordIn(FactsIn):
+    booking = PublicId()
+    attended = Flag()
+    version = Integer(
+        required=False, allow_null=True, min_value=1, help_text="Absent: I expect unrecorded."
+    )
+
+
+def entry(record: Mapping[str, Any]) -> Entry:
+    return Entry(**record)
+
+
+class PatientRef(serializers.Serializer):
+    id = PublicId(source="patient")
+    name = serializers.CharField(source="patient_name")
+
+
+class RosterWeek(serializers.Serializer):
+    """The patient's week so far under the program's standard, in minutes."""
+
+    credited = serializers.IntegerField()
+    at_least = serializers.IntegerField()
+    at_most = serializers.IntegerField()
+    minimum = serializers.IntegerField(help_text="After proration.")
+    minutes_to_go = serializers.IntegerField()
+    day_credited = serializers.IntegerField(help_text="On the session's local date.")
+    day_threshold = serializers.IntegerField(help_text="What makes it a qualifying day.")
+
+
+class RecordOut(serializers.Serializer):
+    """One expected patient. `version` is null while nothing is recorded."""
+
+    booking = PublicId()
+    patient = PatientRef(source="*")
+    seat = serializers.IntegerField()
+    booking_state = serializers.ChoiceField(Booking.State.choices)
+    status = serializers.ChoiceField(STATUSES)
+    late = serializers.BooleanField()
+    left_early = serializers.BooleanField()
+    arrived_at = Instant(allow_null=True)
+    left_at = Instant(allow_null=True)
+    away = times_away()
+    notified_at = Instant(allow_null=True)
+    absence_reason = serializers.CharField()
+    proof = serializers.CharField()
+    excused_override = serializers.BooleanField(allow_null=True)
+    credited_minutes = serializers.IntegerField(help_text="0 until the session has ended.")
+    version = serializers.IntegerField(allow_null=True)
+
+
+class RosterRowOut(RecordOut):
+    week = serializers.SerializerMethodField()
+
+    @extend_schema_field(RosterWeek(allow_null=True))
+    def get_week(self, row: RosterRow) -> dict[str, int] | None:
+        week = self.context["weeks"].get(row.episode_id)
+        return RosterWeek(week).data if week else None
+
+
+class SavedOut(serializers.Serializer):
+    booking = PublicId(source="booking.public_id")
+    attended = serializers.BooleanField()
+    credited_minutes = serializers.IntegerField()
+    version = serializers.IntegerField()
+
+
+class ConflictOut(serializers.Serializer):
+    """`index` counts the request's records from 0; null: it came from `all_present`."""
+
+    index = serializers.IntegerField(allow_null=True)
+    booking = PublicId(allow_null=True)
+    code = serializers.CharField()
+    message = serializers.CharField()
+    current = RecordOut(allow_null=True, help_text="What is stored now.")

@@ -1,0 +1,58 @@
+import datetime
+
+from django.urls import path, register_converter
+
+from attendance.api import additions, casework, flags, records, roster, sessions, weeks
+
+
+class LocalDateConverter:
+    """YYYY-MM-DD in a path; no such date is no such path."""
+
+    regex = r"\d{4}-\d{2}-\d{2}"
+
+    def to_python(self, value: str) -> datetime.date:
+        return datetime.date.fromisoformat(value)
+
+    def to_url(self, value: datetime.date) -> str:
+        return value.isoformat()
+
+
+register_converter(LocalDateConverter, "date")
+
+urlpatterns = [
+    path("sessions/", sessions.Sessions.as_view(), name="sessions"),
+    path("sessions/<uuid:public_id>/", roster.SessionDetail.as_view(), name="session-detail"),
+    path("sessions/<uuid:public_id>/attendance/", roster.Attendance.as_view(), name="attendance"),
+    path(
+        "sessions/<uuid:public_id>/candidates/", additions.Candidates.as_view(), name="candidates"
+    ),
+    path("sessions/<uuid:public_id>/roster/", additions.Additions.as_view(), name="additions"),
+    path("sessions/<uuid:public_id>/sign/", roster.Signature.as_view(), name="sign"),
+    path("bookings/<uuid:public_id>/attendance/", records.Record.as_view(), name="record"),
+    path(
+        "bookings/<uuid:public_id>/attendance/history/", records.History.as_view(), name="history"
+    ),
+    path("patients/<uuid:public_id>/weeks/", weeks.PatientWeeks.as_view(), name="weeks"),
+    path(
+        "patients/<uuid:public_id>/weeks/<date:start>/",
+        weeks.PatientWeekDetail.as_view(),
+        name="week-detail",
+    ),
+    path(
+        "patients/<uuid:public_id>/weeks/<date:start>/minutes/",
+        weeks.PatientMinutes.as_view(),
+        name="minutes",
+    ),
+    path("flags/", flags.Flags.as_view(), name="flags"),
+    path("flags/<uuid:public_id>/", flags.FlagDetail.as_view(), name="flag-detail"),
+    *(
+        path(f"flags/<uuid:public_id>/{verb}/", view.as_view(), name=f"flag-{verb}")
+        for verb, view in {
+            "acknowledge": casework.Acknowledge,
+            "assign": casework.Assign,
+            "outreach": casework.Outreach,
+            "snooze": casework.Snooze,
+            "resolve": casework.Resolve,
+        }.items()
+    ),
+]

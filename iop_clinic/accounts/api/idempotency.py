@@ -1,0 +1,94 @@
+"""`Idempotency-Key`: a POST sent again after a lost answer is done once.
+
+A key belongs to one user and one route for 24 hours. The row keeps the answer's status and the id
+of what was made, never the body: a repeat is answered by reading the row anew, so it shows nothing
+that the user may no longer see.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from iop_clinic.accounts.api.problems import Problem
+from iop_clinic.accounts.models import IdempotencyKey, User
+
+KEPT = timedelta(hours=24)
+# Longer than any statement may take: a request whose process died does not hold its key all day.
+IN_FLIGHT_AT_MOST = timedelta(minutes=2)
+_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+
+Handler = Callable[..., Response]
+
+
+def idempotent(post: Handler) -> Handler:
+    """Let a POST handler take the header. Its view offers `representation(public_id)`;
+    `made` names the field of the answer that holds the id."""
+
+    @functools.wraps(post)
+    def handler(view: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
+        key = request.headers.get("Idempotency-Key")
+        if key is None:
+            return post(view, request, *args, **kwargs)
+        if not _KEY.fullmatch(key):
+            raise Problem(400, "invalid_key", "An idempotency key has 1 to 200 visible characters.")
+        row, mine = claim(user=view.user, route=request.path, key=key, body=request.data)
+        if not mine:
+            return Response(view.representation(row.location), status=row.status)
+        try:
+            response = post(view, request, *args, **kwargs)
+        except Exception:
+            row.delete()  # refused or failed: nothing was done, the key may be used again
+            raise
+        row.status, row.location = response.status_code, str(response.data[view.made])
+        row.save(update_fields=["status", "location"])
+        return response
+
+    handler.idempotent = True  # type: ignore[attr-defined]
+    return handler
+
+
+def claim(*, user: User, route: str, key: str, body: Any) -> tuple[IdempotencyKey, bool]:
+    """The key's row, and whether this request is the one to do the work.
+
+    Raises a 422 problem for another body, 409 while the first request is still at it.
+    """
+    digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+    names = {"user": user, "route": route, "key": key}
+    try:
+        with transaction.atomic():
+            return IdempotencyKey.objects.create(**names, body_hash=digest), True
+    except IntegrityError:
+        row = IdempotencyKey.objects.get(**names)
+    if _taken_over(row, digest):
+        return row, True
+    if row.body_hash != digest:
+        raise Problem(422, "key_reused", "This key was used with another body.")
+    if row.status is None:
+        raise Problem(
+            409, "in_flight", "The first request is still at work.", headers={"Retry-After": "1"}
+        )
+    return row, False
+
+
+def _taken_over(row: IdempotencyKey, digest: str) -> bool:
+    """Whether the row is out of date and now this request's: of several, one update wins."""
+    now = timezone.now()
+    stale = Q(created_at__lt=now - KEPT) | Q(
+        created_at__lt=now - IN_FLIGHT_AT_MOST, status__isnull=True, body_hash=digest
+    )
+    changed = IdempotencyKey.objects.filter(stale, pk=row.pk, created_at=row.created_at).update(
+        created_at=now, body_hash=digest, status=None, location=""
+    )
+    return bool(changed)

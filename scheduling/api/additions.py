@@ -1,0 +1,60 @@
+"""Adding a patient to a session's roster: find them in the active census, then book them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Exists, OuterRef, QuerySet
+from rest_framework import serializers
+
+from iop_clinic.accounts.api.fields import PublicId, Strict, Text
+from iop_clinic.accounts.api.problems import Problem
+from patients.models import Episode, Patient
+from scheduling.models import Booking, Session
+
+MOST_FOUND = 20
+
+
+class CandidatesBody(Strict):
+    q = Text(max_length=100, help_text="The beginnings of names, or of a record number.")
+
+
+class CandidateOut(serializers.Serializer):
+    id = PublicId(source="public_id")
+    name = serializers.CharField(source="short_name", help_text="Preferred name and initial.")
+
+
+class AdditionBody(Strict):
+    patient = PublicId()
+    overflow_reason = Text(
+        required=False,
+        allow_blank=True,
+        default="",
+        max_length=200,
+        help_text="Why a seat above the capacity is given.",
+    )
+
+
+def candidates(session: Session, q: str) -> QuerySet[Patient]:
+    """Patients of the session's clinic in treatment on its day, whoever's caseload they are on."""
+    in_treatment = Episode.objects.active_on(session.local_date).filter(patient=OuterRef("pk"))
+    seated = Booking.objects.seated().filter(session=session, patient=OuterRef("pk"))
+    found: Any = Patient.objects.in_clinic(session.clinic_id).matching(q)
+    return found.filter(Exists(in_treatment), ~Exists(seated))[:MOST_FOUND]
+
+
+def episode_to_book(session: Session, patient_id: Any) -> Episode:
+    """The patient's episode on the session's day, or else the latest, which booking will refuse."""
+    rows = Episode.objects.filter(clinic=session.clinic_id, patient__public_id=patient_id).order_by(
+        "-referred_on", "-id"
+    )
+    if not rows:
+        raise Problem.at(["patient"], "not_found", "There is no such patient here.", status=404)
+    active = (row for row in rows if is_active(row, session))
+    return next(active, rows[0])
+
+
+def is_active(episode: Episode, session: Session) -> bool:
+    day = session.local_date
+    admitted, discharged = episode.admitted_on, episode.discharged_on
+    return admitted is not None and admitted <= day and (discharged is None or discharged >= day)
