@@ -1,0 +1,142 @@
+"""From the text of one cell to a value. Every reader raises BadCell with a sentence for people.
+
+Dates and times are read as this product writes them and as spreadsheets of the United States save
+them (11/2/2026, 9:00 AM), because opening a file there and saving it again must not spoil it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+
+Reader = Callable[[str], Any]
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+UNDECODED = re.compile("[\udc80-\udcff]")
+LONGEST_CELL = 10_000
+
+
+class BadCell(ValueError):
+    """The text of a cell cannot be what its column asks for."""
+
+
+def clean(text: str, *, may_start_with_plus: bool = False) -> str:
+    """The cell without surrounding blanks. Refuses what no cell may hold, whatever its column."""
+    if UNDECODED.search(text):
+        raise BadCell("not UTF-8 text; save the file as “CSV UTF-8”")
+    if CONTROL.search(text):
+        raise BadCell("holds a control character, such as NUL")
+    if len(text) > LONGEST_CELL:
+        raise BadCell(f"longer than {LONGEST_CELL} characters")
+    start = text.lstrip(" ")
+    if start.startswith(FORMULA) and not (may_start_with_plus and start.startswith("+")):
+        raise BadCell(f"starts with {start[0]!r}, as a spreadsheet formula does")
+    return text.strip()
+
+
+def text(most: int) -> Reader:
+    def read(value: str) -> str:
+        if len(value) > most:
+            raise BadCell(f"longer than {most} characters")
+        return value
+
+    return read
+
+
+def phone(value: str) -> str:
+    if not re.fullmatch(r"[0-9+(). x/-]{3,30}", value):
+        raise BadCell(f"“{value}” is not a phone number")
+    return value
+
+
+def email(value: str) -> str:
+    try:
+        validate_email(value)
+    except ValidationError:
+        raise BadCell(f"“{value}” is not an email address") from None
+    return value.lower()
+
+
+def yes_no(value: str) -> bool:
+    answer = {"yes": True, "no": False}.get(value.lower())
+    if answer is None:
+        raise BadCell(f"“{value}” is neither yes nor no")
+    return answer
+
+
+def number(least: int, most: int) -> Reader:
+    def read(value: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", value):
+            raise BadCell(f"“{value}” is not a whole number")
+        if not least <= int(value) <= most:
+            raise BadCell(f"{int(value)} is not between {least} and {most}")
+        return int(value)
+
+    return read
+
+
+def choice(choices: Mapping[str, Any]) -> Reader:
+    def read(value: str) -> Any:
+        found = choices.get(value.lower().replace(" ", "_"))
+        if found is None:
+            raise BadCell(f"“{value}” is none of {', '.join(choices)}")
+        return found
+
+    return read
+
+
+_ISO = re.compile(r"(?P<y>[0-9]{4})-(?P<m>[0-9]{1,2})-(?P<d>[0-9]{1,2})")
+_US = re.compile(r"(?P<m>[0-9]{1,2})/(?P<d>[0-9]{1,2})/(?P<y>[0-9]{4})")
+_CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::00)?(?: ?([AaPp])[Mm])?")
+
+
+def date(value: str) -> datetime.date:
+    found = _ISO.fullmatch(value) or _US.fullmatch(value)
+    if found is None:
+        raise BadCell(f"“{value}” is not a date such as 2026-03-31")
+    try:
+        return datetime.date(int(found["y"]), int(found["m"]), int(found["d"]))
+    except ValueError:
+        raise BadCell(f"“{value}” is not in the calendar") from None
+
+
+def time(value: str) -> datetime.time:
+    found = _CLOCK.fullmatch(value)
+    if found is None:
+        raise BadCell(f"“{value}” is not a time such as 09:00")
+    hour, minute, half = int(found[1]), int(found[2]), (found[3] or "").lower()
+    if minute > 59 or hour > 23 or (half and not 1 <= hour <= 12):
+        raise BadCell(f"“{value}” is not on the clock")
+    if half:
+        hour = hour % 12 + (12 if half == "p" else 0)
+    return datetime.time(hour, minute)
+
+
+def moment(value: str) -> datetime.datetime:
+    """A wall time with its date, still without a zone: only the clinic's row knows that."""
+    day, _, clock = value.replace("T", " ", 1).partition(" ")
+    if not clock:
+        raise BadCell(f"“{value}” is not a date and time such as 2026-03-31 09:00")
+    return datetime.datetime.combine(date(day), time(clock.strip()))
+
+
+def breaks(value: str) -> list[list[int]]:
+    """`50-60 110-120`: minutes from the start, in order and apart."""
+    pairs: list[list[int]] = []
+    reached = 0
+    for part in value.replace(",", " ").replace(";", " ").split():
+        found = re.fullmatch(r"([0-9]{1,3})-([0-9]{1,3})", part)
+        if found is None:
+            raise BadCell(f"“{part}” is not a break such as 50-60 (minutes from the start)")
+        start, end = int(found[1]), int(found[2])
+        if start < reached or end <= start:
+            raise BadCell(f"the break {part} is not after the one before it, or ends too early")
+        pairs.append([start, end])
+        reached = end
+    return pairs

@@ -1,0 +1,224 @@
+"""What happened: blocks become booked sessions, and each attendance row finds its booking."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from attendance.imports.columns import folded
+from attendance.imports.intake import Draft, Intake
+from attendance.imports.reading import Row
+from attendance.imports.tables import ATTENDANCE, BLOCKS, EPISODES, HOLDS, MAKE_UPS, MEMBERSHIPS
+from attendance.models import AttendanceRecord, CreditRule, NightlyRun
+from attendance.records.facts import attendance_facts, policy_of, session_facts
+from attendance.records.rules import CreditPolicy, attended_minutes, credited_minutes
+from iop_clinic.accounts.acting import Job, Refused
+from iop_clinic.accounts.weeks import DAYS_IN_WEEK
+from scheduling.eligibility import check_eligible
+from scheduling.locks import lock
+from scheduling.models import Booking, GroupMembership, Session, WeeklyBlock
+from scheduling.rules import lowest_free
+from scheduling.services import expand
+from scheduling.services.seating import Expected, new_booking, plan_seating
+
+HORIZON = 4
+"""Weeks ahead."""
+EARLY = datetime.timedelta(minutes=30)
+SCHEDULE = (BLOCKS.name, MEMBERSHIPS.name, EPISODES.name, HOLDS.name)
+
+Bookings = dict[tuple[Any, datetime.datetime], Booking]
+
+
+def expand_history(intake: Intake) -> None:
+    """Sessions from the first block's `valid_from` to four weeks ahead, with their bookings."""
+    if not any(intake.created[name] for name in SCHEDULE):
+        return
+    first = min(
+        WeeklyBlock.objects.filter(clinic=intake.clinic).values_list("valid_from", flat=True),
+        default=intake.today,
+    )
+    # Whole weeks back from today, so that the last one ends four weeks ahead.
+    back = max(0, -((first - intake.today).days // DAYS_IN_WEEK))
+    start = intake.today - datetime.timedelta(days=back * DAYS_IN_WEEK)
+    done = expand(clinic=intake.clinic, today=start, weeks=back + HORIZON, by=intake.by)
+    intake.notes += done.findings
+    _seat_new_members(intake.created[MEMBERSHIPS.name])
+
+
+def _seat_new_members(members: Sequence[GroupMembership]) -> None:
+    """In a clinic that had sessions before: expansion seats people in those to come only."""
+    people: dict[int, list[Expected]] = {}
+    for member in members:
+        people.setdefault(member.group_id, []).append(Expected(member.episode, member))
+    for group_id, expected in people.items():
+        first = min(person.membership.starts_on for person in expected if person.membership)
+        sessions = Session.objects.filter(group=group_id, local_date__gte=first)
+        plan_seating(list(sessions.select_related("group", "session_type")), expected).write()
+
+
+# --- make-ups ------------------------------------------------------------------------------------
+
+
+def load_make_ups(intake: Intake) -> None:
+    """A booking that repairs a missed one: a session of the patient's own, or a guest's seat."""
+    rows = intake.rows(MAKE_UPS)
+    if not rows:
+        return
+    bookings = _bookings(intake, rows)
+    for row in rows:
+        missed = _booking(intake, row, bookings, "missed_date", "missed_start")
+        if row["group"] and not row.bad:
+            _seat_guest(intake, row, bookings)
+        repair = _booking(intake, row, bookings, "date", "start")
+        if missed is None or repair is None:
+            continue
+        if repair.makes_up_id is not None:
+            intake.compared(row, ["missed_date"] if repair.makes_up_id != missed.pk else [])
+            continue
+        repair.makes_up = missed
+        repair.save(update_fields=["makes_up"])
+        intake.counts[MAKE_UPS.file].created += 1
+
+
+def _seat_guest(intake: Intake, row: Row, bookings: Bookings) -> None:
+    """Book the patient into the group's session, unless that is done already."""
+    key = (folded(row["record_number"]), _starts(intake, row, "date", "start"))
+    group, episode = intake.named(row, "group"), intake.episode_on(row, "date")
+    if key in bookings or group is None or episode is None:
+        return
+    session = Session.objects.live().filter(group=group, starts_at=key[1]).first()
+    if session is None:
+        intake.refuse(row, "start", f"no session of {group} starts at this time")
+        return
+    lock(sessions=[session.pk], episodes=[episode.pk])
+    try:
+        check_eligible(episode=episode, session=session, on=session.local_date)
+    except Refused as refused:
+        intake.refuse(row, "group", refused.message)
+        return
+    held = Booking.objects.filter(session=session, state=Booking.State.BOOKED)
+    seat = lowest_free(set(held.values_list("seat", flat=True)), session.capacity)
+    if seat is None:
+        intake.refuse(row, "group", "the session is full")
+        return
+    draft = Draft(row, new_booking(session, episode, seat=seat), key)
+    for written in intake.attempt([draft], Booking.objects.bulk_create):
+        bookings[key] = written.instance
+
+
+# --- attendance ----------------------------------------------------------------------------------
+
+
+def load_attendance(intake: Intake) -> None:
+    """Facts as told, with the minutes that the one credit function makes of them."""
+    rows = intake.rows(ATTENDANCE)
+    if not rows:
+        return
+    bookings = _bookings(intake, rows)
+    stored = {
+        record.booking_id: record
+        for record in AttendanceRecord.objects.filter(
+            clinic=intake.clinic, booking__in=[booking.pk for booking in bookings.values()]
+        )
+    }
+    rules = list(CreditRule.objects.filter(clinic=intake.clinic))
+    drafts = []
+    for row in rows:
+        booking = _booking(intake, row, bookings, "date", "start")
+        if booking is not None and _is_recordable(intake, row, booking):
+            drafts.append(_record(intake, row, booking, rules))
+    written = intake.settle(ATTENDANCE, drafts, stored)
+    judge_again(intake, written)
+
+
+def _bookings(intake: Intake, rows: Iterable[Row]) -> Bookings:
+    """Every booking of the patients of these rows by record number and start."""
+    wanted = {folded(row["record_number"]) for row in rows}
+    records = {p.pk: record for record, p in intake.known["patients"].items() if record in wanted}
+    found = Booking.objects.filter(clinic=intake.clinic, patient__in=list(records))
+    found = found.exclude(state=Booking.State.WITHDRAWN)
+    # The last one counts: a visit nested in another, or a seat given back, only where no other is.
+    bookings = list(found.order_by("nested_in", "-state", "pk"))
+    sessions = Session.objects.select_related("session_type").in_bulk(
+        {booking.session_id for booking in bookings}
+    )
+    for booking in bookings:
+        booking.session = sessions[booking.session_id]
+    return {(records[booking.patient_id], booking.starts_at): booking for booking in bookings}
+
+
+def _starts(intake: Intake, row: Row, date: str, start: str) -> datetime.datetime:
+    return intake.instant(datetime.datetime.combine(row[date], row[start]))
+
+
+def _booking(intake: Intake, row: Row, bookings: Bookings, date: str, start: str) -> Booking | None:
+    if intake.named(row, "record_number") is None or row.bad:
+        return None
+    found = bookings.get((folded(row["record_number"]), _starts(intake, row, date, start)))
+    if found is None:
+        sentence = f"the patient has no session at {row[start]:%H:%M} on {row[date]}"
+        intake.refuse(row, start, sentence)
+    return found
+
+
+def _is_recordable(intake: Intake, row: Row, booking: Booking) -> bool:
+    if not booking.live:
+        reason = booking.session.cancelled_reason
+        intake.refuse(row, "start", f"the session was cancelled ({reason})")
+    elif booking.starts_at - EARLY > intake.now:
+        intake.refuse(row, "date", "the session has not begun")
+    if not row["attended"]:
+        for column in ("arrived", "left"):
+            if row[column] is not None:
+                intake.refuse(row, column, "an absent patient neither arrives nor leaves")
+    return not row.bad
+
+
+def _record(
+    intake: Intake, row: Row, booking: Booking, rules: Sequence[CreditRule]
+) -> Draft | None:
+    times = {
+        field: intake.instant(datetime.datetime.combine(row["date"], row[column]))
+        for column, field in (("arrived", "arrived_at"), ("left", "left_at"))
+        if row[column] is not None
+    }
+    draft = intake.draft(
+        row,
+        AttendanceRecord,
+        booking.pk,
+        booking=booking,
+        source=AttendanceRecord.Source.IMPORT,
+        recorded_at=intake.now,
+        recorded_by=None if isinstance(intake.by, Job) else intake.by,
+        **times,
+    )
+    if draft is not None:
+        credit(draft.instance, booking.session, policy_for(rules, booking.session.local_date))
+    return draft
+
+
+def policy_for(rules: Sequence[CreditRule], day: datetime.date) -> CreditPolicy:
+    in_force = (
+        rule for rule in rules
+        if rule.starts_on <= day and (rule.ends_on is None or day <= rule.ends_on)
+    )  # fmt: skip
+    return policy_of(next(in_force, None))
+
+
+def credit(record: AttendanceRecord, session: Session, policy: CreditPolicy) -> None:
+    facts, about = attendance_facts(record), session_facts(session)
+    record.attended_minutes = attended_minutes(about, facts)
+    record.credited_minutes = credited_minutes(about, facts, policy)
+
+
+def judge_again(intake: Intake, written: Sequence[Draft]) -> None:
+    """Days that a nightly run has judged are judged again; a clinic that is new has none."""
+    judged = NightlyRun.objects.filter(clinic=intake.clinic).exists()
+    if not judged or not written or intake.problems:
+        return
+    from attendance.compliance.evaluation import reevaluate
+
+    episodes = sorted({draft.instance.booking.episode_id for draft in written})
+    lock(episodes=episodes)
+    reevaluate(clinic=intake.clinic, episode_ids=episodes, by=intake.by, now=intake.now)

@@ -1,0 +1,183 @@
+"""The clinic, its staff, and the rows that stand for themselves: rooms, types, programs, payers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Model
+
+from attendance.clinics import open_clinic
+from attendance.imports.columns import Table, folded
+from attendance.imports.intake import Draft, Intake
+from attendance.imports.problems import Problem
+from attendance.imports.reading import Reading, Row
+from attendance.imports.tables import (
+    CLINIC,
+    PATIENTS,
+    PAYERS,
+    PROGRAMS,
+    ROOMS,
+    SESSION_TYPES,
+    STAFF,
+)
+from iop_clinic.accounts.acting import Job, Refused
+from iop_clinic.accounts.models import Clinic, License, Membership, Therapist, User
+from iop_clinic.accounts.roles import Role
+from iop_clinic.accounts.services import add_member
+from patients.models import Patient, Payer, Program
+from scheduling.models import Room, SessionType
+
+STAND_IN = "A clinic whose own row cannot be read"
+LICENSE = ("license_credential", "license_state", "license_number", "license_expires_on")
+
+
+def clinic_of(reading: Reading, by: User | Job) -> tuple[Clinic, bool]:
+    """The clinic of the folder and whether it was opened now.
+
+    If its row is bad, a stand-in takes its place (all of it is rolled back), so that the other
+    files are checked in the same pass.
+    """
+    rows = reading.of(CLINIC)
+    if len(rows) != 1 and not any(p.file == CLINIC.file for p in reading.problems):
+        sentence = f"must hold one clinic, not {len(rows)}"
+        reading.problems.append(Problem(CLINIC.file, 1, "", sentence))
+    if len(rows) == 1 and not rows[0].bad:
+        row = rows[0]
+        found = Clinic.objects.filter(name__iexact=row["name"]).first()
+        if found is not None:
+            return found, False
+        try:
+            return open_clinic(by=by, **row.values), True
+        except Refused as refused:
+            reading.problems.append(row.problem(refused.field, refused.message))
+    return open_clinic(name=STAND_IN, zone="America/New_York", by=by), True
+
+
+def note_clinic(intake: Intake, *, opened: bool) -> None:
+    """Count the clinic's own row, or compare it with the clinic as it is."""
+    for row in intake.rows(CLINIC):
+        if opened:
+            intake.counts[CLINIC.file].created += 1
+        else:
+            draft = Draft(row, Clinic(**row.values), row.key)
+            intake.compared(row, intake.differences(draft, intake.clinic))
+
+
+def load_plain(intake: Intake) -> None:
+    """Tables whose key is one field of one model."""
+    for table, model in (
+        (ROOMS, Room),
+        (SESSION_TYPES, SessionType),
+        (PROGRAMS, Program),
+        (PAYERS, Payer),
+        (PATIENTS, Patient),
+    ):
+        load_by_key(intake, table, model)
+
+
+def load_by_key(intake: Intake, table: Table, model: type[Model]) -> None:
+    known = intake.known[table.name]
+    (name,) = table.key
+    for stored in model._default_manager.filter(clinic=intake.clinic):
+        known[folded(getattr(stored, name))] = stored
+    drafts = [intake.draft(row, model, folded(row[name])) for row in intake.rows(table)]
+    for draft in intake.settle(table, drafts, known):
+        known[draft.key] = draft.instance
+
+
+# --- staff ---------------------------------------------------------------------------------------
+
+
+def load_staff(intake: Intake) -> None:
+    """Users without a password (they set it by invitation or reset), roles and licenses."""
+    stored = {
+        membership.user.email.lower(): membership
+        for membership in Membership.objects.filter(clinic=intake.clinic).select_related(
+            "user", "therapist"
+        )
+    }
+    for row in intake.rows(STAFF):
+        _check_license(intake, row)
+        membership = stored.get(row["email"])
+        if row.bad:
+            continue
+        if membership is not None:
+            intake.compared(row, _differences(row, membership))
+        else:
+            membership = _join(intake, row)
+        if membership is not None and membership.therapist is not None:
+            intake.known["therapists"][row["email"]] = membership.therapist
+    for email, membership in stored.items():
+        if membership.therapist is not None:
+            intake.known["therapists"].setdefault(email, membership.therapist)
+
+
+def _check_license(intake: Intake, row: Row) -> None:
+    missing = [name for name in LICENSE if row[name] is None]
+    if missing and len(missing) < len(LICENSE):
+        intake.refuse(row, missing[0], "must be filled when other columns of the license are")
+    if not missing and not _is_therapist(row):
+        intake.refuse(row, "credentials", "must be filled for staff with a license")
+
+
+def _is_therapist(row: Row) -> bool:
+    return row["role"] == Role.THERAPIST or row["credentials"] is not None
+
+
+def _join(intake: Intake, row: Row) -> Membership | None:
+    therapist = None
+    if _is_therapist(row):
+        therapist = Therapist.objects.create(clinic=intake.clinic, **_therapist(row))
+    if therapist is not None and row["license_number"] is not None:
+        License.objects.create(clinic=intake.clinic, therapist=therapist, **_license(row))
+    try:
+        membership = add_member(
+            clinic=intake.clinic,
+            email=row["email"],
+            name=row["name"],
+            role=row["role"],
+            by=intake.by,
+            therapist=therapist,
+            ends_on=row["access_until"],
+        )
+    except Refused as refused:
+        column = "access_until" if refused.field == "ends_on" else refused.field
+        intake.refuse(row, column, refused.message)
+        return None
+    intake.counts[STAFF.file].created += 1
+    return membership
+
+
+def _therapist(row: Row) -> dict[str, Any]:
+    return {
+        "name": row["name"],
+        "credentials": row["credentials"] or "",
+        "phone": row["phone"] or "",
+    }
+
+
+def _license(row: Row) -> dict[str, Any]:
+    return {
+        "credential": row["license_credential"],
+        "state": row["license_state"],
+        "number": row["license_number"],
+        "expires_on": row["license_expires_on"],
+        "may_diagnose": row["license_may_diagnose"] is not False,
+    }
+
+
+def _differences(row: Row, stored: Membership) -> list[str]:
+    therapist = stored.therapist
+    pairs = [
+        ("name", row["name"], stored.user.name),
+        ("role", row["role"], stored.role),
+        ("access_until", row["access_until"], stored.ends_on),
+    ]
+    if therapist is not None:
+        now = _therapist(row)
+        pairs += [(name, now[name], getattr(therapist, name)) for name in ("credentials", "phone")]
+    different = [name for name, told, kept in pairs if told != kept]
+    licenses = License.objects.filter(therapist=therapist)
+    if row["license_number"] is not None and not licenses.filter(**_license(row)).exists():
+        different.append("license_number")
+    return different

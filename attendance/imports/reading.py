@@ -1,0 +1,196 @@
+"""From files to rows of typed values; every bad cell of every file becomes a problem."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from attendance.imports import cells
+from attendance.imports.cells import BadCell
+from attendance.imports.columns import Column, Table, folded_key
+from attendance.imports.problems import Problem
+from attendance.imports.tables import TABLES
+
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+@dataclass(slots=True)
+class Row:
+    """One line of a file: the values of the cells that are filled, by column."""
+
+    table: Table
+    file: str
+    line: int
+    values: dict[str, Any] = field(default_factory=dict)
+    bad: bool = False
+
+    def __getitem__(self, column: str) -> Any:
+        return self.values.get(column)
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        return folded_key(self[name] for name in self.table.key)
+
+    def problem(self, column: str, reason: str) -> Problem:
+        self.bad = True
+        return Problem(self.file, self.line, column, reason)
+
+
+@dataclass(slots=True)
+class Reading:
+    """What the files hold, and everything in them that cannot be read."""
+
+    rows: dict[str, list[Row]] = field(default_factory=dict)
+    columns: dict[str, set[str]] = field(default_factory=dict)
+    """By table: the columns that its file has."""
+    problems: list[Problem] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)
+    """Tables whose file as a whole cannot be read: nobody knows which rows it would have."""
+
+    def of(self, table: Table) -> list[Row]:
+        return self.rows.get(table.name, [])
+
+    def read(self, table: Table, path: Path) -> None:
+        """Add the rows of one file; a file with a good first line is read to its end."""
+        known = len(self.problems)
+        lines = self._lines(path)
+        header = next(lines, None)
+        if header is None:
+            if len(self.problems) == known:
+                self._note(path, 1, "", "has no first line with the names of the columns")
+            self.broken.add(table.name)
+            return
+        columns = self._header(table, path, header[1])
+        self.columns[table.name] = {column.name for column in columns if column}
+        complete = not any(column.required and column not in columns for column in table.columns)
+        rows = self.rows.setdefault(table.name, [])
+        for line, texts in lines:
+            if not any(text.strip() for text in texts):
+                continue
+            row = Row(table, path.name, line, bad=not complete)
+            self._fill(row, columns, texts)
+            rows.append(row)
+        if any(not problem.column or problem.line == 1 for problem in self.problems[known:]):
+            self.broken.add(table.name)
+        self._refuse_duplicates(rows)
+
+    # --- a file ---
+
+    def _lines(self, path: Path) -> Iterator[tuple[int, list[str]]]:
+        """Line number (of the first line, where a quoted cell has several) and cells."""
+        data = path.read_bytes()
+        if data.startswith(UTF_16):
+            self._note(path, 1, "", "is UTF-16, not UTF-8; save the file as “CSV UTF-8”")
+            return
+        # What is not UTF-8 goes on as a mark that `cells.clean` refuses: cell by cell.
+        text = data.decode("utf-8-sig", errors="surrogateescape")
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        line = 1
+        try:
+            for texts in reader:
+                yield line, texts
+                line = reader.line_num + 1
+        except csv.Error as error:
+            self._note(path, line, "", f"cannot be read from here on: {error}")
+
+    def _header(self, table: Table, path: Path, texts: Sequence[str]) -> list[Column | None]:
+        columns: list[Column | None] = []
+        names = [text.strip().lower().replace(" ", "_") for text in texts]
+        for name in names:
+            column = table.by_name.get(name)
+            columns.append(column)
+            if column is None and name:
+                known = ", ".join(table.by_name)
+                shown = name.encode(errors="replace").decode()[:60]
+                self._note(path, 1, shown, f"no such column; the file may have: {known}")
+            elif column is not None and names.count(name) > 1:
+                self._note(path, 1, name, "stands twice in the first line")
+        for column in table.columns:
+            if column.required and column.name not in names:
+                self._note(path, 1, column.name, "this column is missing")
+        return columns
+
+    def _refuse_duplicates(self, rows: Sequence[Row]) -> None:
+        lines: dict[tuple[Any, ...], int] = {}
+        for row in rows:
+            if row.bad:
+                continue
+            first = lines.setdefault(row.key, row.line)
+            if first != row.line:
+                column = next(name for name in row.table.key if row[name] is not None)
+                same = " and ".join(name for name in row.table.key if row[name] is not None)
+                self.problems.append(row.problem(column, f"the same {same} as in line {first}"))
+
+    # --- a row ---
+
+    def _fill(self, row: Row, columns: Sequence[Column | None], texts: Sequence[str]) -> None:
+        beyond = [text for text in texts[len(columns) :] if text.strip()]
+        if beyond or len(texts) < len(columns):
+            sentence = f"has {len(texts)} cells where the first line has {len(columns)}"
+            self.problems.append(row.problem("", sentence))
+            return
+        for column, text in zip(columns, texts, strict=False):
+            if column is not None:
+                self._cell(row, column, text)
+        for column in row.table.columns:
+            if (
+                column.required
+                and column in columns
+                and self._is_empty(row, column, columns, texts)
+            ):
+                self.problems.append(row.problem(column.name, "must be filled"))
+        if not row.bad:
+            self._check_together(row)
+
+    @staticmethod
+    def _is_empty(
+        row: Row, column: Column, columns: Sequence[Column | None], texts: Sequence[str]
+    ) -> bool:
+        return column.name not in row.values and not texts[columns.index(column)].strip()
+
+    def _cell(self, row: Row, column: Column, text: str) -> None:
+        try:
+            value = cells.clean(text, may_start_with_plus=column.plus)
+            if value:
+                row.values[column.name] = column.read(value)
+        except BadCell as bad:
+            self.problems.append(row.problem(column.name, str(bad)))
+
+    def _check_together(self, row: Row) -> None:
+        for first, second in row.table.in_order:
+            if row[first] is not None and row[second] is not None and row[second] < row[first]:
+                sentence = f"{_shown(row[second])} lies before {first} {_shown(row[first])}"
+                self.problems.append(row.problem(second, sentence))
+        given = [name for name in row.table.one_of if row[name] is not None]
+        if row.table.one_of and len(given) != 1:
+            sentence = f"give exactly one of {' and '.join(row.table.one_of)}"
+            self.problems.append(row.problem((given or row.table.one_of)[0], sentence))
+
+    def _note(self, path: Path, line: int, column: str, reason: str) -> None:
+        self.problems.append(Problem(path.name, line, column, reason))
+
+
+def read_folder(folder: Path) -> Reading:
+    """Every file of a clinic's folder. A file that is not part of the format is a problem."""
+    reading = Reading()
+    if not folder.is_dir():
+        reading.problems.append(Problem(str(folder), 0, "", "is not a folder"))
+        return reading
+    paths = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_file()}
+    for table in TABLES:
+        path = paths.pop(table.file, None)
+        if path is not None:
+            reading.read(table, path)
+    for name, path in paths.items():
+        if name.endswith(".csv"):
+            known = ", ".join(table.file for table in TABLES)
+            reading.problems.append(Problem(path.name, 0, "", f"is none of {known}"))
+    return reading
+
+
+def _shown(value: Any) -> str:
+    return f"{value:%H:%M}" if hasattr(value, "hour") and not hasattr(value, "year") else f"{value}"
