@@ -131,6 +131,7 @@ if MODE == "test":
     DATABASES["default"]["TEST"] = {"NAME": TEST_RUN}
 
 REDIS_URL = required("REDIS_URL", "") or embedded_url("redis")
+REDIS_SECONDS = 5  # how long an answer may take; the clients' default is to wait for ever
 
 
 def redis_database(number: int, *, for_celery: bool = False) -> str:
@@ -147,6 +148,7 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": redis_database(2),
+        "OPTIONS": {"socket_timeout": REDIS_SECONDS},
         "KEY_PREFIX": TEST_RUN if MODE == "test" else "",
     }
 }
@@ -178,7 +180,7 @@ LANGUAGE_CODE = "en-us"
 USE_I18N = False
 USE_TZ = True
 TIME_ZONE = "UTC"  # every edge converts to the clinic's own zone
-DATETIME_FORMAT = "D M j, Y, g:i A T"  # a time without its zone is no time
+FORMAT_MODULE_PATH = ["iop_clinic.formats"]
 
 # --- static files ----------------------------------------------------------------------------
 
@@ -222,8 +224,11 @@ CELERY_BROKER_URL = redis_database(1, for_celery=True)
 CELERY_TASK_DEFAULT_QUEUE = TEST_RUN if MODE == "test" else "celery"
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "health_check_interval": 25,
-    "socket_connect_timeout": 5,  # seconds; a silent broker must not hold up whoever queues work
+    # A broker that takes connections and says nothing must not hold up whoever queues work.
+    "socket_connect_timeout": REDIS_SECONDS,
+    "socket_timeout": REDIS_SECONDS,
 }
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0.2}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ALWAYS_EAGER = env.bool("CELERY_TASK_ALWAYS_EAGER", default=False)
@@ -315,6 +320,13 @@ UNFOLD = {
     "ENVIRONMENT": "iop_clinic.dashboard.environment",
     "DASHBOARD_CALLBACK": "iop_clinic.dashboard.dashboard",
     "SIDEBAR": {"navigation": "iop_clinic.dashboard.navigation"},
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda request: static("accounts/favicon.svg"),
+        }
+    ],
     "STYLES": [lambda request: static("accounts/admin.css")],
     # A quiet teal; text on it reaches a contrast of 4.5 in both themes.
     "COLORS": {

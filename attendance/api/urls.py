@@ -6,9 +6,9 @@ from attendance.api import additions, casework, flags, records, roster, sessions
 
 
 class LocalDateConverter:
-    """YYYY-MM-DD in a path; no such date is no such path."""
+    """YYYY-MM-DD in a path, from 2000 on; no such date is no such path."""
 
-    regex = r"\d{4}-\d{2}-\d{2}"
+    regex = r"2[01]\d{2}-\d{2}-\d{2}"
 
     def to_python(self, value: str) -> datetime.date:
         return datetime.date.fromisoformat(value)

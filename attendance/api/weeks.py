@@ -130,8 +130,8 @@ class PatientWeeksView(View):
         return patient
 
     def episodes(self, patient: Patient, first: Week, last: Week) -> dict[int, Episode]:
-        """The patient's episodes in treatment on a day of these weeks, oldest first."""
-        rows = Episode.objects.filter(
+        """The visible episodes in treatment on a day of these weeks, oldest first."""
+        rows = Episode.objects.visible_to(self.user).filter(
             Q(discharged_on__isnull=True) | Q(discharged_on__gte=first.start),
             patient=patient,
             admitted_on__lte=last.end,

@@ -33,17 +33,21 @@ def key_of(flag: Flag) -> CaseKey:
 
 
 def stored_cases(
-    clinic_id: int, since: date, episode_ids: Collection[int] | None = None
+    clinic_id: int, since: date, episode_ids: Collection[int], *, rosters: bool
 ) -> dict[CaseKey, Flag]:
-    """Open cases, and those opened for a date from `since` on, locked in order of key.
+    """Open cases, those opened for a date from `since` on, and every run of missed days of these
+    episodes, locked in order of key; with `rosters` the rest of the clinic's as well.
 
-    Locked, or a person's outcome could be overwritten between reading and writing; 1 statement.
+    A run goes on until the patient comes, however long ago it was reached and settled. Locked, or a
+    person's outcome could be overwritten between reading and writing; 1 statement.
     """
     rows: QuerySet[Flag] = Flag.objects.filter(
-        ~Q(state__in=[Flag.State.CLOSED, Flag.State.LAPSED]) | Q(opened_for__gte=since),
+        ~Q(state__in=[Flag.State.CLOSED, Flag.State.LAPSED])
+        | Q(opened_for__gte=since)
+        | Q(rule=AbsenceRule.Kind.CONSECUTIVE, episode__in=episode_ids),
         clinic=clinic_id,
     )
-    if episode_ids is not None:
+    if not rosters:
         rows = rows.filter(episode__in=episode_ids)
     locked = rows.order_by("pk").select_for_update(of=("self",), no_key=True)
     return {key_of(flag): flag for flag in locked}

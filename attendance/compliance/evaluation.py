@@ -110,7 +110,7 @@ def _evaluate(
 ) -> EvaluationCounts:
     by_id = {course.episode_id: course for course in known}
     since = _cases_since(settings, weeks[0].start, through)
-    stored = stored_cases(settings.clinic_id, since, None if rosters else by_id.keys())
+    stored = stored_cases(settings.clinic_id, since, by_id.keys(), rosters=rosters)
     open_keys = {key for key, flag in stored.items() if flag.is_open}
     night = Night(settings, through, open_keys)
     judged = _judged(settings, known, weeks, now)
@@ -127,7 +127,7 @@ def _evaluate(
 
 
 def _cases_since(settings: ClinicSettings, first: date, through: date) -> date:
-    """Settled cases are read back to the oldest evidence that could still open one."""
+    """Settled cases are read back to the oldest evidence that could still open one (runs apart)."""
     windows = (r.window_days for r in settings.rules if r.kind == AbsenceRule.Kind.COUNT_IN_DAYS)
     longest = timedelta(days=max(windows, default=0))
     return min(first, through - longest) - timedelta(days=7)

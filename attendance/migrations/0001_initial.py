@@ -40,7 +40,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('rule', models.PositiveSmallIntegerField(choices=[(1, 'Hours: projected short, short'), (2, 'A missed day without a call'), (3, 'Consecutive unexcused treatment days'), (4, 'Unexcused days in a window'), (5, 'Roster not recorded')])),
+                ('rule', models.PositiveSmallIntegerField(choices=[(1, 'Short of weekly hours'), (2, 'Missed day without a call'), (3, 'Consecutive unexcused treatment days'), (4, 'Unexcused days in a window'), (5, 'Roster not recorded')])),
                 ('subject_type', models.PositiveSmallIntegerField(choices=[(1, 'Patient'), (2, 'Session')])),
                 ('subject_id', models.BigIntegerField()),
                 ('evidence_key', models.CharField(max_length=60)),
@@ -218,7 +218,7 @@ class Migration(migrations.Migration):
             name='AbsenceRule',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.PositiveSmallIntegerField(choices=[(1, 'Hours: projected short, short'), (2, 'A missed day without a call'), (3, 'Consecutive unexcused treatment days'), (4, 'Unexcused days in a window'), (5, 'Roster not recorded')])),
+                ('kind', models.PositiveSmallIntegerField(choices=[(1, 'Short of weekly hours'), (2, 'Missed day without a call'), (3, 'Consecutive unexcused treatment days'), (4, 'Unexcused days in a window'), (5, 'Roster not recorded')])),
                 ('times', models.PositiveSmallIntegerField(default=1, verbose_name='n')),
                 ('window_days', models.PositiveSmallIntegerField(default=0, verbose_name='in so many days')),
                 ('severity', models.PositiveSmallIntegerField(choices=[(1, 'Notice'), (2, 'Watch'), (3, 'Act today'), (4, 'Urgent')], default=3)),

@@ -192,8 +192,8 @@ class AbsenceRule(ClinicModel):
     """A dated rule that opens cases (R17-R21), with who acts and by when."""
 
     class Kind(models.IntegerChoices):
-        HOURS = 1, "Hours: projected short, short"
-        NO_CALL_DAY = 2, "A missed day without a call"
+        HOURS = 1, "Short of weekly hours"
+        NO_CALL_DAY = 2, "Missed day without a call"
         CONSECUTIVE = 3, "Consecutive unexcused treatment days"
         COUNT_IN_DAYS = 4, "Unexcused days in a window"
         UNRECORDED = 5, "Roster not recorded"

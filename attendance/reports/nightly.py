@@ -35,6 +35,7 @@ from attendance.reports.queue import queue_deliveries, queue_night
 from iop_clinic.accounts.acting import Job, service
 from iop_clinic.accounts.models import Clinic
 from iop_clinic.accounts.weeks import local_date as local_date_of
+from patients.services import settle_holds
 from scheduling.models import Session, WeeklyBlock
 from scheduling.services import expand
 
@@ -236,13 +237,14 @@ def _work(claim: Claim) -> Exception | None:
 
 @service
 def expand_timetable(*, claim: Claim, by: Job) -> None:
-    """Create the sessions that are missing up to the horizon.
+    """Create the sessions that are missing up to the horizon; let holds begin and end.
 
     This looks ahead from today and not from the night: sessions of days gone by are not made up.
     """
     with hold(claim) as run:
         today = local_date_of(timezone.now(), run.clinic.tz)
         expansion = expand(clinic=run.clinic, today=today, by=by)
+        settle_holds(clinic=run.clinic, today=today, by=by)  # locks episodes: after the sessions
         run.findings = list(expansion.findings)
         run.counts = {"sessions_created": expansion.created}
 

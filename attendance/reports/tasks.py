@@ -11,12 +11,14 @@ from django.utils import timezone
 
 from attendance.models import JobTick
 from attendance.reports import delivery, nightly, queue
+from iop_clinic.accounts.api.idempotency import purge_keys
 
 
 @shared_task(name=queue.TICK, soft_time_limit=240, time_limit=270)
 def tick() -> None:
     """Find what is due and ring for it; only a tick that came through writes its time."""
     now = timezone.now()
+    purge_keys(now=now)
     nights = [nights[0] for nights in nightly.due_nights(now=now)]
     due = list(delivery.waiting(now=now).values_list("pk", flat=True)[: delivery.SWEEP_AT_MOST])
     if queue.queue_nights(nights) and queue.queue_deliveries(due):

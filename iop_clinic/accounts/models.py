@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 import zoneinfo
-from datetime import datetime
+from datetime import datetime, time
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -53,13 +53,13 @@ class Clinic(models.Model):
     week_starts_on = models.PositiveSmallIntegerField(
         choices=Weekday.choices, default=Weekday.MONDAY
     )
-    opens_at = models.TimeField(default="08:00")
-    closes_at = models.TimeField(default="17:00")
+    opens_at = models.TimeField(default=time(8))
+    closes_at = models.TimeField(default=time(17))
     business_days = models.JSONField(
         default=list, blank=True, help_text="Weekdays as numbers, Monday 0; empty means 0-4."
     )
     nightly_at = models.TimeField(
-        default="05:00",
+        default=time(5),
         help_text="When yesterday is judged. Not between 00:30 and 03:30, when clocks change.",
     )
     active = models.BooleanField(default=True)
@@ -178,6 +178,9 @@ class User(AbstractBaseUser):  # type: ignore[django-manager-missing]  # knox ha
         return self.scope.may(can, clinic if isinstance(clinic, int) else clinic.pk)
 
     # --- what Django's admin asks ---
+
+    def get_full_name(self) -> str:
+        return self.name
 
     @property
     def is_staff(self) -> bool:

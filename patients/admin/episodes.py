@@ -75,7 +75,13 @@ class EpisodeAdmin(ClinicModelAdmin):
             },
         ),
     )
-    readonly_fields = ("state", "admitted_on", "discharged_on", "discharge_reason", "discharge_note")
+    readonly_fields = (
+        "state",
+        "admitted_on",
+        "discharged_on",
+        "discharge_reason",
+        "discharge_note",
+    )
     fixed_fields = ("patient",)
 
     def get_fieldsets(self, request: Any, obj: Any = None) -> Any:

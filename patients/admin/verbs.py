@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils import timezone
+
 from iop_clinic.accounts.admin.forms import (
     ServiceForm,
     choice_field,
@@ -17,9 +19,11 @@ from iop_clinic.accounts.models import License, Therapist
 from iop_clinic.accounts.roles import Can
 from patients import services
 from patients.models import AgeBracket, Authorization, Episode, EpisodeHold, Level, Payer
+from patients.rules import ADOLESCENT, IOP, WEEKLY_MINUTES, age_on
 from patients.services.episodes import PAPERS
 
 State = Episode.State
+OF_AGE = 18
 IN_TREATMENT = (State.ADMITTED, State.ON_HOLD)
 
 
@@ -40,7 +44,15 @@ class EpisodeForm(ServiceForm):
         return f"Still missing: {'; '.join(PAPERS[paper] for paper in missing)}."
 
 
-class EvaluateForm(EpisodeForm):
+class PaperForm(EpisodeForm):
+    """Papers come first until the patient is admitted."""
+
+    @classmethod
+    def rank(cls, row: Episode) -> int:
+        return cls.order if row.state == State.REFERRED else cls.order + 50
+
+
+class EvaluateForm(PaperForm):
     title = "Enter the evaluation"
     path = "evaluate"
     order = 10
@@ -54,7 +66,7 @@ class EvaluateForm(EpisodeForm):
         return f"The evaluation is entered. {self.still_missing()}"
 
 
-class DiagnoseForm(EpisodeForm):
+class DiagnoseForm(PaperForm):
     title = "Enter a diagnosis"
     path = "diagnose"
     order = 11
@@ -76,7 +88,7 @@ class DiagnoseForm(EpisodeForm):
         return f"The diagnosis {diagnosis.code} is entered. {self.still_missing()}"
 
 
-class AgreementForm(EpisodeForm):
+class AgreementForm(PaperForm):
     title = "Note the program agreement"
     path = "agreement"
     order = 12
@@ -122,6 +134,13 @@ class PlanForm(EpisodeForm):
     weekly_minutes_target = number_field("Minutes a week", initial=540)
     days_per_week = number_field(initial=3)
     review_due_on = date_field("Review by", required=False)
+
+    def narrow(self) -> None:
+        """A minor starts from the figures of adolescents (R2)."""
+        today = timezone.localdate(timezone=self.clinic.tz)
+        if age_on(self.row.patient.birth_date, today) < OF_AGE:
+            least = WEEKLY_MINUTES[IOP, ADOLESCENT].least
+            self.start_with(age_bracket=AgeBracket.ADOLESCENT, weekly_minutes_target=least)
 
     def run(self) -> str:
         plan = services.set_plan(episode=self.row, by=self.user, **self.given)

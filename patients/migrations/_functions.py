@@ -27,11 +27,11 @@ $body$;
 
 CREATE FUNCTION patients_admission_paper_kept() RETURNS trigger LANGUAGE plpgsql AS $body$
 -- Locks the episode, so that an admission and the removal of its last document cannot pass
--- each other.
+-- each other. It is locked whatever its state: an admission not yet committed is not to be seen.
 BEGIN
-    PERFORM FROM patients_episode
-    WHERE id = OLD.episode_id AND admitted_on IS NOT NULL FOR NO KEY UPDATE;
-    IF FOUND AND NOT patients_is_documented(OLD.episode_id) THEN
+    PERFORM FROM patients_episode WHERE id = OLD.episode_id FOR NO KEY UPDATE;
+    IF EXISTS (SELECT FROM patients_episode WHERE id = OLD.episode_id AND admitted_on IS NOT NULL)
+       AND NOT patients_is_documented(OLD.episode_id) THEN
         RAISE EXCEPTION 'an admitted episode has an evaluation, a diagnosis and an agreement'
             USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME, TABLE = TG_TABLE_NAME;
     END IF;

@@ -6,7 +6,7 @@ import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Prefetch
+from django.db.models import Exists, OuterRef, Prefetch, prefetch_related_objects
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -65,13 +65,13 @@ class PatientOut(serializers.Serializer):
 
 
 def latest_episode(patient: Patient) -> Episode | None:
-    """Of the episodes that `described` read along."""
+    """Of the episodes that `episodes_of` read along."""
     episodes = list(patient.episodes.all())
     return episodes[0] if episodes else None
 
 
-def described(patients: PatientQuerySet, user: User, today: datetime.date) -> PatientQuerySet:
-    """`patients` with all that PatientOut shows: three statements more, however many rows."""
+def episodes_of(user: User, today: datetime.date) -> Prefetch:
+    """What PatientOut shows of the episodes: three statements, however many patients."""
     in_force = TreatmentPlan.objects.in_force(today)
     seated = GroupMembership.objects.on(today).select_related("group").order_by("starts_on", "id")
     episodes = (
@@ -81,7 +81,7 @@ def described(patients: PatientQuerySet, user: User, today: datetime.date) -> Pa
         .prefetch_related(Prefetch("memberships", seated))
         .order_by("-referred_on", "-id")
     )
-    return patients.prefetch_related(Prefetch("episodes", episodes))
+    return Prefetch("episodes", episodes)
 
 
 def in_treatment() -> Exists:
@@ -112,7 +112,7 @@ class Patients(PatientView):
             groups = Group.objects.visible_to(self.user).in_clinic(self.clinic)
             members = GroupMembership.objects.on(today).filter(group=self.one(groups, wanted))
             rows = rows.filter(Exists(members.filter(episode__patient=OuterRef("pk"))))
-        return self.pages(described(rows, self.user, today), PatientOut)
+        return self.pages(rows.prefetch_related(episodes_of(self.user, today)), PatientOut)
 
 
 class PatientSearch(PatientView):
@@ -124,14 +124,15 @@ class PatientSearch(PatientView):
         body = self.body(SearchBody)
         self.query["clinic"] = body.get("clinic")
         rows = self.visible().in_clinic(self.clinic).matching(body["q"])
-        found = described(rows, self.user, self.today(self.clinic.tz))[:MOST_FOUND]
-        return self.everything(found, PatientOut)
+        shown = episodes_of(self.user, self.today(self.clinic.tz))
+        return self.everything(rows.prefetch_related(shown)[:MOST_FOUND], PatientOut)
 
 
 class PatientDetail(PatientView):
     @extend_schema(summary="One patient", responses=PatientOut)
     def get(self, request: Request, public_id: UUID) -> Response:
-        rows = self.visible().select_related("clinic")
-        patient = self.own(described(rows, self.user, timezone.now().date()), public_id)
+        patient = self.own(self.visible().select_related("clinic"), public_id)
+        today = self.today(patient.clinic.tz)
+        prefetch_related_objects([patient], episodes_of(self.user, today))
         note_read(patient, by=self.user)
         return Response(PatientOut(patient).data)

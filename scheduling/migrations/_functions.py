@@ -84,6 +84,20 @@ BEGIN
 END
 $body$;
 
+CREATE FUNCTION scheduling_booking_visits() RETURNS trigger LANGUAGE plpgsql AS $body$
+-- A visit may overlap only the booking around it. Once that one is released, withdrawn or cancelled
+-- the visit stands alone, or the patient could be booked elsewhere while it lasts.
+BEGIN
+    IF OLD.live AND OLD.state = 'booked' AND NOT (NEW.live AND NEW.state = 'booked') THEN
+        UPDATE scheduling_booking
+        SET nested_in_id = NULL, outer_starts_at = NULL, outer_ends_at = NULL,
+            version = version + 1
+        WHERE clinic_id = NEW.clinic_id AND nested_in_id = NEW.id;
+    END IF;
+    RETURN NULL;
+END
+$body$;
+
 CREATE FUNCTION scheduling_session_capacity() RETURNS trigger LANGUAGE plpgsql AS $body$
 BEGIN
     IF (NEW.capacity < OLD.capacity OR NEW.ceiling < OLD.ceiling) AND EXISTS (
@@ -101,6 +115,7 @@ $body$;
 
 DROP = """
 DROP FUNCTION scheduling_session_capacity();
+DROP FUNCTION scheduling_booking_visits();
 DROP FUNCTION scheduling_booking_seat();
 DROP FUNCTION scheduling_group_capacity();
 DROP FUNCTION scheduling_membership_seat();

@@ -59,7 +59,8 @@ class Booking(ClinicModel):
 
     `booked` holds the seat; `released`: the patient gave notice, the seat is free, still expected;
     `withdrawn`: the clinic or the plan changed, counts nowhere. `nested_in` is the booking that a
-    short visit (prescriber, drug screen) lies inside: the only overlap a patient may have.
+    short visit (prescriber, drug screen) lies inside: the only overlap a patient may have. It is
+    empty again once that booking is no longer booked.
     """
 
     class State(models.TextChoices):
@@ -195,6 +196,11 @@ class Booking(ClinicModel):
                 events="BEFORE INSERT OR UPDATE OF seat, state, session_id, overflow_reason",
                 violation_error_code="session_full",
                 violation_error_message="The session is full.",
+            ),
+            Trigger(
+                name="booking_visits_stand_alone",
+                function="scheduling_booking_visits",
+                events="AFTER UPDATE OF state, live",
             ),
         ]
         indexes: ClassVar = [

@@ -135,7 +135,7 @@ def release(
     """The patient gave notice: the seat is free, the patient still expected (R17).
 
     The reason is kept in a call-in of that day unless `call_in` is given. Released already: the
-    booking as it is. Raises Refused `unknown_booking` when it is withdrawn.
+    booking as it is. Raises Refused `unknown_booking` when it is withdrawn, or `roster_signed`.
     """
     lock(sessions=[booking.session_id], episodes=[booking.episode_id])
     booking.refresh_from_db()
@@ -143,6 +143,7 @@ def release(
         return booking
     if booking.state == WITHDRAWN:
         raise Refused("unknown_booking", "The booking is withdrawn.", field="booking")
+    _check_unsigned(booking.session)
     if call_in is None:
         day = booking.session.local_date
         call_in = _note_call_in(
@@ -158,12 +159,13 @@ def release(
 def withdraw(*, booking: Booking, reason: str, by: User | Job) -> Booking:
     """The clinic or the plan changed: the booking counts nowhere. Withdrawn already: no change.
 
-    Raises Refused `reason_required`.
+    Raises Refused `reason_required`, or `roster_signed`.
     """
     check_reason(reason)
     lock(sessions=[booking.session_id], episodes=[booking.episode_id])
     booking.refresh_from_db()
     if booking.state != WITHDRAWN:
+        _check_unsigned(booking.session)
         booking.state, booking.withdrawn_reason = WITHDRAWN, reason
         booking.version += 1
         booking.save(update_fields=["state", "withdrawn_reason", "version"])

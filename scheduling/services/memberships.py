@@ -333,9 +333,9 @@ def _seat_bookings_within(sessions: Sequence[Session], capacity: int) -> None:
     """Move bookings of planned sessions to seats within the capacity, or refuse with the dates."""
     seated = Booking.objects.seated().filter(session__in=[session.pk for session in sessions])
     by_session: dict[int, list[Booking]] = {}
-    for row in seated.filter(overflow_reason="").order_by("seat"):
+    for row in seated.order_by("seat"):
         by_session.setdefault(row.session_id, []).append(row)
-    full = [s.local_date for s in sessions if len(by_session.get(s.pk, ())) > capacity]
+    full = [s.local_date for s in sessions if _entitled(by_session.get(s.pk, ())) > capacity]
     if full:
         raise Refused(
             "session_full",
@@ -345,13 +345,24 @@ def _seat_bookings_within(sessions: Sequence[Session], capacity: int) -> None:
         )
     moved = []
     for rows in by_session.values():
-        free = iter(sorted(set(range(1, capacity + 1)) - {row.seat for row in rows}))
+        # Those who may sit above the capacity sit down last, and so make way for the others.
+        rows.sort(key=lambda row: (bool(row.overflow_reason), row.seat > capacity, row.seat))
+        taken: set[int] = set()
         for row in rows:
-            if row.seat > capacity:
-                row.seat = next(free)
+            most = MOST_SEATS if row.overflow_reason else capacity
+            keeps = row.seat <= most and row.seat not in taken
+            seat = row.seat if keeps else lowest_free(taken, most) or row.seat
+            taken.add(seat)
+            if row.seat != seat:
+                row.seat = seat
                 row.version += 1
                 moved.append(row)
     Booking.objects.bulk_update(moved, ["seat", "version"])
+
+
+def _entitled(rows: Sequence[Booking]) -> int:
+    """How many of the bookings need a seat within the capacity."""
+    return sum(not row.overflow_reason for row in rows)
 
 
 def _current(group: Group, today: datetime.date) -> list[GroupMembership]:

@@ -29,7 +29,6 @@ _numbers = itertools.count()
 def clinic_with_timetable(**extra: Any) -> Clinic:
     clinic: Clinic = factories.ClinicFactory.create(**extra)
     factories.WeeklyBlockFactory(group__clinic=clinic)
-    clinic.refresh_from_db()  # its times of day are text until read back
     return clinic
 
 

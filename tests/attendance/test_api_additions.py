@@ -7,7 +7,10 @@ import uuid
 from typing import Any
 
 import pytest
+from django.db import IntegrityError
+from django.utils import timezone
 
+from attendance.reports.tasks import tick
 from iop_clinic.accounts.models import AuditEvent, IdempotencyKey
 from patients.models import Patient
 from scheduling.models import Booking, Session
@@ -165,3 +168,27 @@ def test_a_key_is_1_to_200_visible_characters(
     with nothing_written():
         answer = client.post(url, body, HTTP_IDEMPOTENCY_KEY=key)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_key")
+
+
+def test_keys_are_kept_for_a_day(r: Roster) -> None:
+    for hours in (25, 23):
+        created_at = timezone.now() - datetime.timedelta(hours=hours)
+        IdempotencyKey.objects.create(
+            user=r.user, route="/", key=f"{hours}", body_hash="h", created_at=created_at
+        )
+    tick()
+    assert [row.key for row in IdempotencyKey.objects.all()] == ["23"]
+
+
+def test_a_key_given_back_while_it_is_looked_up_is_in_flight(
+    r: Roster, client: Any, guest: Patient, monkeypatch: Any
+) -> None:
+    """The first request is refused, and frees its key, between this one's insert and its look."""
+
+    def taken(**_: Any) -> IdempotencyKey:
+        raise IntegrityError
+
+    monkeypatch.setattr(IdempotencyKey.objects, "create", taken)
+    with nothing_written():
+        answer = add(client, r, guest, key="again")
+    assert (answer.status_code, answer.json()["code"]) == (409, "in_flight")

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from attendance.models import Standard
+from patients.models import Episode
 from tests import factories
-from tests.api import AFTER, API, DAY, Roster, exactly, roster
+from tests.api import AFTER, API, DAY, Roster, client_of, exactly, roster
 
 pytestmark = pytest.mark.django_db
 
@@ -119,3 +120,27 @@ def test_any_number_of_weeks_takes_the_same_statements(r: Roster, url: str, week
         factories.booking(factories.session(r.clinic, str(day), "09:00", "10:00"), episode)
     with exactly(9):  # token, roles, patient, the noted read, episodes, four of the weeks
         assert client.get(f"{url}?from={first}&to=2026-03-08").status_code == 200
+
+
+@pytest.mark.parametrize("day", ["9999-12-27", "0001-01-01", "2026-02-30"])
+@pytest.mark.parametrize("tail", ["", "minutes/"])
+def test_a_date_that_no_clinic_has_is_404(r: Roster, url: str, day: str, tail: str) -> None:
+    answer = r.client.get(f"{url}{day}/{tail}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+def test_weeks_of_somebody_elses_episode_are_not_shown(r: Roster, url: str) -> None:
+    """The patient was treated last year, in another program by another therapist."""
+    patient, first = r.bookings[0].patient, datetime.date(2025, 3, 3)
+    episode = factories.EpisodeFactory(patient=patient, referred_on=first)
+    factories.document(episode, first)
+    Episode.objects.filter(pk=episode.pk).update(
+        state="discharged",
+        admitted_on=first,
+        discharged_on=first + datetime.timedelta(days=20),
+        discharge_reason="completed",
+    )
+    asked = f"{url}?from=2025-03-03&to=2025-03-16"
+    assert r.client.get(asked).json()["results"] == []
+    weeks = client_of(factories.staff(r.clinic)).get(asked).json()["results"]
+    assert [week["episode"] for week in weeks] == [str(episode.public_id)] * 2

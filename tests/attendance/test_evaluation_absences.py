@@ -193,6 +193,20 @@ def test_what_a_person_closed_stays_closed(house):
     assert (flag.state, flag.outcome, flag.version) == ("closed", "reached", 2)
 
 
+def test_a_run_closed_by_a_person_stays_closed_for_as_long_as_it_goes_on(house):
+    """The patient never comes again; ten weeks later the run is still the same evidence."""
+    pat = house.patient()
+    booked_week(house, pat)
+    for day in (MON, WED):
+        house.missed(pat, day)
+    house.night(WED)
+    for weeks in range(1, 11):
+        for flag in Flag.objects.open():
+            resolve(flag=flag, outcome="not_reached", by=house.user)
+        house.night(WED + 7 * weeks * DAY)
+    assert only(house.flags(CONSECUTIVE)).state == Flag.State.CLOSED
+
+
 def test_an_unrecorded_roster_is_an_item_of_the_staffs(house):
     pat, other = house.patient(), house.patient(seat=2)
     session = house.day(MON, [pat, other])

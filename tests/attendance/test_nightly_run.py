@@ -8,6 +8,9 @@ from django.utils import timezone
 
 from attendance.models import ComplianceReport, NightlyRun, ReportDelivery
 from attendance.reports import nightly
+from iop_clinic.accounts.models import AuditEvent
+from patients.models import Episode, EpisodeHold
+from tests import factories
 from tests.attendance.nights import (
     clinic_with_timetable,
     judged_clinic,
@@ -137,3 +140,24 @@ def test_a_night_takes_as_many_statements_for_many_as_for_few(django_assert_max_
         assert ReportDelivery.objects.filter(clinic=clinic).count() == len(people)
         counts.append(len(captured))
     assert counts[0] == counts[1]
+
+
+def test_a_hold_begins_and_ends_by_its_dates():
+    clinic, _ = staffed_clinic()
+    today = night(clinic).local_date + nightly.DAY
+    begins, ended = (factories.admitted(clinic, on=today - 30 * nightly.DAY) for _ in range(2))
+    Episode.objects.filter(pk=ended.pk).update(state="on_hold")
+    for episode, first, last in (
+        (begins, today, None),
+        (ended, today - 9 * nightly.DAY, today - nightly.DAY),
+    ):
+        EpisodeHold.objects.create(
+            clinic=clinic, episode=episode, reason="leave", starts_on=first, ends_on=last
+        )
+    nightly.run_night(night(clinic))
+    states = dict(Episode.objects.values_list("pk", "state"))
+    assert states == {begins.pk: "on_hold", ended.pk: "admitted"}
+    changed = AuditEvent.objects.filter(
+        table_name="patients_episode", operation="U", row_id=begins.pk
+    )
+    assert changed.first().actor == "job:nightly"

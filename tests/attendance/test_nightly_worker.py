@@ -124,9 +124,9 @@ def test_a_missed_day_is_a_case_by_morning_and_a_number_in_the_mail(
         envelope[0]: message.get_body(("plain",)).get_content()
         for envelope, message in zip(smtp_sink.recipients, smtp_sink.messages, strict=True)
     }
-    assert "1 x A missed day without a call" in texts[people[0].email]
-    assert "1 x A missed day without a call" in texts[people[1].email]
-    assert "A missed day without a call" not in texts[people[2].email]
+    assert "1 x Missed day without a call" in texts[people[0].email]
+    assert "1 x Missed day without a call" in texts[people[1].email]
+    assert "Missed day without a call" not in texts[people[2].email]
     assert "5 of 6 came" in texts[people[0].email]
 
 

@@ -47,7 +47,7 @@ def test_it_counts_by_severity_and_leads_to_the_queues(clinic, settings):
     message = mail(clinic, severities=rows, rules=[{"rule": 2, "open": 5}], changed=3)
     assert "2 new, 1 overdue, 3 changed since the last report." in message.body
     assert "Urgent: 5 open, 2 new, 1 overdue" in message.body
-    assert "5 x A missed day without a call" in message.body
+    assert "5 x Missed day without a call" in message.body
     address = "https://clinic.example.com/admin/attendance/flag/"
     assert f"{address}?severity__exact=4" in message.body
     assert f'href="{address}"' in html(message)

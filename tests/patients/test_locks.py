@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
 import threading
 
 import pytest
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from iop_clinic.accounts.constraints import violation
 from patients.locks import lock_and_refresh, lock_episodes
 from patients.models import Evaluation, Patient
+from patients.services import admit
 from tests import factories
 from tests.breaking import execute
 
@@ -57,3 +60,28 @@ def test_a_row_is_read_again_once_it_is_locked():
     Patient.objects.update(pronouns="they")
     with transaction.atomic():
         assert lock_and_refresh(patient).pronouns == "they"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_admission_and_the_removal_of_its_paper_cannot_pass_each_other():
+    episode = factories.EpisodeFactory()
+    factories.document(episode, episode.referred_on)
+    by = factories.staff(episode.clinic)
+    answers: list[str] = []
+
+    def remove() -> None:
+        try:
+            Evaluation.objects.all().delete()
+        except IntegrityError as error:
+            broken = violation(error)
+            answers.append(broken.code if broken else "")
+        connection.close()
+
+    with transaction.atomic():
+        admit(episode=episode, admitted_on=datetime.date(2026, 1, 5), by=by)
+        other = threading.Thread(target=remove)
+        other.start()
+        other.join(0.5)
+        assert other.is_alive()
+    other.join(10)
+    assert (answers, Evaluation.objects.count()) == (["admission_incomplete"], 1)

@@ -58,6 +58,10 @@ def enrolled(world: World, at: Desk, **extra: object) -> Episode:
     return episode
 
 
+def last_booking(world: World, at: Desk) -> Booking:
+    return enrolled(world, at).bookings.latest("starts_at")
+
+
 def planned(world: World, day: datetime.date = NEXT) -> Session:
     return Session.objects.get(group=world.group, local_date=day)
 
@@ -72,8 +76,10 @@ def test_enrolling_gives_a_seat_and_books_the_planned_sessions(world, coordinato
     assert (seat.episode, seat.seat, seat.starts_on) == (episode, 1, TODAY)
     assert Booking.objects.filter(membership=seat).count() == 4
     assert answer.sentences == [
-        f"{episode.patient} has seat 1 in {world.group} from 2026-03-02. "
-        "The planned sessions are booked."
+        (
+            f"{episode.patient} has seat 1 in {world.group} from 2026-03-02. "
+            "The planned sessions are booked."
+        )
     ]
     assert actors(seat, "I") == {coordinator.user.actor}
 
@@ -152,6 +158,17 @@ def test_a_membership_cannot_end_before_it_began(world, coordinator):
     assert seat.ends_on is None
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "soon"])
+def test_a_day_nobody_meant_is_refused_without_an_error_page(world, coordinator, day):
+    seat = enrolled(world, coordinator).memberships.get()
+    other = factories.GroupFactory(clinic=world.clinic, program=world.program)
+    assert list(coordinator.fill(seat, "transfer", to_group=other, on=day).errors) == ["on"]
+    assert list(coordinator.fill(seat, "end", ends_on=day, reason="x").errors) == ["ends_on"]
+    assert list(coordinator.fill(seat.episode, "plan", starts_on=day).errors) == ["starts_on"]
+    seat.refresh_from_db()
+    assert seat.ends_on is None
+
+
 def test_a_seat_to_come_is_taken_back_one_that_began_is_not(world, coordinator):
     episode = world.episode()
     coordinator.fill(episode, "enrol", group=world.group, starts_on=NEXT)
@@ -194,10 +211,9 @@ def test_the_capacity_is_set_for_planned_sessions_too_but_not_to_sixteen(world, 
 
 
 def test_a_capacity_under_the_members_is_refused(world, coordinator):
-    world.group.capacity = 10
-    world.group.save()
+    coordinator.fill(world.group, "capacity", capacity=10)
     for _ in range(9):
-        enrolled(world, coordinator, overflow_reason="")
+        enrolled(world, coordinator)
     answer = coordinator.fill(world.group, "capacity", capacity=8)
     assert answer.errors == {"capacity": [f"9 members sit in {world.group} on 2026-03-02."]}
     world.group.refresh_from_db()
@@ -224,7 +240,7 @@ def test_a_weekly_block_is_entered_with_its_breaks_and_planned_at_once(world, co
     assert row.breaks == [[60, 70], [130, 140]]
     answer = coordinator.fill(Group, "expand")
     assert answer.sentences == ["4 sessions are planned."]
-    assert actors(row.sessions.first(), "I") == {coordinator.user.actor}
+    assert actors(row.sessions.earliest("starts_at"), "I") == {coordinator.user.actor}
 
 
 @pytest.mark.parametrize(
@@ -273,8 +289,10 @@ def test_a_call_in_frees_the_seats_and_keeps_the_patient_expected(world):
     assert row.notified_at == world.at("2026-03-02", "07:00")
     assert (row.taken_by, row.bookings.get().state) == (front.user, "released")
     assert answer.sentences == [
-        "Noted from 2026-03-09 to 2026-03-09: 1 bookings released. "
-        "The patient stays on the rosters as expected."
+        (
+            "Noted from 2026-03-09 to 2026-03-09: 1 bookings released. "
+            "The patient stays on the rosters as expected."
+        )
     ]
 
 
@@ -320,7 +338,7 @@ def test_a_patient_cannot_be_in_two_places(world, coordinator):
 
 
 def test_releasing_frees_the_seat_withdrawing_ends_it(world, coordinator):
-    booking = enrolled(world, coordinator).bookings.last()
+    booking = last_booking(world, coordinator)
     answer = coordinator.fill(
         booking, "release", reason="work", notified_at=("2026-03-02", "07:00")
     )
@@ -332,7 +350,7 @@ def test_releasing_frees_the_seat_withdrawing_ends_it(world, coordinator):
 
 
 def test_a_release_or_withdrawal_without_a_reason_is_refused(world, coordinator):
-    booking = enrolled(world, coordinator).bookings.last()
+    booking = last_booking(world, coordinator)
     assert list(coordinator.fill(booking, "withdraw", reason="").errors) == ["reason"]
     assert list(coordinator.fill(booking, "release", reason="").errors) == ["reason"]
     booking.refresh_from_db()
@@ -340,7 +358,7 @@ def test_a_release_or_withdrawal_without_a_reason_is_refused(world, coordinator)
 
 
 def test_a_withdrawn_booking_cannot_be_released(world, coordinator):
-    booking = enrolled(world, coordinator).bookings.last()
+    booking = last_booking(world, coordinator)
     coordinator.fill(booking, "withdraw", reason="x")
     answer = coordinator.fill(
         booking, "release", reason="work", notified_at=("2026-03-02", "07:00")

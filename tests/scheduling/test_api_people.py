@@ -58,6 +58,18 @@ def test_a_patient_has_the_fields_of_the_contract(coordinator: Any) -> None:
     assert (seen.table_name, seen.row_id) == ("patients_patient", episode.patient.pk)
 
 
+def test_the_group_of_a_patient_is_that_of_the_clinics_today(
+    coordinator: Any, time_machine: Any
+) -> None:
+    """At 20:00 in New York it is tomorrow in UTC, and the seat that ends today still theirs."""
+    group = group_of(coordinator.current_clinic, 1, name="Maple")
+    GroupMembership.objects.update(ends_on="2026-03-02")
+    time_machine.move_to(datetime.datetime(2026, 3, 3, 1, tzinfo=datetime.UTC), tick=False)
+    patient = group.memberships.get().episode.patient
+    body = client_of(coordinator).get(f"{PATIENTS}{patient.public_id}/").json()
+    assert body["group"] == "Maple"
+
+
 def test_a_patient_without_an_episode_has_empty_fields(coordinator: Any) -> None:
     patient = factories.PatientFactory(clinic=coordinator.current_clinic)
     client = client_of(coordinator)

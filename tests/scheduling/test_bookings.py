@@ -140,6 +140,43 @@ def test_a_visit_that_sticks_out_or_interrupts_another_patient(world: World) -> 
     assert refused(world, visit, nested_in=outer).code == "unknown_booking"
 
 
+def around(world: World) -> tuple[Booking, Booking]:
+    """A booking from 9 to 10 and the visit nested in it."""
+    episode = world.episode()
+    outer = book(world, world.session(), episode)
+    visit = world.session(starts="09:15", ends="09:30")
+    return outer, book(world, visit, episode, nested_in=outer)
+
+
+def withdrawn(world: World, row: Booking) -> None:
+    services.withdraw(booking=row, reason="Plan changed", by=world.by)
+
+
+def cancelled(world: World, row: Booking) -> None:
+    services.cancel_session(session=row.session, reason="Leader ill", by=world.by)
+
+
+@pytest.mark.parametrize("end", [notice, withdrawn, cancelled])
+def test_a_visit_stands_alone_once_the_session_around_it_is_gone(world: World, end: Any) -> None:
+    outer, visit = around(world)
+    end(world, outer)
+    visit.refresh_from_db()
+    assert (visit.state, visit.live, visit.nested_in, visit.outer_starts_at, visit.version) == (
+        "booked", True, None, None, 2,
+    )  # fmt: skip
+    assert refused(world, world.session(), visit.episode).code == "patient_busy"
+
+
+def test_a_whole_closed_morning_takes_visits_and_sessions_alike(world: World) -> None:
+    outer, visit = around(world)
+    services.add_closure(
+        clinic=world.clinic, starts_on=TODAY, ends_on=TODAY, reason="Snow", by=world.by
+    )
+    for row in (outer, visit):
+        row.refresh_from_db()
+        assert (row.live, row.nested_in) == (False, None)
+
+
 # --- release and withdraw ------------------------------------------------------------------------
 
 
@@ -270,3 +307,14 @@ def test_a_call_that_is_refused(world: World, wrong: dict[str, Any], code: str) 
     row.refresh_from_db()
     assert (caught.value.code, row.state) == (code, "booked")
     assert not CallIn.objects.exists()
+
+
+@pytest.mark.parametrize("change", [notice, withdrawn])
+def test_a_signed_roster_keeps_its_bookings(world: World, change: Any) -> None:
+    row = book(world, world.session())
+    now = world.at("2026-03-02", "10:00")
+    Session.objects.update(signed_at=now, signed_by=world.by)
+    with pytest.raises(Refused, match="signed"):
+        change(world, row)
+    row.refresh_from_db()
+    assert (row.state, row.version, CallIn.objects.count()) == ("booked", 1, 0)

@@ -173,9 +173,12 @@ KEYS = {
 }
 """Unique because the primary key is; foreign keys of other tables refer to them."""
 
+ACTING = {"booking_visits_stand_alone"}
+"""Refuses nothing but changes other rows: see test_bookings.py."""
+
 
 def test_every_constraint_is_broken_here() -> None:
-    assert set(BREAKS) | AUDITED | KEYS == set(CONSTRAINTS)
+    assert set(BREAKS) | AUDITED | KEYS | ACTING == set(CONSTRAINTS)
 
 
 @pytest.mark.parametrize("name", BREAKS)

@@ -229,3 +229,17 @@ def test_a_group_has_8_to_15_seats(world: World, seats: int) -> None:
     with pytest.raises(Refused) as caught:
         capacity(world, seats)
     assert (caught.value.code, caught.value.field) == ("capacity_range", "capacity")
+
+
+def test_a_lower_capacity_seats_guests_above_it_last(world: World) -> None:
+    """The ninth sat down above eight seats; with twelve seats it is the tenth that has to move."""
+    session = world.group_session()
+    people = world.episodes(10)
+    for episode in people[:8]:
+        services.book(session=session, episode=episode, by=world.by)
+    services.book(session=session, episode=people[8], overflow_reason="Court", by=world.by)
+    services.set_capacity(group=world.group, capacity=12, by=world.by)
+    services.book(session=session, episode=people[9], by=world.by)
+    services.set_capacity(group=world.group, capacity=9, by=world.by)
+    seats = dict(Booking.objects.values_list("episode", "seat"))
+    assert [seats[episode.pk] for episode in people] == [1, 2, 3, 4, 5, 6, 7, 8, 10, 9]

@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -70,12 +70,12 @@ def claim(*, user: User, route: str, key: str, body: Any) -> tuple[IdempotencyKe
         with transaction.atomic():
             return IdempotencyKey.objects.create(**names, body_hash=digest), True
     except IntegrityError:
-        row = IdempotencyKey.objects.get(**names)
-    if _taken_over(row, digest):
+        row = IdempotencyKey.objects.filter(**names).first()
+    if row is not None and _taken_over(row, digest):
         return row, True
-    if row.body_hash != digest:
+    if row is not None and row.body_hash != digest:
         raise Problem(422, "key_reused", "This key was used with another body.")
-    if row.status is None:
+    if row is None or row.status is None:  # None: refused just now, and the key is free again
         raise Problem(
             409, "in_flight", "The first request is still at work.", headers={"Retry-After": "1"}
         )
@@ -92,3 +92,8 @@ def _taken_over(row: IdempotencyKey, digest: str) -> bool:
         created_at=now, body_hash=digest, status=None, location=""
     )
     return bool(changed)
+
+
+def purge_keys(*, now: datetime) -> None:
+    """Delete the keys that are kept no longer."""
+    IdempotencyKey.objects.filter(created_at__lt=now - KEPT).delete()

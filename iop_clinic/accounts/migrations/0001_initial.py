@@ -1,3 +1,4 @@
+import datetime
 import django.db.models.deletion
 import django.db.models.functions.text
 import django.utils.timezone
@@ -49,10 +50,10 @@ class Migration(migrations.Migration):
                 ('state', models.CharField(blank=True, max_length=2, verbose_name='US state')),
                 ('phone', models.CharField(blank=True, max_length=30)),
                 ('week_starts_on', models.PositiveSmallIntegerField(choices=[(0, 'Monday'), (1, 'Tuesday'), (2, 'Wednesday'), (3, 'Thursday'), (4, 'Friday'), (5, 'Saturday'), (6, 'Sunday')], default=0)),
-                ('opens_at', models.TimeField(default='08:00')),
-                ('closes_at', models.TimeField(default='17:00')),
+                ('opens_at', models.TimeField(default=datetime.time(8, 0))),
+                ('closes_at', models.TimeField(default=datetime.time(17, 0))),
                 ('business_days', models.JSONField(blank=True, default=list, help_text='Weekdays as numbers, Monday 0; empty means 0-4.')),
-                ('nightly_at', models.TimeField(default='05:00', help_text='When yesterday is judged. Not between 00:30 and 03:30, when clocks change.')),
+                ('nightly_at', models.TimeField(default=datetime.time(5, 0), help_text='When yesterday is judged. Not between 00:30 and 03:30, when clocks change.')),
                 ('active', models.BooleanField(default=True)),
                 ('version', models.PositiveIntegerField(default=1)),
             ],

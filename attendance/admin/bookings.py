@@ -1,0 +1,243 @@
+"""Recording and correcting one patient's attendance, and its history."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+
+from attendance.models import AttendanceRecord
+from attendance.models.records import AbsenceReason
+from attendance.records import services
+from attendance.records.services import Entry
+from iop_clinic.accounts.acting import Refused
+from iop_clinic.accounts.admin.forms import (
+    ServiceForm,
+    choice_field,
+    moment_field,
+    text_field,
+    time_field,
+)
+from iop_clinic.accounts.admin.history import changes_since
+from iop_clinic.accounts.admin.panels import Panel
+from iop_clinic.accounts.roles import Can
+from scheduling.models import Booking, Session
+
+SOURCE = AttendanceRecord.Source.ADMIN
+PRESENCE = (("present", "Present"), ("absent", "Absent"))
+EXCUSED = (("yes", "Excused by staff"), ("no", "Not excused, by staff"))
+CLOCKS = ("arrived_at", "left_at")
+
+
+def record_of(row: Booking) -> AttendanceRecord | None:
+    """The booking's record; none means unrecorded, which is not absent."""
+    return getattr(row, "attendance", None)
+
+
+def instant_at(session: Session, clock: datetime.time) -> datetime.datetime:
+    """The instant of a wall time that lies nearest to the session's start."""
+    zone = session.clinic.tz
+    day = session.local_date
+    near = (day + datetime.timedelta(days=n) for n in (-1, 0, 1))
+    found = (datetime.datetime.combine(one, clock, tzinfo=zone) for one in near)
+    return min(found, key=lambda at: abs(at - session.starts_at))
+
+
+class AttendanceForm(ServiceForm):
+    """The facts as told. Minutes and labels follow from them."""
+
+    can = Can.RECORD_ATTENDANCE
+    row: Booking
+    attended = choice_field(PRESENCE, "The patient was")
+    arrived_at = time_field("Arrived", required=False, help_text="Empty: from the start.")
+    left_at = time_field("Left", required=False, help_text="Empty: to the end.")
+    notified_at = moment_field("Told us at", required=False)
+    absence_reason = choice_field(AbsenceReason.choices, "Reason of the absence", required=False)
+    proof = choice_field(AttendanceRecord.Proof.choices, initial="none")
+    excused_override = choice_field(
+        EXCUSED, "Overrule the excuse rule", required=False, help_text="Empty: the rule decides."
+    )
+    correction_reason = text_field(
+        "Why",
+        required=False,
+        help_text="Needed when a recorded value changes or a rule is overruled.",
+    )
+
+    def facts(self) -> dict[str, Any]:
+        """The form's values as the service names them."""
+        given = dict(self.cleaned_data)
+        given.pop("version", None)
+        given["attended"] = given["attended"] == "present"
+        for name in CLOCKS:
+            clock = given[name]
+            given[name] = instant_at(self.row.session, clock) if clock else None
+        given["excused_override"] = {"yes": True, "no": False}.get(given["excused_override"])
+        return given
+
+    def refuse(self, refused: Refused) -> None:
+        record = AttendanceRecord.objects.filter(booking=self.row).first()
+        seen = self.cleaned_data.get("version")
+        if refused.code == "stale_version" and record is not None and "version" in self.fields:
+            message = changes_since(record, seen or 0, refused.message)
+            refused = Refused("stale_version", message)
+            self.show_version(record.version)
+        super().refuse(refused)
+
+    def happened(self, record: AttendanceRecord) -> str:
+        return (
+            f"{self.row.patient} is recorded as {record}: {record.credited_minutes} min credited "
+            f"once the session has ended."
+        )
+
+
+class RecordForm(AttendanceForm):
+    title = "Record attendance"
+    path = "record"
+    order = 10
+
+    @classmethod
+    def offered(cls, row: Booking) -> bool:
+        return record_of(row) is None and row.live and row.state != Booking.State.WITHDRAWN
+
+    def run(self) -> str:
+        entry = Entry(booking=self.row.public_id, **self._told())
+        result = services.record_roster(
+            session=self.row.session, entries=[entry], by=self.user, source=SOURCE
+        )
+        if not result.saved:
+            return "This is what is recorded already."
+        return self.happened(result.saved[0])
+
+    def _told(self) -> dict[str, Any]:
+        """What was left empty is not told, so that a call-in's notice fills it."""
+        return {
+            name: value
+            for name, value in self.facts().items()
+            if value not in (None, "") and (name, value) != ("proof", "none")
+        }
+
+
+class CorrectForm(AttendanceForm):
+    title = "Correct attendance"
+    path = "correct"
+    order = 10
+    explanation = "Minutes, day and week follow at once. What was said before stays in the history."
+
+    @classmethod
+    def offered(cls, row: Booking) -> bool:
+        return record_of(row) is not None
+
+    def narrow(self) -> None:
+        self.fields["version"] = forms.IntegerField(widget=forms.HiddenInput, required=False)
+        record = record_of(self.row)
+        if record is not None:
+            self.start_with(**self._stored(record))
+
+    def _stored(self, record: AttendanceRecord) -> dict[str, Any]:
+        clocks = {name: getattr(record, name) for name in CLOCKS}
+        overruled = {True: "yes", False: "no", None: ""}[record.excused_override]
+        return {
+            "attended": "present" if record.attended else "absent",
+            "notified_at": record.notified_at,
+            "absence_reason": record.absence_reason,
+            "proof": record.proof,
+            "excused_override": overruled,
+            "version": record.version,
+            **{name: timezone.localtime(at).time() for name, at in clocks.items() if at},
+        }
+
+    def run(self) -> str:
+        facts = self.facts()
+        why = facts.pop("correction_reason")
+        changed = {name: facts[name] for name in self.changed_data if name in facts}
+        record = services.correct(
+            booking=self.row,
+            changes=changed,
+            version=self.cleaned_data.get("version") or 0,
+            correction_reason=why,
+            by=self.user,
+            source=SOURCE,
+        )
+        return self.happened(record)
+
+
+class ClearForm(ServiceForm):
+    title = "Take back to unrecorded"
+    path = "clear"
+    order = 60
+    danger = True
+    explanation = "For a record made by mistake. What it said stays in the history."
+    can = Can.RECORD_ATTENDANCE
+    row: Booking
+    correction_reason = text_field("Why", required=False)
+
+    @classmethod
+    def offered(cls, row: Booking) -> bool:
+        return record_of(row) is not None
+
+    def narrow(self) -> None:
+        record = record_of(self.row)
+        self.fields["version"] = forms.IntegerField(
+            widget=forms.HiddenInput, required=False, initial=record.version if record else 0
+        )
+
+    def run(self) -> str:
+        services.clear(
+            booking=self.row,
+            version=self.cleaned_data.get("version") or 0,
+            correction_reason=self.cleaned_data["correction_reason"],
+            by=self.user,
+        )
+        return f"{self.row.patient} is unrecorded again. Next: record what happened."
+
+    def refuse(self, refused: Refused) -> None:
+        if refused.code == "correction_reason_required":
+            refused.field = "correction_reason"
+        super().refuse(refused)
+
+
+BOOKING_VERBS = (RecordForm, CorrectForm, ClearForm)
+
+
+def booking_panels(request: Any, row: Booking) -> Iterable[Panel]:
+    """What is recorded now, and every version before."""
+    record = record_of(row)
+    yield Panel(
+        "Attendance",
+        ("Status", "Arrived", "Left", "Attended min", "Credited min", "Recorded by"),
+        [] if record is None else [
+            (str(record), _clock(record.arrived_at), _clock(record.left_at),
+             record.attended_minutes, record.credited_minutes, record.recorded_by or "a job")
+        ],
+        empty="Unrecorded. That is not absent: nothing is held against the patient.",
+    )  # fmt: skip
+    versions = services.history(row)
+    if versions:
+        yield Panel(
+            "History of the record",
+            ("When", "Who", "What", "Why"),
+            [
+                (f"{timezone.localtime(one.at):%a %b %-d, %-I:%M %p %Z}", one.who,
+                 "; ".join(f"{c.field.replace('_', ' ')}: {_said(c.old)} → {_said(c.new)}"
+                           for c in one.changes),
+                 one.reason)
+                for one in reversed(versions)
+            ],
+        )  # fmt: skip
+
+
+def _clock(moment: datetime.datetime | None) -> str:
+    return f"{timezone.localtime(moment):%-I:%M %p %Z}" if moment else ""
+
+
+def _said(value: Any) -> str:
+    """A stored value as people read it: instants in the clinic's wall time."""
+    if value in (None, "", []):
+        return "empty"
+    try:
+        return _clock(datetime.datetime.fromisoformat(value))
+    except (TypeError, ValueError):
+        return {True: "yes", False: "no"}.get(value, str(value)) if value is not None else ""

@@ -1,0 +1,87 @@
+"""What this floor adds to the page of an episode: the discharge, the weeks, the cases."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable
+from typing import Any
+
+from django.utils import timezone
+
+from attendance.compliance.status import PatientWeek, week_statuses
+from attendance.episodes import discharge
+from iop_clinic.accounts.admin.forms import choice_field, date_field, note_field
+from iop_clinic.accounts.admin.panels import Panel, link
+from iop_clinic.accounts.weeks import hours_and_minutes
+from patients.admin.verbs import EpisodeForm
+from patients.models import Episode
+
+WEEKS = 4
+
+
+class DischargeForm(EpisodeForm):
+    title = "Discharge"
+    path = "discharge"
+    order = 90
+    danger = True
+    button = "Discharge the patient"
+    explanation = (
+        "Ends the plan, the seats in groups and the holds; later bookings are withdrawn and open "
+        "cases closed. A person decides this, never a rule."
+    )
+    discharged_on = date_field("Last day in the program")
+    reason = choice_field(Episode.DischargeReason.choices)
+    note = note_field()
+
+    def run(self) -> str:
+        discharge(episode=self.row, by=self.user, **self.given)
+        return (
+            f"{self.row.patient} is discharged on {self.row.discharged_on}. Seats are free from "
+            "the day after on: look at the waitlist."
+        )
+
+
+EPISODE_VERBS = (DischargeForm,)
+
+
+def episode_panels(request: Any, row: Episode) -> Iterable[Panel]:
+    """The last weeks under the program's standard, and the open cases."""
+    if row.admitted_on is not None:
+        yield _weeks(row)
+    flags = row.flags.visible_to(request.user).open().loudest_first()
+    yield Panel(
+        "Open cases",
+        ("Case", "Severity", "State", "Due"),
+        [
+            (link(one), one.get_severity_display(), one.get_state_display(),
+             f"{timezone.localtime(one.due_at):%a %b %-d, %-I:%M %p %Z}")
+            for one in flags
+        ],
+        empty="No open case.",
+    )  # fmt: skip
+
+
+def _weeks(row: Episode) -> Panel:
+    now = timezone.now()
+    today = timezone.localdate(now)
+    days = [today - datetime.timedelta(weeks=n) for n in range(WEEKS)]
+    found = week_statuses(clinic=row.clinic_id, episode_ids=[row.pk], weeks=days, now=now)
+    weeks = sorted(found.values(), key=lambda one: one.week.start, reverse=True)
+    return Panel(
+        "Weeks",
+        ("Week", "Scheduled", "Attended", "Credited", "At most", "Minimum", "Days", "Status"),
+        [_week_row(one) for one in weeks],
+        note="Credited minutes of sessions that have ended; “at most” adds what is still possible.",
+    )
+
+
+def _week_row(week: PatientWeek) -> tuple[str, ...]:
+    judged = week.program()
+    minutes = (week.scheduled, week.attended, week.credited, week.at_most)
+    said = [week.week.label, *(hours_and_minutes(one) for one in minutes)]
+    if judged is None:
+        return (*said, "none", str(week.days), "no standard")
+    minimum = hours_and_minutes(judged.prorated_minimum)
+    if judged.prorated_minimum != judged.minimum:
+        minimum = f"prorated {minimum} of {hours_and_minutes(judged.minimum)}"
+    return (*said, minimum, str(week.days), judged.minutes_status.value)

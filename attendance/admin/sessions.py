@@ -1,0 +1,101 @@
+"""What this floor adds to the page of a session: the roster, recording and signing it."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable
+from typing import Any
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+
+from attendance.models import AttendanceRecord
+from attendance.records import services
+from attendance.records.roster import roster_rows
+from iop_clinic.accounts.admin.panels import Panel
+from iop_clinic.accounts.roles import Can
+from iop_clinic.accounts.weeks import hours_and_minutes
+from scheduling.admin.sessions import SessionForm
+from scheduling.models import Session
+
+EARLY = datetime.timedelta(minutes=30)
+
+
+class AllPresentForm(SessionForm):
+    title = "Record all as present"
+    path = "all-present"
+    order = 10
+    explanation = (
+        "Everybody booked and not yet recorded is noted as present from start to end. Patients who "
+        "gave notice stay unrecorded: record them one by one."
+    )
+    can = Can.RECORD_ATTENDANCE
+
+    @classmethod
+    def offered(cls, row: Session) -> bool:
+        return row.live and row.starts_at - EARLY <= timezone.now()
+
+    def run(self) -> str:
+        result = services.record_roster(
+            session=self.row, all_present=True, by=self.user, source=AttendanceRecord.Source.ADMIN
+        )
+        return f"{len(result.saved)} recorded as present. Next: note who came late, then sign."
+
+
+class SignForm(SessionForm):
+    title = "Sign the roster"
+    path = "sign"
+    order = 11
+    explanation = "Says that the roster is complete and true. A later change needs a reason."
+    can = Can.SIGN_ROSTERS
+
+    @classmethod
+    def offered(cls, row: Session) -> bool:
+        return row.live and row.signed_at is None and row.starts_at <= timezone.now()
+
+    def run(self) -> str:
+        services.sign(session=self.row, by=self.user)
+        return "The roster is signed."
+
+
+SESSION_VERBS = (AllPresentForm, SignForm)
+
+
+def session_panels(request: Any, row: Session) -> Iterable[Panel]:
+    """The roster, with what follows from the facts."""
+    yield Panel(
+        "Roster",
+        ("Patient", "Seat", "Status", "Credited"),
+        [
+            (
+                _booking_link(line.booking_id, line.patient_name),
+                line.seat if line.booking_state == "booked" else "gave notice",
+                _status(line),
+                hours_and_minutes(line.credited_minutes),
+            )
+            for line in roster_rows(row)
+        ],
+        empty="Nobody is expected.",
+        note="Open a patient's line to record, correct, release or withdraw.",
+    )
+
+
+def _booking_link(pk: int, name: str) -> str:
+    return format_html(
+        '<a href="{}" class="font-medium text-primary-700 underline underline-offset-2 '
+        'dark:text-primary-400">{}</a>',
+        reverse("admin:scheduling_booking_change", args=[pk]),
+        name,
+    )
+
+
+def _status(line: Any) -> str:
+    words = [line.status.value.replace("_", " ")]
+    words += [f"late {_clock(line.arrived_at)}"] if line.late else []
+    words += [f"left early {_clock(line.left_at)}"] if line.left_early else []
+    return ", ".join(words)
+
+
+def _clock(moment: datetime.datetime | None) -> str:
+    return f"{timezone.localtime(moment):%-I:%M %p}" if moment else ""

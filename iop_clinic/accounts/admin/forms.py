@@ -1,0 +1,273 @@
+"""Forms of the admin site: what a database rule or a service refuses becomes an error at a field.
+
+Nobody loses what they typed: the page is shown again with it and with the sentence of the rule.
+"""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from django import forms
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.admin.widgets import AutocompleteSelect
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db import IntegrityError
+from django.db.models import Model, QuerySet
+from unfold import widgets
+
+from iop_clinic.accounts.acting import Busy, Refused
+from iop_clinic.accounts.constraints import violation
+from iop_clinic.accounts.models import Clinic, User
+
+REFUSALS = (Refused, IntegrityError, Busy)
+
+
+def refusal_of(error: Exception) -> Refused:
+    """The sentence behind a failed write; an error that names no rule of ours is raised again."""
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, Busy):
+        return Refused("busy", str(error))
+    broken = violation(error) if isinstance(error, IntegrityError) else None
+    if broken is None:
+        raise error
+    return Refused(broken.code, broken.message, constraint=broken.name)
+
+
+class RefusableForm(forms.BaseForm):
+    """A form that can be told what a service refused."""
+
+    def refuse(self, refused: Refused) -> None:
+        """Show a refusal at its field, or above the form when the field is not in it."""
+        errors = refused.details.get("errors") or [
+            {"loc": [refused.field], "message": refused.message, "code": refused.code}
+        ]
+        for one in errors:  # type: ignore[attr-defined]
+            field = one["loc"][0] if one["loc"] else ""
+            shown = field in self.fields and not self.fields[field].widget.is_hidden
+            error = ValidationError(one["message"], code=one["code"])
+            self.add_error(field if shown else None, error)
+
+    def show_version(self, version: int) -> None:
+        """After the warning the next save is made knowingly, from the values of now."""
+        form: Any = self
+        data = form.data.copy()
+        data["version"] = str(version)
+        self.data = data
+
+
+class ClinicModelForm(RefusableForm, forms.ModelForm):
+    """One row of the working clinic. The admin class sets the two attributes for each request."""
+
+    clinic_id: int | None = None
+    refused: Refused | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance._state.adding:
+            self.instance.clinic_id = self.clinic_id
+        elif hasattr(self.instance, "version"):
+            self.fields["version"] = forms.IntegerField(
+                widget=forms.HiddenInput, required=False, initial=self.instance.version
+            )
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        if self.refused is not None:
+            self.refuse(self.refused)
+            if self.refused.code == "stale_version":
+                self.show_version(self.instance.version)
+        return cleaned
+
+    def validate_constraints(self) -> None:
+        """Every constraint of the row, also those on fields that the form does not show."""
+        form: Any = self
+        exclude = form._get_validation_exclusions() if self.errors else set()
+        try:
+            self.instance.validate_constraints(exclude=exclude)
+        except ValidationError as error:
+            self._update_errors(self._placed(error))  # type: ignore[attr-defined]
+
+    def _placed(self, error: ValidationError) -> ValidationError:
+        """The same errors, those on fields that are not in the form above it."""
+        placed: dict[str, list[ValidationError]] = {}
+        for field, errors in error.error_dict.items():
+            placed.setdefault(field if field in self.fields else NON_FIELD_ERRORS, []).extend(
+                errors
+            )
+        return ValidationError(placed)
+
+
+class ServiceForm(RefusableForm, forms.Form):
+    """What a verb of the field asks a person before it calls its service.
+
+    A subclass names the verb (`title`, `path`, `can`), lists its fields, and says in `run` which
+    service is called and what happened. The fields' choices are rows the person may see.
+    """
+
+    title = ""
+    path = ""
+    button = ""
+    explanation = ""
+    can = ""
+    danger = False
+    order = 50
+    versioned = False
+    wants_row = True
+
+    def __init__(
+        self, *args: Any, row: Any = None, clinic: Clinic, user: User, **kwargs: Any
+    ) -> None:
+        self.row, self.clinic, self.user = row, clinic, user
+        super().__init__(*args, **kwargs)
+        if self.versioned:
+            self.fields["version"] = forms.IntegerField(
+                widget=forms.HiddenInput, required=False, initial=row.version
+            )
+        for field in self.fields.values():
+            self._limit(field)
+        self.narrow()
+
+    def _limit(self, field: forms.Field) -> None:
+        rows: Any = getattr(field, "queryset", None)
+        if hasattr(rows, "visible_to"):
+            field.queryset = rows.visible_to(self.user).filter(clinic=self.clinic)  # type: ignore[attr-defined]
+        if isinstance(field, forms.SplitDateTimeField):
+            field.help_text = f"{field.help_text} {self.clinic.zone} time.".strip()
+
+    def start_with(self, **values: Any) -> None:
+        """First values, unless the address names others."""
+        self.initial = {**values, **self.initial}
+
+    @classmethod
+    def offered(cls, row: Any) -> bool:
+        """Whether the verb makes sense for the row as it is; asked without a query."""
+        return True
+
+    @classmethod
+    def rank(cls, row: Any) -> int:
+        """Where the verb stands among the others of the row; small numbers come first."""
+        return cls.order
+
+    def narrow(self) -> None:
+        """Choices and first values that depend on the row."""
+
+    def introduction(self) -> str:
+        return self.explanation
+
+    def run(self) -> str:
+        """Call the service; the sentence says what happened and what comes next."""
+        raise NotImplementedError
+
+    def next_url(self) -> str:
+        """Where to go afterwards; empty: the page of the row."""
+        return ""
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The values as a service takes them: what was left empty is not said."""
+        return {
+            name: value
+            for name, value in self.cleaned_data.items()
+            if name != "version" and value not in (None, "")
+        }
+
+    @property
+    def version(self) -> dict[str, int]:
+        """The version the person saw, for services that take one."""
+        seen = self.cleaned_data.get("version")
+        return {} if seen is None else {"version": seen}
+
+
+def validate_date(value: datetime.date) -> None:
+    """What lies outside is a typing mistake; the rules of each field may be narrower."""
+    if not 1900 <= value.year <= 2100:
+        raise ValidationError("Enter a date between 1900 and 2100.", code="date")
+
+
+# --- fields, in the look of the site ---------------------------------------------------------
+
+
+def date_field(label: str = "", **extra: Any) -> forms.DateField:
+    widget = widgets.UnfoldAdminDateWidget()
+    return forms.DateField(label=label or None, widget=widget, validators=[validate_date], **extra)
+
+
+def time_field(label: str = "", **extra: Any) -> forms.TimeField:
+    return forms.TimeField(label=label or None, widget=widgets.UnfoldAdminTimeWidget(), **extra)
+
+
+def moment_field(label: str = "", **extra: Any) -> forms.SplitDateTimeField:
+    """A date and a wall time of the clinic (see ClinicTimeMiddleware)."""
+    widget = widgets.UnfoldAdminSplitDateTimeWidget()
+    return forms.SplitDateTimeField(
+        label=label or None, widget=widget, validators=[validate_date], **extra
+    )
+
+
+def text_field(label: str = "", **extra: Any) -> forms.CharField:
+    extra.setdefault("max_length", 200)
+    widget = widgets.UnfoldAdminTextInputWidget()
+    return forms.CharField(label=label or None, widget=widget, **extra)
+
+
+def note_field(label: str = "", **extra: Any) -> forms.CharField:
+    extra.setdefault("required", False)
+    widget = widgets.UnfoldAdminTextareaWidget(attrs={"rows": 3})
+    return forms.CharField(label=label or None, widget=widget, **extra)
+
+
+def number_field(label: str = "", **extra: Any) -> forms.IntegerField:
+    widget = widgets.UnfoldAdminIntegerFieldWidget()
+    return forms.IntegerField(label=label or None, widget=widget, **extra)
+
+
+def choice_field(choices: Any, label: str = "", **extra: Any) -> forms.TypedChoiceField:
+    options = [("", "Select …"), *(choice for choice in choices if choice[0] != "")]
+    return forms.TypedChoiceField(
+        label=label or None, choices=options, widget=widgets.UnfoldAdminSelectWidget(), **extra
+    )
+
+
+def level_field(choices: Any, label: str = "", **extra: Any) -> forms.TypedChoiceField:
+    """A choice stored as a small integer."""
+    return choice_field(choices, label, coerce=int, **extra)
+
+
+def many_field(choices: Any, label: str = "", **extra: Any) -> forms.TypedMultipleChoiceField:
+    """Several of a few choices, stored as a list."""
+    extra.setdefault("required", False)
+    widget = widgets.UnfoldAdminCheckboxSelectMultipleWidget()
+    return forms.TypedMultipleChoiceField(
+        label=label or None, choices=choices, widget=widget, empty_value=[], **extra
+    )
+
+
+def yes_field(label: str = "", **extra: Any) -> forms.BooleanField:
+    extra.setdefault("required", False)
+    return forms.BooleanField(
+        label=label or None, widget=widgets.UnfoldBooleanSwitchWidget(), **extra
+    )
+
+
+def row_field(rows: QuerySet[Any], label: str = "", **extra: Any) -> forms.ModelChoiceField:
+    """A choice among the few rows of a small table."""
+    return forms.ModelChoiceField(
+        rows, label=label or None, widget=widgets.UnfoldAdminSelectWidget(), **extra
+    )
+
+
+def found_field(
+    model: type[Model] | str, key: str, label: str = "", **extra: Any
+) -> forms.ModelChoiceField:
+    """A choice among many rows, found by typing; `key` is the foreign key that leads to them."""
+    owner = apps.get_model(model) if isinstance(model, str) else model
+    field: Any = owner._meta.get_field(key)
+    return forms.ModelChoiceField(
+        field.remote_field.model._default_manager.all(),
+        label=label or None,
+        widget=AutocompleteSelect(field, admin.site),
+        **extra,
+    )

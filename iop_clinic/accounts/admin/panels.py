@@ -1,0 +1,43 @@
+"""Tables under a form: what hangs on a row, with a link to each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Model
+from django.urls import reverse
+from django.utils.html import format_html
+
+Cell = Any
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A titled table. `note` is the sentence under the title; `empty` is said without rows."""
+
+    title: str
+    headers: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    empty: str = "None yet."
+    note: str = ""
+
+    @property
+    def table(self) -> dict[str, Any]:
+        return {"headers": list(self.headers), "rows": [list(row) for row in self.rows]}
+
+
+def page_url(row: Model) -> str:
+    opts = row._meta
+    return reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[row.pk])
+
+
+def link(row: Model, text: object = None) -> str:
+    """The row's name as a link to its page."""
+    return format_html(
+        '<a href="{}" class="font-medium text-primary-700 underline underline-offset-2 '
+        'dark:text-primary-400">{}</a>',
+        page_url(row),
+        row if text is None else text,
+    )

@@ -1,0 +1,191 @@
+"""Who works in the clinic: roles, therapists, licenses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from unfold import widgets
+from unfold.decorators import display
+
+from iop_clinic.accounts import services
+from iop_clinic.accounts.admin.base import ClinicModelAdmin
+from iop_clinic.accounts.admin.forms import (
+    ServiceForm,
+    choice_field,
+    date_field,
+    row_field,
+    text_field,
+    yes_field,
+)
+from iop_clinic.accounts.admin.panels import Panel, link
+from iop_clinic.accounts.models import Clinic, License, Membership, Therapist, User
+from iop_clinic.accounts.roles import Can, Role
+
+
+class InviteForm(ServiceForm):
+    title = "Invite a person"
+    path = "invite"
+    button = "Send the invitation"
+    explanation = "They get a mail with a link to set their own password."
+    can = Can.MANAGE_STAFF
+    wants_row = False
+    email = forms.EmailField(widget=widgets.UnfoldAdminEmailInputWidget())
+    name = text_field(max_length=120)
+    role = choice_field(Role.choices)
+    therapist = row_field(
+        Therapist.objects.all(), required=False, help_text="For therapists: which one they are."
+    )
+    ends_on = date_field(
+        "Last day of access", required=False, help_text="Auditors always have one."
+    )
+
+    def run(self) -> str:
+        membership = services.invite(clinic=self.clinic, by=self.user, **self.given)
+        return f"{membership.user} is invited. They sign in once they have set a password."
+
+
+class RoleForm(ServiceForm):
+    title = "Change the role"
+    path = "role"
+    can = Can.MANAGE_STAFF
+    role = choice_field(Role.choices)
+    therapist = row_field(
+        Therapist.objects.all(), required=False, help_text="For therapists: which one they are."
+    )
+    ends_on = date_field(
+        "Last day of access", required=False, help_text="Auditors always have one."
+    )
+
+    @classmethod
+    def offered(cls, row: Membership) -> bool:
+        return row.active
+
+    def narrow(self) -> None:
+        self.start_with(role=self.row.role, therapist=self.row.therapist_id)
+
+    def run(self) -> str:
+        services.set_role(membership=self.row, by=self.user, **self.given)
+        return f"{self.row.user} is {self.row.get_role_display().lower()} from the next click on."
+
+
+class DeactivateForm(ServiceForm):
+    title = "End access"
+    path = "deactivate"
+    explanation = "The person is signed out at once. What they recorded stays under their name."
+    can = Can.MANAGE_STAFF
+    danger = True
+
+    @classmethod
+    def offered(cls, row: Membership) -> bool:
+        return row.active
+
+    def run(self) -> str:
+        services.deactivate(membership=self.row, by=self.user)
+        return f"{self.row.user} has no access to this clinic any more."
+
+
+class ResendForm(ServiceForm):
+    title = "Send the invitation again"
+    path = "resend"
+    can = Can.MANAGE_STAFF
+
+    @classmethod
+    def offered(cls, row: Membership) -> bool:
+        return row.active
+
+    def run(self) -> str:
+        services.resend_invitation(membership=self.row, by=self.user)
+        return f"The invitation is on its way to {self.row.user.email}."
+
+
+@admin.register(Membership)
+class MembershipAdmin(ClinicModelAdmin):
+    """Staff: people and their roles."""
+
+    view = Can.MANAGE_STAFF
+    change = Can.MANAGE_STAFF
+    list_display = ("user", "email", "role", "therapist", "active", "ends_on")
+    list_filter = ("role", "active")
+    search_fields = ("user__name", "user__email")
+    related = ("user", "therapist")
+    ordering = ("user__name", "pk")
+    fields = ("user", "role", "therapist", "active", "ends_on", "receives_reports")
+    readonly_fields = ("user", "role", "therapist", "active", "ends_on")
+    list_verbs = (InviteForm,)
+    verbs = (RoleForm, ResendForm, DeactivateForm)
+
+    @display(description="Email")
+    def email(self, row: Membership) -> str:
+        return row.user.email
+
+
+class LicenseForm(ServiceForm):
+    title = "Add a license"
+    path = "license"
+    can = Can.MANAGE_STAFF
+    credential = text_field(max_length=20, help_text="LCSW, LPC, LMFT, LADC, CADC …")
+    state = text_field("US state", max_length=2)
+    number = text_field(max_length=40)
+    issued_on = date_field(required=False)
+    expires_on = date_field()
+    may_diagnose = yes_field("Allows a diagnosis", initial=True)
+
+    def run(self) -> str:
+        row = services.add_license(therapist=self.row, by=self.user, **self.given)
+        return f"{row} is entered. Diagnoses can be made under it until {row.expires_on}."
+
+
+@admin.register(Therapist)
+class TherapistAdmin(ClinicModelAdmin):
+    view = Can.VIEW_SCHEDULE
+    add = Can.MANAGE_STAFF
+    change = Can.MANAGE_STAFF
+    list_display = ("name", "credentials", "phone", "max_caseload", "active")
+    list_filter = ("active",)
+    search_fields = ("name",)
+    fields = ("name", "credentials", "phone", "max_caseload", "active")
+    verbs = (LicenseForm,)
+    next_step = "Next: add their license, then invite them so that they can sign in."
+
+    def get_fields(self, request: Any, obj: Any = None) -> Any:
+        return super().get_fields(request, obj) if obj else self.fields[:-1]
+
+    def enter(self, clinic: Clinic, facts: dict[str, Any], row: Any, by: User) -> Therapist:
+        return services.add_therapist(clinic=clinic, by=by, **facts)
+
+    def panels(self, request: Any, row: Therapist) -> Iterable[Panel]:
+        licenses = row.licenses.visible_to(request.user)
+        yield Panel(
+            "Licenses",
+            ("License", "Number", "Valid until", "Allows a diagnosis"),
+            [
+                (link(one, f"{one.credential} {one.state}"), one.number, one.expires_on,
+                 "yes" if one.may_diagnose else "no")
+                for one in licenses
+            ],
+            empty="None yet: without a license this therapist cannot diagnose.",
+        )  # fmt: skip
+
+
+@admin.register(License)
+class LicenseAdmin(ClinicModelAdmin):
+    view = Can.VIEW_SCHEDULE
+    change = Can.MANAGE_STAFF
+    list_display = ("therapist", "credential", "state", "number", "expires_on", "may_diagnose")
+    list_filter = ("credential", "may_diagnose")
+    search_fields = ("therapist__name", "number")
+    related = ("therapist",)
+    ordering = ("expires_on", "pk")
+    fields = (
+        "therapist",
+        "credential",
+        "state",
+        "number",
+        "issued_on",
+        "expires_on",
+        "may_diagnose",
+    )
+    fixed_fields = ("therapist",)

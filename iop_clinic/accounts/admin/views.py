@@ -1,0 +1,92 @@
+"""One page for every verb: it shows a ServiceForm, calls its service and says what happened."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.forms import Media
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.views.generic import FormView
+from unfold.views import UnfoldModelAdminViewMixin
+
+from iop_clinic.accounts.admin.forms import REFUSALS, ServiceForm, refusal_of
+from iop_clinic.accounts.admin.history import changes_since
+from iop_clinic.accounts.admin.working import working_clinic
+
+
+class ServiceView(UnfoldModelAdminViewMixin, FormView):
+    """Not visible: 404. Visible but not allowed: 403. Refused: the form again, and why."""
+
+    template_name = "admin/service_form.html"
+    form_class: type[ServiceForm]
+    row: Any = None
+
+    def has_permission(self) -> bool:
+        return self.model_admin.may(self.request, self.form_class.can)
+
+    def handle_no_permission(self) -> Any:
+        raise PermissionDenied
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        self.request = request
+        if "object_id" in kwargs:
+            self.row = self.model_admin.get_object(request, str(kwargs["object_id"]))
+            if self.row is None:
+                raise Http404
+        return super().dispatch(request, *args, **kwargs)
+
+    @property
+    def title(self) -> str:
+        return self.form_class.title
+
+    def get_initial(self) -> dict[str, Any]:
+        """First values may be named in the address, as Django's own add pages allow."""
+        fields = self.form_class.base_fields
+        given = {key: value for key, value in self.request.GET.items() if key in fields}
+        return super().get_initial() | given
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        user = self.request.user
+        return super().get_form_kwargs() | {
+            "row": self.row,
+            "clinic": working_clinic(self.request),
+            "user": user,
+        }
+
+    def form_valid(self, form: ServiceForm) -> HttpResponse:
+        try:
+            sentence = form.run()
+        except REFUSALS as error:
+            self._refuse(form, error)
+            return self.form_invalid(form)
+        messages.success(self.request, sentence)
+        return HttpResponseRedirect(form.next_url() or self._row_url())
+
+    def _refuse(self, form: ServiceForm, error: Exception) -> None:
+        refused = refusal_of(error)
+        if refused.code == "stale_version" and form.versioned:
+            row = type(self.row)._default_manager.get(pk=self.row.pk)
+            refused.message = changes_since(row, form.cleaned_data["version"], refused.message)
+            form.show_version(row.version)
+        form.refuse(refused)
+
+    def _row_url(self) -> str:
+        opts = self.model_admin.opts
+        name = f"admin:{opts.app_label}_{opts.model_name}"
+        if self.row is None:
+            return reverse(f"{name}_changelist")
+        return reverse(f"{name}_change", args=[self.row.pk])
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context = super().get_context_data(**kwargs)
+        form = context["form"]
+        media = Media(js=["admin/js/core.js"]) + form.media
+        return context | {
+            "opts": self.model_admin.opts,
+            "original": self.row,
+            "media": media,
+            "cancel_url": self._row_url(),
+        }

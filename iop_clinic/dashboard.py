@@ -1,0 +1,217 @@
+"""The start page of the admin site and its menus: what waits for this person, with links to it.
+
+Everything is counted within what the person may see, in a number of statements that does not depend
+on how much there is.
+"""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count, Exists, OuterRef, Q
+from django.urls import reverse
+from django.utils import timezone
+
+from attendance.models import Flag, NightlyRun
+from attendance.models.standards import Severity
+from attendance.reports.health import jobs_health
+from iop_clinic.accounts.admin.panels import link
+from iop_clinic.accounts.admin.working import working_clinic
+from iop_clinic.accounts.roles import Can
+from scheduling.models import Booking, Session
+
+LOOK_BACK = datetime.timedelta(days=14)
+GRACE = datetime.timedelta(minutes=15)
+"""How long after its end a roster may be missing before it is asked for."""
+SHOWN = 8
+
+
+def dashboard(request: Any, context: dict[str, Any]) -> dict[str, Any]:
+    """What the start page shows beside Unfold's own context."""
+    clinic, now = working_clinic(request), timezone.now()
+    context.update(title=clinic.name, today=timezone.localdate(), zone=clinic.zone)
+    if may(request, Can.VIEW_FLAGS):
+        context["severities"] = open_cases(request, clinic, now)
+    if may(request, Can.VIEW_SCHEDULE):
+        context["unrecorded"] = unrecorded_rosters(request, clinic, now)
+        context["sessions"] = sessions_today(request, clinic)
+    if may(request, Can.VIEW_REPORTS):
+        context["night"] = NightlyRun.objects.filter(clinic=clinic).first()
+        context["jobs"] = jobs_health(now=now)
+    return context
+
+
+def may(request: Any, can: Can) -> bool:
+    return request.user.has_perm(can)
+
+
+# --- what the page counts --------------------------------------------------------------------
+
+
+def open_cases(request: Any, clinic: Any, now: datetime.datetime) -> list[dict[str, Any]]:
+    """Open and overdue cases by severity, loudest first; one statement."""
+    rows = Flag.objects.visible_to(request.user).filter(clinic=clinic).open()
+    overdue = Count("pk", filter=Q(due_at__lt=now) & ~Q(state=Flag.State.SNOOZED))
+    counted = rows.order_by().values("severity").annotate(open=Count("pk"), overdue=overdue)
+    found = {row["severity"]: row for row in counted}
+    queue = reverse("admin:attendance_flag_changelist")
+    return [
+        {
+            "name": one.name.lower(),
+            "label": one.label,
+            "open": found.get(one, {}).get("open", 0),
+            "overdue": found.get(one, {}).get("overdue", 0),
+            "url": f"{queue}?severity__exact={one.value}",
+        }
+        for one in sorted(Severity, reverse=True)
+    ]
+
+
+def unrecorded_rosters(request: Any, clinic: Any, now: datetime.datetime) -> dict[str, Any]:
+    """Sessions of the last two weeks with somebody unrecorded, oldest first; two statements."""
+    unrecorded = Booking.objects.expected().filter(session=OuterRef("pk"), attendance=None)
+    rows = _sessions(request, clinic).filter(
+        Exists(unrecorded),
+        local_date__gte=timezone.localdate() - LOOK_BACK,
+        ends_at__lt=now - GRACE,
+    )
+    return {
+        "count": rows.count(),
+        "table": {
+            "headers": ["Session", "Date", "Time"],
+            "rows": [_line(one) for one in rows.order_by("starts_at", "pk")[:SHOWN]],
+        },
+    }
+
+
+def sessions_today(request: Any, clinic: Any) -> dict[str, Any]:
+    """Today's sessions with how many are expected and recorded; one statement."""
+    rows = _sessions(request, clinic).filter(local_date=timezone.localdate())
+    expected = Q(bookings__live=True) & ~Q(bookings__state=Booking.State.WITHDRAWN)
+    counted = rows.annotate(
+        expected=Count("bookings", filter=expected, distinct=True),
+        recorded=Count("bookings__attendance", filter=expected, distinct=True),
+    )
+    return {
+        "headers": ["Session", "Time", "Room", "Expected", "Recorded"],
+        "rows": [
+            [link(one, one.title), _time(one), one.room or "none", one.expected, one.recorded]
+            for one in counted.order_by("starts_at", "pk")
+        ],
+    }
+
+
+def _sessions(request: Any, clinic: Any) -> Any:
+    rows = Session.objects.live().visible_to(request.user).filter(clinic=clinic)
+    return rows.select_related("group", "session_type", "room")
+
+
+def _line(row: Session) -> list[Any]:
+    return [link(row, row.title), f"{row.local_date:%a %b %-d}", _time(row)]
+
+
+def _time(row: Session) -> str:
+    starts, ends = timezone.localtime(row.starts_at), timezone.localtime(row.ends_at)
+    return f"{starts:%-I:%M %p} – {ends:%-I:%M %p %Z}"
+
+
+# --- menus -----------------------------------------------------------------------------------
+
+MENU: tuple[tuple[str, tuple[tuple[str, str, str, Can], ...]], ...] = (
+    (
+        "",
+        (
+            ("Patients", "person", "patients_patient", Can.VIEW_PATIENTS),
+            ("Episodes", "clinical_notes", "patients_episode", Can.VIEW_PATIENTS),
+            ("Groups", "groups", "scheduling_group", Can.VIEW_SCHEDULE),
+            ("Sessions", "event", "scheduling_session", Can.VIEW_SCHEDULE),
+            ("Cases", "flag", "attendance_flag", Can.VIEW_FLAGS),
+            ("Authorizations", "verified", "patients_authorization", Can.VIEW_PATIENTS),
+        ),
+    ),
+    (
+        "Planning",
+        (
+            ("Weekly blocks", "calendar_view_week", "scheduling_weeklyblock", Can.VIEW_SCHEDULE),
+            ("Waitlist", "hourglass_empty", "scheduling_waitlistentry", Can.VIEW_SCHEDULE),
+            ("Rooms", "meeting_room", "scheduling_room", Can.VIEW_SCHEDULE),
+            ("Closures", "event_busy", "scheduling_closure", Can.VIEW_SCHEDULE),
+            ("Time off", "beach_access", "scheduling_timeoff", Can.VIEW_SCHEDULE),
+        ),
+    ),
+    (
+        "Reports",
+        (
+            ("Reports", "summarize", "attendance_compliancereport", Can.VIEW_REPORTS),
+            ("Week results", "fact_check", "attendance_weekresult", Can.VIEW_FLAGS),
+            ("Nights", "bedtime", "attendance_nightlyrun", Can.VIEW_REPORTS),
+        ),
+    ),
+    (
+        "Clinic",
+        (
+            ("Staff", "badge", "accounts_membership", Can.MANAGE_STAFF),
+            ("Therapists", "psychology", "accounts_therapist", Can.VIEW_SCHEDULE),
+            ("Standards", "rule", "attendance_standard", Can.VIEW_SCHEDULE),
+            (
+                "Absence rules",
+                "notification_important",
+                "attendance_absencerule",
+                Can.VIEW_SCHEDULE,
+            ),
+            ("Credit rules", "timer", "attendance_creditrule", Can.VIEW_SCHEDULE),
+            ("Session types", "category", "scheduling_sessiontype", Can.VIEW_SCHEDULE),
+            ("Programs", "local_library", "patients_program", Can.VIEW_SCHEDULE),
+            ("Payers", "account_balance", "patients_payer", Can.VIEW_PATIENTS),
+            ("Settings", "settings", "accounts_clinic", Can.MANAGE_CLINIC),
+        ),
+    ),
+)
+
+
+def navigation(request: Any) -> list[dict[str, Any]]:
+    """The sidebar, in the field's words, with what this person may open."""
+    home = {"title": "Today", "icon": "home", "link": reverse("admin:index")}
+    groups = [
+        {
+            "title": title,
+            "separator": bool(title),
+            "items": [
+                {"title": name, "icon": icon, "link": reverse(f"admin:{page}_changelist")}
+                for name, icon, page, can in items
+                if may(request, can)
+            ],
+        }
+        for title, items in MENU
+    ]
+    groups[0]["items"] = [home, *groups[0]["items"]]  # type: ignore[misc]
+    return [group for group in groups if group["items"]]
+
+
+def subheader(request: Any) -> str:
+    """Which clinic, and in which zone every time on the page is."""
+    if not request.user.is_authenticated or not request.user.is_staff:
+        return ""
+    clinic = working_clinic(request)
+    return f"{clinic.name} · {clinic.zone}"
+
+
+def site_menu(request: Any) -> list[dict[str, Any]]:
+    """The menu at the top left, for those who work in several clinics."""
+    if not request.user.is_authenticated or len(request.user.scope.roles) < 2:
+        return []
+    return [
+        {"icon": "home", "title": "Today", "link": reverse("admin:index")},
+        {
+            "icon": "swap_horiz",
+            "title": "Change clinic",
+            "link": reverse("admin:accounts_clinic_switch"),
+        },
+    ]
+
+
+def environment(request: Any) -> list[str] | None:
+    """A badge that says: nothing here is real."""
+    return ["demo", "warning"] if settings.MODE == "demo" else None

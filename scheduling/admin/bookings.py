@@ -1,0 +1,97 @@
+"""Seats in single sessions, and the calls that free them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.utils import timezone
+
+from iop_clinic.accounts.admin.base import ClinicModelAdmin
+from iop_clinic.accounts.admin.filters import ClinicRelatedFilter
+from iop_clinic.accounts.admin.forms import ServiceForm, choice_field, moment_field, text_field
+from iop_clinic.accounts.roles import Can
+from scheduling import services
+from scheduling.admin.episodes import REASONS
+from scheduling.models import Booking, CallIn
+
+
+class ReleaseForm(ServiceForm):
+    title = "Release"
+    path = "release"
+    button = "Release the seat"
+    explanation = "The patient gave notice: the seat is free, the patient stays expected."
+    can = Can.TAKE_CALL_INS
+    reason = choice_field(REASONS)
+    notified_at = moment_field("Told us at")
+
+    @classmethod
+    def offered(cls, row: Booking) -> bool:
+        return row.state == Booking.State.BOOKED
+
+    def narrow(self) -> None:
+        self.start_with(notified_at=timezone.now())
+
+    def run(self) -> str:
+        services.release(booking=self.row, by=self.user, **self.given)
+        return f"{self.row.patient} is released. The seat can be booked for somebody else."
+
+
+class WithdrawForm(ServiceForm):
+    title = "Withdraw"
+    path = "withdraw"
+    button = "Withdraw the booking"
+    explanation = "The clinic or the plan changed: the booking counts nowhere."
+    can = Can.BOOK
+    danger = True
+    reason = text_field()
+
+    @classmethod
+    def offered(cls, row: Booking) -> bool:
+        return row.state != Booking.State.WITHDRAWN
+
+    def run(self) -> str:
+        services.withdraw(booking=self.row, reason=self.cleaned_data["reason"], by=self.user)
+        return f"The booking of {self.row.patient} is withdrawn."
+
+
+@admin.register(Booking)
+class BookingAdmin(ClinicModelAdmin):
+    view = Can.VIEW_SCHEDULE
+    reads_are_noted = True
+    list_display = ("patient", "session", "starts_at", "seat", "state")
+    list_filter = ("state", ("session__group", ClinicRelatedFilter))
+    related: tuple[str, ...] = ("patient", "session__group", "session__session_type", "call_in")
+    ordering = ("-starts_at", "seat", "pk")
+    search_fields = ("patient__record_number__istartswith", "patient__last_name__istartswith")
+    verbs = (ReleaseForm, WithdrawForm)
+    fields = (
+        "patient",
+        "session",
+        ("starts_at", "ends_at"),
+        ("seat", "state"),
+        "released_at",
+        "withdrawn_reason",
+        "overflow_reason",
+    )
+
+
+@admin.register(CallIn)
+class CallInAdmin(ClinicModelAdmin):
+    """Read only: calls are taken on the patient's page."""
+
+    view = Can.VIEW_SCHEDULE
+    list_display = ("patient", "from_date", "to_date", "why", "notified_at", "taken_by")
+    related = ("episode__patient", "taken_by")
+    ordering = ("-from_date", "pk")
+    search_fields = ("episode__patient__last_name__istartswith",)
+    fields = ("episode", ("from_date", "to_date"), "why", "note", "notified_at", "taken_by")
+    readonly_fields = ("why",)
+
+    @admin.display(description="Patient", ordering="episode__patient__last_name")
+    def patient(self, row: CallIn) -> str:
+        return str(row.episode.patient)
+
+    @admin.display(description="Reason")
+    def why(self, row: CallIn) -> Any:
+        return dict(REASONS).get(row.reason, row.reason)

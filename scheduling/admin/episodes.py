@@ -1,0 +1,153 @@
+"""What this floor adds to the page of an episode: seats, sessions, the sick call."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable
+from typing import Any
+
+from django.utils import timezone
+
+from iop_clinic.accounts.admin.forms import (
+    choice_field,
+    date_field,
+    found_field,
+    moment_field,
+    row_field,
+    text_field,
+    yes_field,
+)
+from iop_clinic.accounts.admin.panels import Panel, link
+from iop_clinic.accounts.roles import Can
+from patients.admin.verbs import IN_TREATMENT, EpisodeForm
+from patients.models import Episode
+from scheduling import services
+from scheduling.models import Booking, Group
+
+REASONS = (
+    ("illness", "Illness"),
+    ("medical", "Medical appointment or surgery"),
+    ("court", "Court appearance"),
+    ("bereavement", "Bereavement"),
+    ("childcare", "Child or family care"),
+    ("work", "Work"),
+    ("transport", "Transport"),
+    ("weather", "Weather"),
+    ("other", "Other"),
+)
+"""What a caller may give; the attendance floor derives from it whether the absence is excused."""
+
+
+class InTreatmentForm(EpisodeForm):
+    @classmethod
+    def offered(cls, row: Episode) -> bool:
+        return row.state in IN_TREATMENT
+
+
+class EnrolForm(InTreatmentForm):
+    title = "Enrol in a group"
+    path = "enrol"
+    order = 30
+    explanation = "A seat in the group and in each of its planned sessions from that day on."
+    can = Can.BOOK
+    group = row_field(Group.objects.filter(active=True))
+    starts_on = date_field("First day")
+    ends_on = date_field("Last day", required=False, help_text="Empty: open.")
+    population_opt_in = yes_field("The patient chose a group for one population")
+    overflow_reason = text_field(
+        "Reason for a seat above capacity",
+        required=False,
+        help_text="Only when the group is full and somebody answers for it.",
+    )
+
+    def run(self) -> str:
+        seat = services.enrol(episode=self.row, by=self.user, **self.given)
+        return (
+            f"{self.row.patient} has seat {seat.seat} in {seat.group} from {seat.starts_on}. "
+            "The planned sessions are booked."
+        )
+
+
+class CallInForm(InTreatmentForm):
+    title = "Take a call-in"
+    path = "call-in"
+    order = 31
+    button = "Note the absence"
+    explanation = "The patient will be absent. Seats of sessions still to come are freed."
+    can = Can.TAKE_CALL_INS
+    from_date = date_field("First day absent")
+    to_date = date_field("Last day absent")
+    reason = choice_field(REASONS)
+    notified_at = moment_field("Told us at")
+    note = text_field(required=False)
+
+    def narrow(self) -> None:
+        self.start_with(notified_at=timezone.now())
+
+    def run(self) -> str:
+        call = services.call_in(episode=self.row, by=self.user, **self.given)
+        freed = call.bookings.count()
+        return (
+            f"Noted from {call.from_date} to {call.to_date}: {freed} bookings released. "
+            "The patient stays on the rosters as expected."
+        )
+
+
+class BookForm(InTreatmentForm):
+    title = "Book into a session"
+    path = "book"
+    order = 32
+    can = Can.BOOK
+    session = found_field(Booking, "session", "Session", help_text="Type a group or a date.")
+    makes_up = row_field(
+        Booking.objects.select_related("session__group", "session__session_type"),
+        "Makes up",
+        required=False,
+        help_text="The session that was missed.",
+    )
+    overflow_reason = text_field("Reason for a seat above capacity", required=False)
+
+    def narrow(self) -> None:
+        field: Any = self.fields["makes_up"]
+        now = timezone.now()
+        field.queryset = field.queryset.filter(
+            episode=self.row, starts_at__lt=now, starts_at__gt=now - datetime.timedelta(days=30)
+        )
+        field.label_from_instance = lambda booking: str(booking.session)
+
+    def run(self) -> str:
+        row = services.book(episode=self.row, by=self.user, **self.given)
+        return f"Seat {row.seat} of {row.session} is booked for {self.row.patient}."
+
+
+EPISODE_VERBS = (EnrolForm, CallInForm, BookForm)
+
+
+def episode_panels(request: Any, row: Episode) -> Iterable[Panel]:
+    """Seats in groups, and the next bookings."""
+    seats = row.memberships.visible_to(request.user).select_related("group")
+    yield Panel(
+        "Groups",
+        ("Group", "Seat", "From", "Until"),
+        [
+            (link(one, one.group), one.seat, one.starts_on, one.ends_on or "open")
+            for one in seats.order_by("-starts_on")
+        ],
+        empty="Not in a group.",
+    )
+    coming = (
+        row.bookings.visible_to(request.user)
+        .filter(ends_at__gt=timezone.now(), live=True)
+        .select_related("session__group", "session__session_type")
+        .order_by("starts_at")[:8]
+    )
+    yield Panel(
+        "Next sessions",
+        ("Session", "Starts", "State"),
+        [
+            (link(one, one.session), f"{timezone.localtime(one.starts_at):%a %b %-d, %-I:%M %p %Z}",
+             one.get_state_display())
+            for one in coming
+        ],
+        empty="Nothing is booked.",
+    )  # fmt: skip

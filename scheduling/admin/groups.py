@@ -1,0 +1,343 @@
+"""Groups, their weekly blocks, their members and who waits for a seat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+from unfold import widgets
+
+from iop_clinic.accounts.acting import Refused
+from iop_clinic.accounts.admin.base import ClinicModelAdmin
+from iop_clinic.accounts.admin.filters import ClinicRelatedFilter
+from iop_clinic.accounts.admin.forms import (
+    ServiceForm,
+    date_field,
+    found_field,
+    number_field,
+    row_field,
+    text_field,
+    yes_field,
+)
+from iop_clinic.accounts.admin.panels import Panel, link, page_url
+from iop_clinic.accounts.models import Clinic, User
+from iop_clinic.accounts.roles import Can
+from scheduling import services
+from scheduling.models import Group, GroupMembership, WaitlistEntry, WeeklyBlock
+
+
+class EnrolHereForm(ServiceForm):
+    title = "Enrol a patient"
+    path = "enrol"
+    can = Can.BOOK
+    episode = found_field(GroupMembership, "episode", "Patient")
+    starts_on = date_field("First day")
+    ends_on = date_field("Last day", required=False, help_text="Empty: open.")
+    population_opt_in = yes_field("The patient chose a group for one population")
+    overflow_reason = text_field("Reason for a seat above capacity", required=False)
+
+    @classmethod
+    def offered(cls, row: Group) -> bool:
+        return row.active
+
+    def run(self) -> str:
+        seat = services.enrol(group=self.row, by=self.user, **self.given)
+        return (
+            f"{seat.episode.patient} has seat {seat.seat} of {self.row.capacity} from "
+            f"{seat.starts_on}. The planned sessions are booked."
+        )
+
+
+class CapacityForm(ServiceForm):
+    title = "Set the capacity"
+    path = "capacity"
+    explanation = "8 to 15 seats. Members are seated anew where they must be; nobody loses a seat."
+    can = Can.MANAGE_SCHEDULE
+    capacity = number_field("Seats")
+
+    def narrow(self) -> None:
+        self.start_with(capacity=self.row.capacity)
+
+    def run(self) -> str:
+        seats = self.cleaned_data["capacity"]
+        services.set_capacity(group=self.row, capacity=seats, by=self.user)
+        return f"{self.row} has {seats} seats, in every planned session too."
+
+
+class ExpandForm(ServiceForm):
+    title = "Plan the next 4 weeks"
+    path = "expand"
+    explanation = "Adds the sessions that are missing; nothing that exists is changed. The nightly "
+    explanation += "run does the same."
+    can = Can.MANAGE_SCHEDULE
+    wants_row = False
+
+    def run(self) -> str:
+        today = timezone.localdate(timezone=self.clinic.tz)
+        done = services.expand(clinic=self.clinic, today=today, by=self.user)
+        if not done.findings:
+            return f"{done.created} sessions are planned."
+        return f"{done.created} sessions are planned. To look at: {' '.join(done.findings[:5])}"
+
+
+@admin.register(Group)
+class GroupAdmin(ClinicModelAdmin):
+    view = Can.VIEW_SCHEDULE
+    add = change = Can.MANAGE_SCHEDULE
+    list_display = ("name", "program", "level", "age_bracket", "population", "members", "active")
+    list_filter = (("program", ClinicRelatedFilter), "level", "age_bracket", "active")
+    related = ("program",)
+    ordering = ("name", "pk")
+    search_fields = ("name",)
+    verbs = (EnrolHereForm, CapacityForm)
+    list_verbs = (ExpandForm,)
+    fields = (
+        "name",
+        "program",
+        ("level", "age_bracket"),
+        "population",
+        ("capacity", "min_size"),
+        "active",
+    )
+    fixed_fields = ("capacity", "program", "level", "age_bracket")
+    next_step = "Next: add the group's weekly blocks, then enrol patients."
+
+    def get_queryset(self, request: Any) -> Any:
+        today = timezone.localdate()
+        seats = GroupMembership.objects.on(today).filter(group=OuterRef("pk")).order_by()
+        counted = seats.values("group").annotate(number=Count("pk")).values("number")
+        return super().get_queryset(request).annotate(seated=Coalesce(Subquery(counted), 0))
+
+    @admin.display(description="Members today")
+    def members(self, row: Any) -> str:
+        return f"{row.seated} of {row.capacity}"
+
+    def panels(self, request: Any, row: Group) -> Iterable[Panel]:
+        user, today = request.user, timezone.localdate()
+        blocks = row.blocks.visible_to(user).select_related("facilitator", "room", "session_type")
+        yield Panel(
+            "Weekly blocks",
+            ("When", "Session type", "Led by", "Room", "From", "Until"),
+            [
+                (link(one, f"{one} – {one.ends_at:%H:%M}"), one.session_type, one.facilitator,
+                 one.room or "none", one.valid_from, one.valid_until or "open")
+                for one in blocks
+            ],
+        )  # fmt: skip
+        seats = row.memberships.visible_to(user).filter(Q(ends_on=None) | Q(ends_on__gte=today))
+        yield Panel(
+            "Members",
+            ("Seat", "Patient", "From", "Until"),
+            [
+                (link(one, f"Seat {one.seat}"), one.episode.patient, one.starts_on,
+                 one.ends_on or "open")
+                for one in seats.select_related("episode__patient")
+            ],
+        )  # fmt: skip
+        waiting = row.waitlist.visible_to(user).filter(state__in=["waiting", "offered"])
+        yield Panel(
+            "Waiting for a seat",
+            ("Patient", "Since", "State"),
+            [
+                (
+                    link(one, one.episode.patient),
+                    f"{one.added_at:%Y-%m-%d}",
+                    one.get_state_display(),
+                )
+                for one in waiting.select_related("episode__patient")
+            ],
+            empty="Nobody waits.",
+        )
+
+
+class BreaksField(forms.CharField):
+    """Breaks as minutes from the start, "60-70, 130-140"; stored as [[60, 70], [130, 140]]."""
+
+    def prepare_value(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return ", ".join(f"{first}-{last}" for first, last in value)
+        return value
+
+    def to_python(self, value: Any) -> Any:
+        try:
+            return [
+                [int(minute) for minute in part.split("-", 1)]
+                for part in str(value or "").split(",")
+                if part.strip()
+            ]
+        except ValueError:
+            raise forms.ValidationError('Enter minutes such as "60-70, 130-140".') from None
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return self.prepare_value(initial or []) != (data or "")
+
+
+@admin.register(WeeklyBlock)
+class WeeklyBlockAdmin(ClinicModelAdmin):
+    """What a block is stays as entered; it is ended and a new one entered from the next day on."""
+
+    view = Can.VIEW_SCHEDULE
+    add = change = Can.MANAGE_SCHEDULE
+    list_display = (
+        "group",
+        "episode",
+        "weekday",
+        "starts_at",
+        "ends_at",
+        "session_type",
+        "facilitator",
+        "room",
+        "valid_until",
+    )
+    list_filter = (("group", ClinicRelatedFilter), ("facilitator", ClinicRelatedFilter), "weekday")
+    related = ("group", "episode__patient", "session_type", "facilitator", "room")
+    ordering = ("weekday", "starts_at", "pk")
+    autocomplete_fields = ("episode",)
+    fields = (
+        "group",
+        "episode",
+        "session_type",
+        "weekday",
+        ("starts_at", "ends_at"),
+        "breaks",
+        ("facilitator", "co_facilitator"),
+        ("room", "by_video"),
+        "every_weeks",
+        ("valid_from", "valid_until"),
+    )
+    fixed_fields = (
+        "group",
+        "episode",
+        "session_type",
+        "weekday",
+        "starts_at",
+        "ends_at",
+        "breaks",
+        "facilitator",
+        "co_facilitator",
+        "room",
+        "by_video",
+        "every_weeks",
+        "valid_from",
+    )
+    next_step = "The next nightly run plans its sessions; “Plan the next 4 weeks” does it at once."
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        if db_field.name == "breaks":
+            return BreaksField(
+                required=False,
+                widget=widgets.UnfoldAdminTextInputWidget(),
+                help_text="Minutes from the start, such as 60-70, 130-140.",
+            )
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+
+class TransferForm(ServiceForm):
+    title = "Transfer to another group"
+    path = "transfer"
+    can = Can.BOOK
+    order = 10
+    to_group = row_field(Group.objects.filter(active=True), "To the group")
+    on = date_field("First day there", help_text="The old seat ends on the day before.")
+    population_opt_in = yes_field("The patient chose a group for one population")
+    overflow_reason = text_field("Reason for a seat above capacity", required=False)
+    new: GroupMembership | None = None
+
+    def narrow(self) -> None:
+        field: Any = self.fields["to_group"]
+        field.queryset = field.queryset.exclude(pk=self.row.group_id)
+
+    def run(self) -> str:
+        self.new = services.transfer(membership=self.row, by=self.user, **self.given)
+        return (
+            f"{self.row.episode.patient} has seat {self.new.seat} in {self.new.group} from "
+            f"{self.new.starts_on}. The bookings have moved along."
+        )
+
+    def next_url(self) -> str:
+        return page_url(self.new) if self.new else ""
+
+
+class EndForm(ServiceForm):
+    title = "End the membership"
+    path = "end"
+    can = Can.BOOK
+    explanation = "Bookings after the last day are withdrawn; what is past stays."
+    ends_on = date_field("Last day in the group")
+    reason = text_field()
+
+    def run(self) -> str:
+        services.end_membership(membership=self.row, by=self.user, **self.given)
+        return f"The seat is free from the day after {self.cleaned_data['ends_on']} on."
+
+
+class CancelMembershipForm(ServiceForm):
+    title = "Take the membership back"
+    path = "take-back"
+    can = Can.BOOK
+    danger = True
+    explanation = "For a seat that has not begun: as if it had not been given."
+    reason = text_field()
+
+    @classmethod
+    def offered(cls, row: GroupMembership) -> bool:
+        return row.starts_on > timezone.localdate()
+
+    def run(self) -> str:
+        group = self.row.group
+        services.cancel_membership(membership=self.row, by=self.user, **self.given)
+        self.group = group
+        return f"The seat in {group} is taken back and its bookings are withdrawn."
+
+    def next_url(self) -> str:
+        return page_url(self.group)
+
+
+@admin.register(GroupMembership)
+class GroupMembershipAdmin(ClinicModelAdmin):
+    """Seats. They are given, moved and ended by the verbs, never edited."""
+
+    view = Can.VIEW_SCHEDULE
+    list_display = ("episode", "group", "seat", "starts_on", "ends_on", "overflow_reason")
+    list_filter = (("group", ClinicRelatedFilter), "ends_on")
+    related = ("episode__patient", "group")
+    ordering = ("group__name", "seat", "starts_on", "pk")
+    search_fields = ("episode__patient__last_name__istartswith",)
+    fields = (
+        "group",
+        "episode",
+        "seat",
+        ("starts_on", "ends_on"),
+        "population_opt_in",
+        "overflow_reason",
+    )
+    verbs = (TransferForm, EndForm, CancelMembershipForm)
+
+
+@admin.register(WaitlistEntry)
+class WaitlistEntryAdmin(ClinicModelAdmin):
+    view = Can.VIEW_SCHEDULE
+    add = change = Can.BOOK
+    list_display = ("episode", "group", "state", "added_at", "note")
+    list_filter = (("group", ClinicRelatedFilter), "state")
+    related = ("episode__patient", "group")
+    ordering = ("added_at", "pk")
+    search_fields = ("episode__patient__last_name__istartswith",)
+    autocomplete_fields = ("episode",)
+    fields = ("group", "episode", "state", "note")
+    fixed_fields = ("group", "episode")
+
+    def get_fields(self, request: Any, obj: Any = None) -> Any:
+        return self.fields if obj else ("group", "episode", "note")
+
+    def enter(self, clinic: Clinic, facts: dict[str, Any], row: Any, by: User) -> WaitlistEntry:
+        if facts["episode"].state == "discharged":
+            raise Refused("not_active", "This episode has ended.", field="episode")
+        row.added_at = timezone.now()
+        row.save()
+        return row

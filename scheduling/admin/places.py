@@ -1,0 +1,66 @@
+"""Rooms, session types, closures and time off."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+
+from iop_clinic.accounts.admin.base import ClinicModelAdmin
+from iop_clinic.accounts.admin.filters import ClinicRelatedFilter
+from iop_clinic.accounts.models import Clinic, User
+from iop_clinic.accounts.roles import Can
+from scheduling import services
+from scheduling.models import Closure, Room, SessionType, TimeOff
+
+
+@admin.register(Room)
+class RoomAdmin(ClinicModelAdmin):
+    view = Can.VIEW_SCHEDULE
+    add = change = Can.MANAGE_SCHEDULE
+    list_display = ("name", "seats", "active")
+    list_filter = ("active",)
+    search_fields = ("name",)
+    fields = ("name", "seats", "active")
+
+
+@admin.register(SessionType)
+class SessionTypeAdmin(ClinicModelAdmin):
+    view = Can.VIEW_SCHEDULE
+    add = change = Can.MANAGE_CLINIC
+    list_display = ("name", "kind", "creditable", "ceiling", "active")
+    list_filter = ("kind", "creditable")
+    search_fields = ("name",)
+    fields = ("name", "kind", "creditable", "ceiling", "active")
+
+
+@admin.register(Closure)
+class ClosureAdmin(ClinicModelAdmin):
+    """Entering one cancels the sessions it touches; an entered one is a fact."""
+
+    view = Can.VIEW_SCHEDULE
+    add = Can.MANAGE_SCHEDULE
+    list_display = ("reason", "starts_on", "ends_on", "from_time", "to_time", "room")
+    list_filter = (("room", ClinicRelatedFilter), "starts_on")
+    related = ("room",)
+    ordering = ("-starts_on", "pk")
+    fields = ("reason", ("starts_on", "ends_on"), ("from_time", "to_time"), "room")
+    next_step = "The clinic's sessions in this time are cancelled; they count against nobody."
+
+    def enter(self, clinic: Clinic, facts: dict[str, Any], row: Any, by: User) -> Closure:
+        return services.add_closure(clinic=clinic, by=by, **facts)
+
+
+@admin.register(TimeOff)
+class TimeOffAdmin(ClinicModelAdmin):
+    view = Can.VIEW_SCHEDULE
+    add = Can.MANAGE_SCHEDULE
+    list_display = ("therapist", "starts_at", "ends_at", "reason")
+    list_filter = (("therapist", ClinicRelatedFilter), "starts_at")
+    related = ("therapist",)
+    ordering = ("-starts_at", "pk")
+    fields = ("therapist", "starts_at", "ends_at", "reason")
+    next_step = "Sessions without a leader now need attention: give each a substitute."
+
+    def enter(self, clinic: Clinic, facts: dict[str, Any], row: Any, by: User) -> TimeOff:
+        return services.add_time_off(by=by, **facts)

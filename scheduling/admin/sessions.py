@@ -1,0 +1,257 @@
+"""Dated sessions: plan, move, cancel, revive, and who leads them."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, OuterRef, Subquery
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from iop_clinic.accounts.acting import Refused
+from iop_clinic.accounts.admin.base import ClinicModelAdmin
+from iop_clinic.accounts.admin.filters import ClinicRelatedFilter
+from iop_clinic.accounts.admin.forms import (
+    ServiceForm,
+    date_field,
+    found_field,
+    row_field,
+    text_field,
+    time_field,
+)
+from iop_clinic.accounts.admin.panels import Panel, page_url
+from iop_clinic.accounts.models import Therapist
+from iop_clinic.accounts.roles import Can
+from scheduling import services
+from scheduling.models import Booking, Group, Room, Session, SessionType
+from scheduling.rules import Span, span_on
+
+
+class SessionForm(ServiceForm):
+    can = Can.MANAGE_SCHEDULE
+    row: Session
+
+    @classmethod
+    def offered(cls, row: Session) -> bool:
+        return row.live
+
+    def span(self) -> Span:
+        """The instants of the given date and wall times."""
+        given = self.cleaned_data
+        if given["ends"] <= given["starts"]:
+            raise Refused("session_length", "The session must end after it starts.", field="ends")
+        return span_on(given["day"], given["starts"], given["ends"], self.clinic.tz)
+
+
+class PlanSessionForm(SessionForm):
+    title = "Plan a session"
+    path = "plan"
+    explanation = "A single session beside the weekly blocks, with its patient booked in one step."
+    wants_row = False
+    session_type = row_field(SessionType.objects.filter(active=True))
+    therapist = row_field(Therapist.objects.filter(active=True), "Led by")
+    day = date_field()
+    starts = time_field()
+    ends = time_field()
+    room = row_field(Room.objects.filter(active=True), required=False)
+    group = row_field(Group.objects.filter(active=True), "For the group", required=False)
+    episode = found_field(Booking, "episode", "Patient", required=False)
+    session: Session | None = None
+
+    def run(self) -> str:
+        given, span = self.given, self.span()
+        for name in ("day", "starts", "ends"):
+            given.pop(name)
+        patient = given.pop("episode", None)
+        self.session = services.create_session(
+            clinic=self.clinic,
+            starts_at=span.starts_at,
+            ends_at=span.ends_at,
+            episodes=[patient] if patient else [],
+            by=self.user,
+            **given,
+        )
+        return f"{self.session} is planned."
+
+    def next_url(self) -> str:
+        return page_url(self.session) if self.session else ""
+
+
+class AddToRosterForm(SessionForm):
+    title = "Add to roster"
+    path = "roster-add"
+    can = Can.BOOK
+    episode = found_field(Booking, "episode", "Patient")
+    overflow_reason = text_field("Reason for a seat above capacity", required=False)
+
+    def run(self) -> str:
+        row = services.book(session=self.row, by=self.user, **self.given)
+        return f"{row.patient} has seat {row.seat} of {self.row.capacity}."
+
+
+class MoveForm(SessionForm):
+    title = "Move"
+    path = "move"
+    explanation = "Staff and bookings move along. A session that has begun is a fact."
+    day = date_field()
+    starts = time_field()
+    ends = time_field()
+    room = row_field(
+        Room.objects.filter(active=True), required=False, help_text="Empty: the same room."
+    )
+
+    @classmethod
+    def offered(cls, row: Session) -> bool:
+        return row.live and row.starts_at > timezone.now()
+
+    def narrow(self) -> None:
+        starts, ends = (timezone.localtime(at) for at in (self.row.starts_at, self.row.ends_at))
+        self.start_with(day=starts.date(), starts=starts.time(), ends=ends.time())
+
+    def run(self) -> str:
+        span, room = self.span(), self.cleaned_data["room"]
+        services.move_session(
+            session=self.row,
+            starts_at=span.starts_at,
+            ends_at=span.ends_at,
+            room=room,
+            by=self.user,
+        )
+        return f"Moved to {timezone.localtime(span.starts_at):%a %b %-d, %-I:%M %p %Z}."
+
+
+class CancelForm(SessionForm):
+    title = "Cancel"
+    path = "cancel"
+    button = "Cancel the session"
+    danger = True
+    explanation = "A session cancelled by the clinic never counts against a patient."
+    reason = text_field()
+
+    def run(self) -> str:
+        services.cancel_session(session=self.row, reason=self.cleaned_data["reason"], by=self.user)
+        return "The session is cancelled. Patients who fall short now can be offered a make-up."
+
+
+class ReviveForm(SessionForm):
+    title = "Let it take place after all"
+    path = "revive"
+    explanation = "With its bookings, and with members enrolled meanwhile."
+
+    @classmethod
+    def offered(cls, row: Session) -> bool:
+        return not row.live
+
+    def run(self) -> str:
+        services.revive_session(session=self.row, by=self.user)
+        return "The session takes place again."
+
+
+class SubstituteForm(SessionForm):
+    title = "Assign a substitute"
+    path = "substitute"
+    explanation = "Leads this session instead of its facilitator, with access for 7 days after it."
+    therapist = row_field(Therapist.objects.filter(active=True))
+
+    def run(self) -> str:
+        part = services.assign_substitute(session=self.row, by=self.user, **self.given)
+        if self.row.needs_attention:
+            return f"{part.therapist} leads it. To look at: {self.row.needs_attention}."
+        return f"{part.therapist} leads this session."
+
+
+class WhenFilter(admin.SimpleListFilter):
+    """Near dates first: the list of all sessions is long."""
+
+    title = "when"
+    parameter_name = "when"
+
+    def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
+        return [("today", "Today"), ("past", "Past 7 days"), ("all", "All")]
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        first, *others = super().choices(changelist)
+        yield {**first, "display": "Today and the next 7 days"}
+        yield from others
+
+    def queryset(self, request: Any, rows: Any) -> Any:
+        today = timezone.localdate()
+        week = datetime.timedelta(days=7)
+        if self.value() == "all":
+            return rows
+        spans = {"today": (today, today), "past": (today - week, today)}
+        return rows.filter(local_date__range=spans.get(self.value() or "", (today, today + week)))
+
+
+class AttentionFilter(admin.SimpleListFilter):
+    title = "needs attention"
+    parameter_name = "attention"
+
+    def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Yes")]
+
+    def queryset(self, request: Any, rows: Any) -> Any:
+        return rows.exclude(needs_attention="") if self.value() == "yes" else rows
+
+
+@admin.register(Session)
+class SessionAdmin(ClinicModelAdmin):
+    view = Can.VIEW_SCHEDULE
+    reads_are_noted = True
+    panels_first = True
+    list_display = (
+        "title",
+        "starts_at",
+        "length",
+        "session_type",
+        "room",
+        "seats",
+        "state",
+        "needs_attention",
+    )
+    list_display_links = ("title",)
+    list_filter = (WhenFilter, ("group", ClinicRelatedFilter), "state", AttentionFilter)
+    related = ("group", "session_type", "room")
+    ordering = ("local_date", "starts_at", "pk")
+    search_fields = ("group__name__istartswith", "session_type__name__istartswith", "local_date")
+    search_help_text = "Group, session type or date (2026-03-02)"
+    verbs = (AddToRosterForm, MoveForm, SubstituteForm, CancelForm, ReviveForm)
+    list_verbs = (PlanSessionForm,)
+    fields = (
+        ("group", "session_type"),
+        ("starts_at", "ends_at"),
+        ("room", "by_video"),
+        ("capacity", "state"),
+        "cancelled_reason",
+        "needs_attention",
+        ("signed_at", "signed_by"),
+    )
+
+    def get_queryset(self, request: Any) -> Any:
+        booked = Booking.objects.seated().filter(session=OuterRef("pk")).order_by()
+        counted = booked.values("session").annotate(number=Count("pk")).values("number")
+        return super().get_queryset(request).annotate(booked=Coalesce(Subquery(counted), 0))
+
+    @admin.display(description="Session", ordering="group__name")
+    def title(self, row: Session) -> str:
+        return row.title
+
+    @admin.display(description="Minutes")
+    def length(self, row: Session) -> int:
+        return int((row.ends_at - row.starts_at).total_seconds()) // 60
+
+    @admin.display(description="Booked")
+    def seats(self, row: Any) -> str:
+        return f"{row.booked} of {row.capacity}"
+
+    def panels(self, request: Any, row: Session) -> Iterable[Panel]:
+        parts = row.staff.filter(active=True).select_related("therapist")
+        yield Panel(
+            "Led by",
+            ("Therapist", "Part"),
+            [(part.therapist, part.get_role_display()) for part in parts],
+            empty="Nobody: assign a substitute.",
+        )

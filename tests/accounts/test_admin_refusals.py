@@ -1,0 +1,83 @@
+"""What only the database notices, as in a race, becomes a sentence at the form."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from django.db import IntegrityError
+
+from iop_clinic.accounts.acting import Busy
+from iop_clinic.accounts.admin.forms import ClinicModelForm
+from patients.admin.coverage import AuthorizationAdmin
+from patients.models import Payer
+from patients.models.coverage import Authorization
+from scheduling.models import Group, Room
+from tests import factories
+from tests.admin import Desk, desk
+
+
+@pytest.fixture
+def coordinator(db: None) -> Desk:
+    return desk(factories.ClinicFactory())
+
+
+@pytest.fixture
+def unchecked(monkeypatch) -> None:
+    """As if somebody else's row came between the form's look and the insert."""
+    monkeypatch.setattr(ClinicModelForm, "validate_constraints", lambda form: None)
+
+
+def clinic_of(at: Desk):
+    return at.user.memberships.get().clinic
+
+
+def test_a_name_taken_in_the_same_moment_is_refused_with_the_input_kept(coordinator, unchecked):
+    factories.RoomFactory(clinic=clinic_of(coordinator), name="Oak")
+    answer = coordinator.fill(Room, "add", name="oak", seats=7)
+    assert answer.refusal == "The clinic already has a room of this name."
+    assert 'value="7"' in answer.html
+    assert answer.sentences == []
+    assert Room.objects.count() == 1
+
+
+def test_a_capacity_of_sixteen_stops_at_the_database_too(coordinator, unchecked):
+    program = factories.ProgramFactory(clinic=clinic_of(coordinator))
+    answer = coordinator.fill(Group, "add", name="Birch", program=program, capacity=16)
+    assert answer.refusal == "A group has 8 to 15 seats."
+    assert not Group.objects.exists()
+
+
+def test_rows_of_another_clinic_cannot_be_chosen(coordinator):
+    stranger = factories.ProgramFactory()
+    answer = coordinator.fill(Group, "add", name="Birch", program=stranger)
+    assert list(answer.errors) == ["program"]
+    assert not Group.objects.exists()
+
+
+def test_rows_that_stay_locked_ask_to_try_again(coordinator, monkeypatch):
+    def locked(*args: object, **kwargs: object) -> None:
+        raise Busy("Someone else is changing the same rows. Try again.")
+
+    monkeypatch.setattr(AuthorizationAdmin, "enter", locked)
+    clinic = clinic_of(coordinator)
+    given = {
+        "episode": factories.admitted(clinic),
+        "payer": factories.PayerFactory(clinic=clinic),
+        "number": "A-1",
+        "units": 3,
+        "starts_on": datetime.date(2026, 3, 2),
+        "ends_on": datetime.date(2026, 3, 9),
+    }
+    answer = coordinator.fill(Authorization, "add", **given)
+    assert answer.refusal == "Someone else is changing the same rows. Try again."
+    assert not Authorization.objects.exists()
+
+
+def test_an_error_that_names_no_rule_is_not_hidden(coordinator, monkeypatch):
+    def broken(*args: object, **kwargs: object) -> None:
+        raise IntegrityError("something else")
+
+    monkeypatch.setattr("patients.admin.people.PayerAdmin.enter", broken)
+    with pytest.raises(IntegrityError, match="something else"):
+        coordinator.fill(Payer, "add", name="Aetna")

@@ -1,0 +1,337 @@
+"""Attendance, cases, rules and discharge at the admin site: as meant, and with a mistake."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from attendance.models import AbsenceRule, AttendanceRecord, CreditRule, Flag, Standard
+from iop_clinic.accounts.models import AuditEvent
+from iop_clinic.accounts.roles import Role
+from scheduling.models import GroupMembership
+from tests import factories
+from tests.admin import Desk, actors, desk
+from tests.api import Roster, roster
+
+DAY = datetime.date(2026, 3, 2)
+
+
+@pytest.fixture(autouse=True)
+def _monday_at_eleven() -> Iterator[None]:
+    """An hour after the session from 9 to 10 in New York."""
+    with time_machine.travel(datetime.datetime(2026, 3, 2, 16, 0, tzinfo=datetime.UTC), tick=False):
+        yield
+
+
+@pytest.fixture
+def held(db: None) -> Roster:
+    return roster(3)
+
+
+@pytest.fixture
+def coordinator(held) -> Desk:
+    return desk(held.clinic)
+
+
+# --- recording -------------------------------------------------------------------------------
+
+
+def test_everybody_is_recorded_as_present_and_the_roster_signed(held, coordinator):
+    answer = coordinator.fill(held.session, "all-present")
+    records = AttendanceRecord.objects.all()
+    assert [(r.attended, r.credited_minutes, r.source) for r in records] == [
+        (True, 60, "admin")
+    ] * 3
+    assert answer.sentences == ["3 recorded as present. Next: note who came late, then sign."]
+    assert coordinator.fill(held.session, "sign").sentences == ["The roster is signed."]
+    assert actors(records[0], "I") == actors(held.session) == {coordinator.user.actor}
+
+
+def test_an_incomplete_roster_is_not_signed(held, coordinator):
+    answer = coordinator.fill(held.session, "sign")
+    assert answer.refusal == "Record everybody first: 3 still unrecorded."
+    held.session.refresh_from_db()
+    assert held.session.signed_at is None
+
+
+def test_one_patient_is_recorded_in_wall_time(held, coordinator):
+    booking = held.bookings[0]
+    answer = coordinator.fill(booking, "record", attended="present", arrived_at="09:20")
+    record = AttendanceRecord.objects.get()
+    assert record.arrived_at == factories.at(held.clinic, "2026-03-02", "09:20")
+    assert record.credited_minutes == 40
+    assert answer.sentences[0].startswith(f"{booking.patient} is recorded as present: 40 min")
+    assert actors(record, "I") == {coordinator.user.actor}
+
+
+def test_a_departure_before_the_arrival_is_refused_at_its_field(held, coordinator):
+    answer = coordinator.fill(
+        held.bookings[0], "record", attended="present", arrived_at="09:40", left_at="09:20"
+    )
+    assert answer.errors == {"left_at": ["The departure must be after the arrival."]}
+    assert not AttendanceRecord.objects.exists()
+
+
+def test_an_absence_has_no_arrival(held, coordinator):
+    answer = coordinator.fill(held.bookings[0], "record", attended="absent", arrived_at="09:10")
+    assert answer.errors == {"arrived_at": ["An absent patient has no arrival or departure."]}
+
+
+def test_nothing_is_recorded_before_the_session(held, coordinator):
+    session = factories.session(held.clinic, "2026-03-03", "09:00", "10:00")
+    booking = factories.booking(session, held.bookings[0].episode)
+    answer = coordinator.fill(booking, "record", attended="present")
+    assert answer.refusal == "The session has not begun."
+    assert not AttendanceRecord.objects.exists()
+
+
+# --- correcting ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def present(held, coordinator) -> AttendanceRecord:
+    coordinator.fill(held.bookings[0], "record", attended="present")
+    return AttendanceRecord.objects.get()
+
+
+def test_a_correction_changes_the_minutes_and_keeps_the_history(held, coordinator, present):
+    answer = coordinator.fill(
+        held.bookings[0], "correct", arrived_at="09:30", correction_reason="sign-in sheet"
+    )
+    present.refresh_from_db()
+    assert (present.credited_minutes, present.version) == (30, 2)
+    assert answer.status == 302
+    assert actors(present) == {coordinator.user.actor}
+    html = coordinator.open(held.bookings[0], "change").content.decode()
+    assert "sign-in sheet" in html
+    assert "arrived at: empty → 9:30 AM EST" in html
+
+
+def test_a_changed_value_needs_a_reason(held, coordinator, present):
+    answer = coordinator.fill(held.bookings[0], "correct", attended="absent")
+    assert answer.errors == {"correction_reason": ["Say why a recorded value is changed."]}
+    present.refresh_from_db()
+    assert (present.attended, present.version) == (True, 1)
+
+
+def test_a_departure_is_filled_in_later_without_a_reason(held, coordinator, present):
+    assert coordinator.fill(held.bookings[0], "correct", left_at="09:45").status == 302
+    present.refresh_from_db()
+    assert (present.credited_minutes, present.version) == (45, 2)
+
+
+def test_a_correction_from_an_old_page_names_who_was_faster(held, coordinator, present):
+    other = desk(held.clinic)
+    other.fill(held.bookings[0], "correct", left_at="09:45")
+    answer = coordinator.fill(
+        held.bookings[0], "correct", version=1, attended="absent", left_at="",
+        correction_reason="slip",
+    )  # fmt: skip
+    assert answer.refusal.startswith(f"{other.user} changed")
+    assert 'name="version" value="2"' in answer.html
+    present.refresh_from_db()
+    assert (present.attended, present.version) == (True, 2)
+
+
+def test_a_record_is_taken_back_to_unrecorded_with_a_reason_only(held, coordinator, present):
+    answer = coordinator.fill(held.bookings[0], "clear")
+    assert answer.errors == {"correction_reason": ["Say why a recorded value is changed."]}
+    answer = coordinator.fill(held.bookings[0], "clear", correction_reason="wrong patient")
+    assert answer.sentences[0].endswith("is unrecorded again. Next: record what happened.")
+    assert not AttendanceRecord.objects.exists()
+    assert actors(present, "D") == {coordinator.user.actor}
+
+
+def test_the_front_desk_does_not_record(held):
+    front = desk(held.clinic, Role.FRONT_DESK)
+    assert front.open(held.bookings[0], "record").status_code == 403
+    assert not AttendanceRecord.objects.exists()
+
+
+def test_the_roster_page_shows_the_status_and_is_noted_as_read(held, coordinator, present):
+    html = coordinator.open(held.session, "change").content.decode()
+    assert str(held.bookings[1].patient) in html
+    assert "unrecorded" in html
+    assert actors(held.session, "R") == {coordinator.user.actor}
+
+
+# --- discharge -------------------------------------------------------------------------------
+
+
+def test_a_discharge_ends_plan_seat_and_bookings(held, coordinator):
+    episode = held.bookings[0].episode
+    group = factories.GroupFactory(clinic=held.clinic, program=episode.program)
+    GroupMembership.objects.create(
+        clinic=held.clinic, group=group, episode=episode, seat=1, starts_on=DAY
+    )
+    answer = coordinator.fill(
+        episode, "discharge", discharged_on=DAY, reason="completed", note="well done"
+    )
+    episode.refresh_from_db()
+    assert (episode.state, episode.discharge_reason) == ("discharged", "completed")
+    assert episode.memberships.get().ends_on == episode.plans.get().ends_on == DAY
+    assert actors(episode) == {coordinator.user.actor}
+    assert answer.sentences[0].startswith(f"{episode.patient} is discharged on 2026-03-02.")
+
+
+def test_a_discharge_in_the_future_is_refused(held, coordinator):
+    episode = held.bookings[0].episode
+    answer = coordinator.fill(episode, "discharge", discharged_on="2026-03-03", reason="completed")
+    assert answer.errors == {"discharged_on": ["The discharge lies in the future."]}
+    episode.refresh_from_db()
+    assert episode.state == "admitted"
+
+
+def test_a_discharge_needs_a_reason(held, coordinator):
+    answer = coordinator.fill(held.bookings[0].episode, "discharge", discharged_on=DAY)
+    assert list(answer.errors) == ["reason"]
+
+
+# --- cases -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def case(held) -> Flag:
+    episode = held.bookings[0].episode
+    return Flag.objects.create(
+        clinic=held.clinic, rule=AbsenceRule.Kind.NO_CALL_DAY, subject_type=1, episode=episode,
+        subject_id=episode.pk, evidence_key=DAY.isoformat(), severity=3, owner_role="coordinator",
+        sentence="Missed Monday without a call.", opened_for=DAY, due_at=timezone.now(),
+    )  # fmt: skip
+
+
+def test_a_case_is_taken_on_worked_and_closed(coordinator, case):
+    coordinator.fill(case, "acknowledge")
+    coordinator.fill(case, "outreach", method="in_person", result="reached")
+    answer = coordinator.fill(case, "resolve", outcome="reached")
+    case.refresh_from_db()
+    assert (case.state, case.owner, case.outcome) == ("closed", coordinator.user, "reached")
+    assert answer.sentences == ["The case is closed: Reached, coming back."]
+    assert actors(case) == actors(case.outreach.get(), "I") == {coordinator.user.actor}
+
+
+def test_a_case_is_not_closed_without_an_outcome(coordinator, case):
+    answer = coordinator.fill(case, "resolve")
+    assert answer.errors == {"outcome": ["Choose what came of the case."]}
+    case.refresh_from_db()
+    assert (case.state, case.version) == ("open", 1)
+
+
+def test_a_channel_the_patient_did_not_allow_is_refused(coordinator, case):
+    answer = coordinator.fill(case, "outreach", method="text", result="reached")
+    assert answer.errors == {"method": ["The patient did not allow this: text message."]}
+    assert not case.outreach.exists()
+
+
+def test_a_case_is_handed_over_to_somebody_who_works_cases(coordinator, case, held):
+    answer = coordinator.fill(case, "assign", owner=held.user)
+    assert answer.sentences == [f"The case is {held.user}'s now."]
+    front = factories.staff(held.clinic, Role.FRONT_DESK)
+    answer = coordinator.fill(case, "assign", owner=front)
+    assert list(answer.errors) == ["owner"]
+    case.refresh_from_db()
+    assert case.owner == held.user
+
+
+def test_a_case_waits_until_a_later_day_with_a_reason(coordinator, case):
+    answer = coordinator.fill(case, "snooze", until=DAY, reason="court")
+    assert answer.errors == {"until": ["Choose a day after today."]}
+    coordinator.fill(case, "snooze", until="2026-03-04", reason="in court until then")
+    case.refresh_from_db()
+    assert (case.state, case.snoozed_until) == ("snoozed", datetime.date(2026, 3, 4))
+
+
+def test_a_case_that_a_colleague_closed_is_not_closed_again(coordinator, case, held):
+    desk(held.clinic).fill(case, "resolve", outcome="reached")
+    answer = coordinator.fill(case, "resolve", version=1, outcome="make_up")
+    assert "changed State: Open → Closed" in answer.refusal
+    case.refresh_from_db()
+    assert case.outcome == "reached"
+
+
+def test_the_queue_shows_open_cases_first_and_closed_ones_on_request(coordinator, case):
+    coordinator.fill(case, "resolve", outcome="reached")
+    assert case.sentence not in coordinator.open(Flag).content.decode()
+    assert case.sentence in coordinator.open(Flag, case="settled").content.decode()
+
+
+def test_the_mails_link_to_a_severity_shows_its_open_cases(coordinator, case):
+    assert case.sentence in coordinator.open(Flag, severity__exact=3).content.decode()
+    assert case.sentence not in coordinator.open(Flag, severity__exact=4).content.decode()
+
+
+# --- rules -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def administrator(held) -> Desk:
+    return desk(held.clinic, Role.ADMINISTRATOR)
+
+
+def standard(**extra: object) -> dict[str, object]:
+    return {"name": "IOP", "starts_on": "2026-01-05", **extra}
+
+
+def test_a_standard_is_entered_and_later_only_ended(administrator):
+    assert administrator.fill(Standard, "add", **standard()).status == 302
+    row = Standard.objects.get()
+    assert administrator.fill(row, "change", ends_on="2026-03-01", min_minutes=1).status == 302
+    row.refresh_from_db()
+    assert (row.ends_on, row.min_minutes) == (datetime.date(2026, 3, 1), 540)
+    assert actors(row) == {administrator.user.actor}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"min_minutes": 1300}, "The minimum lies over the maximum."),
+        ({"min_days": 8}, "A week has at most 7 days."),
+        ({"ends_on": "2026-01-01"}, "The standard ends before it starts."),
+        ({"source": 2}, "Payers and courts see the unreduced figure."),
+    ],
+)
+def test_a_standard_that_cannot_be_is_refused(administrator, wrong, sentence):
+    answer = administrator.fill(Standard, "add", **standard(**wrong))
+    assert sentence in answer.errors["__all__"]
+    assert not Standard.objects.exists()
+
+
+def test_a_second_standard_for_the_same_weeks_is_refused(administrator):
+    administrator.fill(Standard, "add", **standard())
+    answer = administrator.fill(Standard, "add", **standard(name="Again"))
+    assert answer.refusal == (
+        "Another standard of this source, level and bracket covers these dates."
+    )
+    assert Standard.objects.count() == 1
+
+
+def test_rules_are_entered_once_for_the_same_days(administrator):
+    rule = {"kind": 3, "times": 2, "severity": 3, "starts_on": "2026-01-05"}
+    assert administrator.fill(AbsenceRule, "add", **rule).status == 302
+    assert administrator.fill(AbsenceRule, "add", **rule).refusal == (
+        "The same rule already covers these dates."
+    )
+    credit = {"starts_on": "2026-01-05"}
+    assert administrator.fill(CreditRule, "add", **credit).status == 302
+    assert administrator.fill(CreditRule, "add", **credit).refusal == (
+        "Another credit rule covers these dates."
+    )
+    assert (AbsenceRule.objects.count(), CreditRule.objects.count()) == (1, 1)
+    assert CreditRule.objects.get().excused_reasons[:2] == ["illness", "medical"]
+
+
+def test_a_coordinator_reads_the_rules_and_changes_none(coordinator, held):
+    row = Standard.objects.create(clinic=held.clinic, name="IOP", starts_on=DAY)
+    assert coordinator.open(row, "change").status_code == 200
+    assert coordinator.open(Standard, "add").status_code == 403
+    assert (
+        coordinator.send(
+            f"/admin/attendance/standard/{row.pk}/change/", {"ends_on": "2026-03-03"}
+        ).status
+        == 403
+    )
+    assert not AuditEvent.objects.filter(operation="U", table_name=row._meta.db_table).exists()

@@ -1,0 +1,135 @@
+"""The admin site in a real browser: no script error, nothing from elsewhere, no page too wide.
+
+Rows are made before the browser starts, because Playwright runs an event loop.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+from playwright.sync_api import Page, sync_playwright
+
+from iop_clinic.accounts.models import Clinic
+from iop_clinic.accounts.roles import Role
+from patients.models import Episode, Patient
+from tests import factories
+from tests.admin import url
+from tests.browser.site import CHROMIUM, PHONE, WIDE, chromium, sign_in
+from tests.project.world import Rows, clinic_rows, therapist_rows
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(not CHROMIUM and not os.environ.get("CI"), reason="no Chromium found"),
+]
+
+
+@dataclass
+class Visit:
+    """A page with what went wrong on it."""
+
+    page: Page
+    address: str
+    faults: list[str] = field(default_factory=list)
+
+    def watch(self) -> None:
+        self.page.on("console", self._note)
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("request", self._note_foreign)
+
+    def _note(self, message: Any) -> None:
+        if message.type in ("error", "warning"):
+            self.faults.append(message.text)
+
+    def _note_foreign(self, request: Any) -> None:
+        if not request.url.startswith((self.address, "data:")):
+            self.faults.append(f"asked {request.url}")
+
+    def open(self, path: str) -> None:
+        self.page.goto(self.address + path)
+        self.page.wait_for_load_state("networkidle")
+
+
+@pytest.fixture
+def rows(db: None) -> Rows:
+    clinic = factories.ClinicFactory(name="Riverside")
+    shared = clinic_rows(clinic)
+    leader = factories.staff(clinic, Role.THERAPIST)
+    factories.staff(clinic, user__email="cora@example.com")
+    return {Clinic: clinic, **shared, **therapist_rows(leader, shared)}
+
+
+@pytest.fixture(
+    params=[
+        pytest.param((WIDE, "light"), id="wide-light"),
+        pytest.param((PHONE, "dark"), id="phone-dark"),
+        pytest.param((WIDE, "dark"), id="wide-dark", marks=pytest.mark.soak),
+        pytest.param((PHONE, "light"), id="phone-light", marks=pytest.mark.soak),
+    ]
+)
+def visit(request: Any, rows: Rows, live_server: Any) -> Iterator[Visit]:
+    size, scheme = request.param
+    with sync_playwright() as playwright, chromium(playwright) as browser:
+        page = browser.new_page(viewport=size, color_scheme=scheme)
+        visit = Visit(page, live_server.url)
+        visit.watch()
+        sign_in(page, live_server.url, "cora@example.com", factories.PASSWORD)
+        yield visit
+
+
+def pages(rows: Rows) -> dict[str, str]:
+    episode = rows[Episode]
+    lists = [url(model) for model in (Patient, Episode)]
+    return {
+        "today": reverse("admin:index"),
+        **{path: path for path in lists},
+        "episode": url(episode, "change"),
+        "patient": url(rows[Patient], "change"),
+        "enrol": url(episode, "enrol"),
+        "call-in": url(episode, "call-in"),
+        **{
+            name: reverse(f"admin:{name}_change", args=[row.pk])
+            for model, row in rows.items()
+            for name in [f"{model._meta.app_label}_{model._meta.model_name}"]
+            if name in {"scheduling_session", "scheduling_group", "attendance_flag"}
+        },
+    }
+
+
+def test_pages_are_quiet_and_no_wider_than_the_screen(visit, rows):
+    width = visit.page.viewport_size["width"]
+    for name, path in pages(rows).items():
+        visit.open(path)
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= width, name
+    assert visit.faults == []
+
+
+@pytest.mark.parametrize("visit", [(PHONE, "light")], indirect=True, ids=["phone"])
+def test_a_patient_is_put_on_hold_with_a_thumb(visit, rows):
+    episode = rows[Episode]
+    visit.open(url(episode, "change"))
+    visit.page.get_by_role("link", name="Put on hold").click()
+    day = timezone.now().date() + datetime.timedelta(days=1)
+    visit.page.get_by_label("Starts on").fill(day.isoformat())
+    visit.page.get_by_label("Reason").select_option("leave")
+    visit.page.get_by_role("button", name="Put on hold").click()
+    visit.page.get_by_text(f"On hold from {day}").wait_for()
+    assert visit.faults == []
+
+
+@pytest.mark.parametrize("visit", [(WIDE, "light")], indirect=True, ids=["wide"])
+def test_a_patient_is_found_by_typing(visit, rows):
+    patient = rows[Patient]
+    visit.open("/admin/patients/episode/add/")
+    visit.page.locator(".select2-selection").first.click()
+    visit.page.locator(".select2-search__field").fill(patient.last_name)
+    visit.page.get_by_role("option", name=str(patient)).click()
+    assert visit.page.locator("[name=patient]").input_value() == str(patient.pk)
+    assert visit.faults == []

@@ -1,0 +1,55 @@
+"""Every list of the admin site, and the start page, take as many statements at 50 rows as at 1."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib import admin
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from iop_clinic.accounts.models import Clinic
+from iop_clinic.accounts.roles import Role
+from tests import factories
+from tests.admin import Desk, desk, url
+from tests.project.world import Rows, clinic_rows, therapist_rows
+
+MOST = 16
+"""Statements of the longest list, from the session to the last row."""
+
+
+def lists(at: Desk) -> dict[str, str]:
+    """The addresses of the lists that this person may open, and of the start page."""
+    pages = {m.__name__: url(m) for m in admin.site._registry if at.open(m).status_code == 200}
+    return {"Today": reverse("admin:index"), **pages}
+
+
+def counts(at: Desk) -> dict[str, int]:
+    return {name: _statements(at, address) for name, address in lists(at).items()}
+
+
+def _statements(at: Desk, address: str) -> int:
+    with CaptureQueriesContext(connection) as captured:
+        assert at.client.get(address).status_code == 200
+    return len(captured)
+
+
+def grow(clinic: Clinic, shared: Rows, rows: int) -> None:
+    """So many therapists more, each with a row of their own in every table."""
+    for _ in range(rows):
+        therapist_rows(factories.staff(clinic, Role.THERAPIST), shared)
+
+
+@pytest.mark.parametrize(
+    ("role", "more"), [(Role.ADMINISTRATOR, 49), (Role.COORDINATOR, 3), (Role.THERAPIST, 3)]
+)
+def test_lists_take_the_same_statements_however_long_they_are(db, role, more):
+    clinic = factories.ClinicFactory()
+    shared = clinic_rows(clinic)
+    leader = factories.staff(clinic, Role.THERAPIST)
+    therapist_rows(leader, shared)
+    person = Desk(leader) if role == Role.THERAPIST else desk(clinic, role)
+    before = counts(person)
+    grow(clinic, shared, more)
+    assert counts(person) == before
+    assert max(before.values()) <= MOST, before
