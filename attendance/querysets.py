@@ -28,9 +28,6 @@ class FlagQuerySet(ClinicQuerySet["Flag"]):
         """Open and not asleep on the clinic's local date."""
         return self.open().exclude(state="snoozed", snoozed_until__gt=today)
 
-    def due_by(self, instant: datetime.datetime) -> Self:
-        return self.open().filter(due_at__lte=instant)
-
     def overdue(self, now: datetime.datetime) -> Self:
         return self.open().filter(due_at__lt=now).exclude(state="snoozed")
 
@@ -40,14 +37,6 @@ class FlagQuerySet(ClinicQuerySet["Flag"]):
         for clinic, role in user.scope.roles.items():
             unowned |= Q(clinic=clinic, owner_role=role, owner__isnull=True)
         return self.open().filter(Q(owner=user, clinic__in=user.scope.roles) | unowned)
-
-    def opened_or_changed_since(self, instant: datetime.datetime) -> Self:
-        """Cases whose facts are new since an instant: what a report has to say again."""
-        return self.filter(changed_at__gt=instant)
-
-    def lapsed_unworked(self) -> Self:
-        """Cases whose window slid past before anybody closed them."""
-        return self.filter(state="lapsed")
 
     def of_rule(self, *rules: int) -> Self:
         return self.filter(rule__in=rules)

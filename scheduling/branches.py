@@ -66,7 +66,7 @@ def episodes_in_my_groups(scope: Scope) -> Q:
 
 @own_rows("patients.Episode")
 def episodes_in_my_sessions(scope: Scope) -> Q:
-    booked = Booking.objects.filter(
+    booked = Booking.objects.exclude(state=Booking.State.WITHDRAWN).filter(
         Exists(Session.objects.filter(sessions_i_lead(scope), pk=OuterRef("session")))
     )
     return Q(Exists(booked.filter(episode=OuterRef("pk"))))

@@ -53,18 +53,18 @@ def acting(by: User | Job) -> Iterator[None]:
     The name is set for this transaction only (`set_config(..., true)`), so it is gone before the
     next request uses the connection.
     """
-    token = _acting.set(by.actor)
     nested = connection.in_atomic_block
-    try:
-        with transaction.atomic():
-            _set_actor(by.actor)
+    with transaction.atomic():
+        _set_actor(by.actor)
+        token = _acting.set(by.actor)
+        try:
             yield
-            with connection.cursor() as cursor:
-                cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            if nested:  # inside an outer transaction the setting would outlive the block
-                _set_actor("")
-    finally:
-        _acting.reset(token)
+        finally:  # before the commit: what runs after it must not think that it is inside
+            _acting.reset(token)
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        if nested:  # inside an outer transaction the setting would outlive the block
+            _set_actor("")
 
 
 def _set_actor(actor: str) -> None:

@@ -33,9 +33,6 @@ class Scope:
         role = self.roles.get(clinic_id)
         return role is not None and can in PERMISSIONS[role]
 
-    def clinics_where(self, can: Can) -> list[int]:
-        return [clinic for clinic, role in self.roles.items() if can in PERMISSIONS[role]]
-
     @property
     def whole_clinics(self) -> list[int]:
         return [clinic for clinic, role in self.roles.items() if role not in OWN_ROWS_ONLY]

@@ -6,10 +6,10 @@ import threading
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, OperationalError, connection
+from django.db import IntegrityError, OperationalError, connection, transaction
 
 from iop_clinic.accounts.acting import ATTEMPTS, Busy, Job, service
-from iop_clinic.accounts.models import Clinic
+from iop_clinic.accounts.models import AuditEvent, Clinic
 from tests import factories
 from tests.breaking import execute, update
 
@@ -73,6 +73,25 @@ def test_a_service_within_a_service_does_not_try_again_by_itself():
     with pytest.raises(Busy):
         outer(by=JOB)
     assert tries == ["outer", "inner"] * ATTEMPTS
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_service_called_after_the_commit_has_a_transaction_of_its_own():
+    clinic = factories.ClinicFactory()
+    inside: list[bool] = []
+
+    @service
+    def later(*, by: Job) -> None:
+        inside.append(connection.in_atomic_block)
+        update(clinic, phone="555-0100")
+
+    @service
+    def work(*, by: Job) -> None:
+        transaction.on_commit(lambda: later(by=Job("afterwards")))
+
+    work(by=JOB)
+    assert inside == [True]
+    assert AuditEvent.objects.get(operation="U").actor == "job:afterwards"
 
 
 @pytest.mark.django_db(transaction=True)

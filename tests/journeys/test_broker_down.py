@@ -1,5 +1,9 @@
 """The broker is gone while people work: nobody notices, and the night's work is only put off."""
 
+import os
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -79,3 +83,22 @@ def test_a_patient_is_added_to_a_roster(story: Story, therapist: Caller) -> None
     path = f"{API}/sessions/{session.public_id}/roster/"
     answer = therapist.send("POST", path, body={"patient": str(ben.patient.public_id)})
     assert (answer.status, answer.body["seat"]) == (201, 2)
+
+
+SOMEBODY_RINGS = """
+import django
+django.setup()
+from attendance.reports.queue import queue_tick
+print(queue_tick())
+"""
+
+
+def test_a_broker_that_takes_calls_and_says_nothing_is_given_up() -> None:
+    """A web process that queues something would otherwise wait for it for ever."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        rung = subprocess.run(
+            [sys.executable, "-c", SOMEBODY_RINGS], env={**os.environ, "REDIS_URL": address},
+            capture_output=True, text=True, timeout=45, check=True,
+        )  # fmt: skip
+    assert rung.stdout == "False\n"

@@ -186,6 +186,23 @@ def test_the_mail_tells_the_numbers_and_nobody(judged: Weeks) -> None:
         assert "1 x short of weekly hours" in everything
 
 
+def test_a_day_nobody_recorded_is_an_item_of_the_staff_and_leaves_the_week_open(
+    weeks: Weeks,
+) -> None:
+    story = weeks.story
+    therapist, days = story.caller(Role.THERAPIST), days_of(story.second_week)
+    for day in [*days_of(story.first_week), *days[:2]]:
+        story.record(therapist, day)
+    story.night()
+    case = Flag.objects.get()
+    assert (case.rule, case.session) == (Kind.UNRECORDED, story.session(story.yesterday))
+    [first, second] = [week["standards"][0]["minutes_status"] for week in weeks.shown(therapist)]
+    assert (first, second, weeks.results()) == ("met", "open", [])
+    story.record(therapist, days[2], weeks.maya)
+    assert weeks.shown(therapist)[1]["standards"][0]["minutes_status"] == "short"
+    assert Flag.objects.count() == 1  # a first recording opens no case; the next night does
+
+
 # --- the morning after ---------------------------------------------------------------------------
 
 
