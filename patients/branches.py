@@ -19,16 +19,12 @@ def on_my_caseload(scope: Scope) -> Q:
 
 @own_rows("patients.Patient")
 def patient_of_my_episodes(scope: Scope) -> Q:
-    return Q(
-        Exists(Episode.objects.filter(visible(Episode, scope), patient=OuterRef("pk")))
-    )
+    return Q(Exists(Episode.objects.filter(visible(Episode, scope), patient=OuterRef("pk"))))
 
 
 @own_rows("patients.Coverage")
 def coverage_of_my_patients(scope: Scope) -> Q:
-    return Q(
-        Exists(Episode.objects.filter(visible(Episode, scope), patient=OuterRef("patient")))
-    )
+    return Q(Exists(Episode.objects.filter(visible(Episode, scope), patient=OuterRef("patient"))))
 
 
 @own_rows(

@@ -9,8 +9,8 @@ from django.db.models import Exists, OuterRef, Q
 
 from iop_clinic.accounts.visibility import ClinicQuerySet
 
-if TYPE_CHECKING:
-    from patients.models import Episode, Patient, TreatmentPlan
+if TYPE_CHECKING:  # named as strings in the bases below, where a linter does not look
+    from patients.models import Episode, Patient, TreatmentPlan  # noqa: F401
 
 
 class PatientQuerySet(ClinicQuerySet["Patient"]):

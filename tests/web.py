@@ -71,12 +71,17 @@ class WebProcess:
         return self._log.read_text(errors="replace")
 
     def call(self, method: str, path: str, *, token: str = "", **request: Any) -> "Answer":
-        """One request on a connection of its own; `body` is sent as JSON, `if_match` as header."""
+        """One request on a connection of its own.
+
+        `body` is sent as JSON; `if_match` (a version) and `key` (of idempotency) as headers.
+        """
         headers = {"Content-Type": "application/json"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
         if "if_match" in request:
             headers["If-Match"] = f'"{request["if_match"]}"'
+        if "key" in request:
+            headers["Idempotency-Key"] = request["key"]
         body = json.dumps(request["body"]) if "body" in request else None
         link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         began = time.perf_counter()

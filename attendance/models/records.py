@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import ClassVar
 
 from django.contrib.postgres.constraints import ExclusionConstraint
@@ -11,7 +10,6 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from iop_clinic.accounts.constraints import DateSpan, SameValue, same_clinic
-from iop_clinic.accounts.fields import ClinicForeignKey
 from iop_clinic.accounts.models import ClinicModel, User
 from patients.validators import validate_clinical_date
 from scheduling.models import Booking
@@ -125,7 +123,7 @@ class AttendanceRecord(ClinicModel):
 
 
 class CreditRule(ClinicModel):
-    """How one clinic turns presence into minutes and absence into a label, from a date on (R10, R17).
+    """How a clinic turns presence into minutes and absence into a label, from a date on (R10, R17).
 
     One rule at a time. Grace decides only the label `late`, never the minutes.
     """

@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 
 from django.apps import apps
 from django.core.exceptions import ValidationError
-from django.db import DatabaseError, models
-from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db import DatabaseError
 from django.db.backends.ddl_references import Columns, Statement, Table
 from django.db.models import BaseConstraint, DateField, DateTimeField, Func, IntegerField, Value
 from django.db.models.expressions import Combinable

@@ -1,4 +1,4 @@
-"""The one table that says which role may do what. Deny by default: what is not listed is refused."""
+"""The one table that says which role may do what: what is not listed is refused."""
 
 from django.db.models import TextChoices
 

@@ -76,16 +76,12 @@ class Episode(ClinicModel):
     referral_source = ClinicForeignKey(
         ReferralSource, null=True, blank=True, related_name="episodes"
     )
-    primary_therapist = ClinicForeignKey(
-        Therapist, null=True, blank=True, related_name="caseload"
-    )
+    primary_therapist = ClinicForeignKey(Therapist, null=True, blank=True, related_name="caseload")
     state = models.CharField(max_length=12, choices=State.choices, default=State.REFERRED)
     referred_on = models.DateField(validators=[validate_clinical_date])
     admitted_on = models.DateField(null=True, blank=True, validators=[validate_clinical_date])
     discharged_on = models.DateField(null=True, blank=True, validators=[validate_clinical_date])
-    discharge_reason = models.CharField(
-        max_length=20, choices=DischargeReason.choices, blank=True
-    )
+    discharge_reason = models.CharField(max_length=20, choices=DischargeReason.choices, blank=True)
     discharge_note = models.TextField(blank=True)
     planned_weeks = models.PositiveSmallIntegerField(default=12)
     priority = models.CharField(max_length=24, choices=Priority.choices, blank=True)
@@ -193,9 +189,7 @@ class Evaluation(ClinicModel):
     episode = ClinicForeignKey(Episode, models.CASCADE, related_name="evaluations")
     evaluated_on = models.DateField(validators=[validate_clinical_date])
     evaluator = ClinicForeignKey(Therapist, related_name="+")
-    recommended_level = models.PositiveSmallIntegerField(
-        choices=Level.choices, default=Level.IOP
-    )
+    recommended_level = models.PositiveSmallIntegerField(choices=Level.choices, default=Level.IOP)
     summary = models.TextField(blank=True)
 
     class Meta(ClinicModel.Meta):

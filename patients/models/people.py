@@ -134,9 +134,7 @@ class Patient(ClinicModel):
             ),
         ]
         indexes: ClassVar = [
-            models.Index(
-                "clinic", Lower("last_name"), Lower("first_name"), name="patient_by_name"
-            )
+            models.Index("clinic", Lower("last_name"), Lower("first_name"), name="patient_by_name")
         ]
 
     def __str__(self) -> str:
@@ -179,5 +177,3 @@ class KeepApart(ClinicModel):
 
     def __str__(self) -> str:
         return f"{self.patient_id} and {self.other_id}"
-
-

@@ -16,6 +16,7 @@ from iop_clinic.accounts import devices
 from iop_clinic.accounts.models import AuditEvent, Clinic
 from scheduling.models import Booking, Session
 from tests import factories as f
+from tests.attendance.nights import case as open_case
 from tests.web import Answer, Caller, WebProcess, at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -173,3 +174,59 @@ def test_of_ten_different_rosters_at_once_one_is_stored_whole(
     assert all(one == other for one, other in pairwise(lost))
     assert {len(conflicts) for conflicts in lost} == {12}
     assert_nobody_waits_long(answers, calls)
+
+
+def test_one_request_sent_ten_times_at_once_is_done_once(
+    clinic: Clinic, callers: list[Caller]
+) -> None:
+    """A device that repeats itself: each answer is the one booking, or "still at it"."""
+    session = session_of(clinic, days_ago=-1, seated=0)
+    (episode,) = _episodes(clinic, 1)
+    path = f"/api/v1/sessions/{session.public_id}/roster/"
+    body = {"patient": str(episode.patient.public_id)}
+    answers = at_once(
+        [partial(callers[n].send, "POST", path, body=body, key="tablet-7") for n in range(10)]
+    )
+    counted = codes(answers)
+    assert counted[201, "ok"] >= 1
+    assert counted[201, "ok"] + counted[409, "in_flight"] == 10
+    booking = Booking.objects.get()
+    made = {answer.body["booking"] for answer in answers if answer.status == 201}
+    assert made == {str(booking.public_id)}
+    assert AuditEvent.objects.filter(table_name="scheduling_booking").count() == 1
+
+
+def test_ten_people_take_one_case_at_once(clinic: Clinic, callers: list[Caller]) -> None:
+    flag = open_case(clinic)
+    path = f"/api/v1/flags/{flag.public_id}/resolve/"
+    body = {"outcome": "reached"}
+    answers = at_once(
+        [partial(callers[n].send, "POST", path, body=body, if_match=1) for n in range(10)]
+    )
+    assert codes(answers) == {(200, "ok"): 1, (412, "stale_version"): 9}
+    flag.refresh_from_db()
+    assert (flag.state, flag.outcome, flag.version) == ("closed", "reached", 2)
+
+
+def test_a_roster_is_signed_while_it_is_changed(clinic: Clinic, callers: list[Caller]) -> None:
+    """Nothing changes under a signature: it is put after the change, or taken off by it."""
+    session = session_of(clinic, days_ago=2, seated=12)
+    (record,) = roster_calls(callers, session, ["09:00"])
+    assert record().status == 200
+    sign = f"/api/v1/sessions/{session.public_id}/sign/"
+    booking = Booking.objects.filter(session=session).first()
+    assert booking
+    path = f"/api/v1/bookings/{booking.public_id}/attendance/"
+    left = f.at(clinic, str(session.local_date), "09:30").isoformat()
+    body = {"left_at": left, "correction_reason": "Seen leaving."}
+    answers = at_once(
+        [partial(callers[n].send, "POST", sign) for n in range(5)]
+        + [partial(callers[n].send, "PATCH", path, body=body, if_match=1) for n in range(5)]
+    )
+    assert {answer.status for answer in answers[:5]} == {200}
+    # Whoever finds the departure already told has nothing to change.
+    assert {answer.status for answer in answers[5:]} == {200}
+    stored = AttendanceRecord.objects.get(booking=booking)
+    assert (stored.version, stored.credited_minutes) == (2, 30)
+    trail = AuditEvent.objects.filter(operation="U").order_by("pk")
+    assert trail.values_list("table_name", flat=True).last() == "scheduling_session"

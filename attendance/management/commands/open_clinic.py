@@ -1,4 +1,4 @@
-"""`manage.py open_clinic NAME --zone ZONE --administrator EMAIL`: an empty clinic, ready to work."""
+"""`manage.py open_clinic NAME --zone ZONE --administrator EMAIL`: an empty clinic to work in."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ INSTALLER = Job("open_clinic")
 
 
 class Command(BaseCommand):
-    help = "Open a clinic with default session types, standards and rules, and invite its first "
-    help += "administrator by mail."
+    help = "Open a clinic with default types, standards and rules; invite its administrator."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name")
