@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.utils import timezone
 
 from iop_clinic.accounts.models import Clinic
@@ -20,14 +19,17 @@ class ClinicTimeMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
-        self.path = reverse("admin:index")
 
-    def __call__(self, request: Any) -> HttpResponse:
-        if not request.path.startswith(self.path) or not request.user.is_authenticated:
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        try:
             return self.get_response(request)
+        finally:
+            timezone.deactivate()  # the thread serves somebody else next
+
+    def process_view(self, request: Any, *_view: Any) -> None:
+        if "admin" not in request.resolver_match.namespaces or not request.user.is_authenticated:
+            return
         clinic = Clinic.objects.filter(pk=request.user.working_clinic_id).first()
-        if clinic is None:
-            return self.get_response(request)
-        request.working_clinic = clinic
-        with timezone.override(clinic.tz):
-            return self.get_response(request)
+        if clinic is not None:
+            request.working_clinic = clinic
+            timezone.activate(clinic.tz)

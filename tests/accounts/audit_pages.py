@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
@@ -44,7 +43,6 @@ def _backend() -> str:
 
 
 urlpatterns = [
-    path("admin/", admin.site.urls),  # a middleware asks where it is
     path("rename/", rename),
     path("api/rename/", api_rename),
     path("rename-without-actor/", rename_without_actor),
