@@ -1,6 +1,7 @@
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path, re_path
+from django.views.generic import RedirectView
 
 from attendance.reports import health as jobs_health
 from iop_clinic import health
@@ -14,6 +15,7 @@ api = [
 ]
 
 urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
     path("account/", include("iop_clinic.accounts.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include((api, "api"))),

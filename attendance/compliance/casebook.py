@@ -85,6 +85,8 @@ class Judge:
     def compare(self, stored: Mapping[CaseKey, Flag], findings: Findings) -> Changes:
         changes = Changes()
         for key, flag in stored.items():
+            if flag.opened_for > self.through:
+                continue  # a later night's: an older one, judged again, knows less than it
             if flag.is_open:
                 self._standing(flag, findings.by_key.get(key), findings.gone.get(key, ""), changes)
             else:

@@ -291,6 +291,11 @@ def _judge(
 ) -> JudgedStandard:
     own = tuple(_without_held_cancellations(course, segment, lines))
     part = share(settings, course, week, segment)
+    judgement = judge_week(own, standard.terms, part)
+    if week.start > today:  # its sessions may not even be planned: nothing is short yet
+        judgement = replace(
+            judgement, minutes_status=WeekStatus.OPEN, days_status=WeekStatus.OPEN
+        )
     return JudgedStandard(
         standard=standard,
         week=week,
@@ -299,7 +304,7 @@ def _judge(
         ended=week.end < today,
         lines=own,
         share=part,
-        judgement=judge_week(own, standard.terms, part),
+        judgement=judgement,
     )
 
 

@@ -300,6 +300,20 @@ def test_the_nights_writes_name_the_job(house):
     assert set(actors) == {"job:nightly"}
 
 
+def test_an_older_night_judged_again_leaves_the_cases_of_later_ones(house):
+    pat = house.patient()
+    booked_week(house, pat)
+    house.missed(pat, MON)
+    house.night(MON)
+    before = house.flags()
+    assert before
+    counts = house.night(MON - 3 * DAY)
+    assert (counts.opened, counts.closed, counts.updated, counts.lapsed) == (0, 0, 0, 0)
+    assert [(f.pk, f.state, f.version) for f in house.flags()] == [
+        (f.pk, f.state, f.version) for f in before
+    ]
+
+
 def test_a_clinic_without_rules_or_patients(house):
     assert house.night(MON) == EvaluationCounts()
     AbsenceRule.objects.all().delete()

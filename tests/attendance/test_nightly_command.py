@@ -99,3 +99,12 @@ def test_a_night_that_is_not_over_is_refused():
     with pytest.raises(CommandError, match="is not due yet in 1 clinic"):
         run_nightly("--date", tomorrow.isoformat())
     assert not NightlyRun.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_night_long_past_is_refused():
+    clinic = clinic_with_timetable()
+    long_past = night(clinic).local_date - datetime.timedelta(days=40)
+    with pytest.raises(CommandError, match="31 days back at most"):
+        run_nightly("--date", long_past.isoformat())
+    assert not NightlyRun.objects.exists()

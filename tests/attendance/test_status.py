@@ -52,6 +52,12 @@ def test_the_perfect_attender(house):
     assert (statuses(week), week.final, week.below_plan_by) == ((MET, MET), True, 0)
 
 
+def test_a_week_that_has_not_begun_is_open(house):
+    week = house.week(house.patient(), datetime.date(2026, 3, 30), now=house.morning(MON))
+    assert (week.scheduled, week.at_most) == (0, 0)
+    assert (statuses(week), week.final) == ((OPEN, OPEN), False)
+
+
 def test_the_friday_skipper_lands_at_6_h_50(house):
     pat = house.patient()
     house.full_week(pat, MON, WED)

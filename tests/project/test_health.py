@@ -94,3 +94,9 @@ def test_no_other_file_can_be_reached(mail_dir, name):
     (mail_dir / "secret.txt").write_bytes(MAIL)
 
     assert Client().get(f"/mail/{name}/").status_code == 404
+
+
+@pytest.mark.django_db
+def test_the_bare_address_leads_to_the_admin_site(client: Client) -> None:
+    answer = client.get("/")
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/")

@@ -80,6 +80,8 @@ def wanted_nights(date: datetime.date | None) -> list[nightly.Night]:
         late = [clinic for clinic in clinics if date > nightly.last_due(clinic, now)]
         if late:
             raise CommandError(f"The night of {date} is not due yet in {len(late)} clinic(s).")
+        if date < now.date() - nightly.CATCH_UP_DAYS * nightly.DAY:
+            raise CommandError(f"Nights are judged for {nightly.CATCH_UP_DAYS} days back at most.")
         return [nightly.Night(clinic.pk, date) for clinic in clinics]
     nights = [night for clinic in clinics for night in nightly.due_nights_of(clinic, now)]
     up_to_date = {clinic.pk: clinic for clinic in clinics if clinic.was_judged}
