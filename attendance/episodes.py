@@ -1,8 +1,11 @@
-"""What ends with an episode of care: one step for everything a patient leaves behind."""
+"""What ends or pauses with an episode of care: one step for everything that hangs on it."""
 
 from __future__ import annotations
 
 import datetime
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
@@ -11,6 +14,7 @@ from attendance.models import Flag, NightlyRun
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import User
 from patients.models import Episode, EpisodeHold, Patient, TreatmentPlan
+from patients.services import holds
 from scheduling.locks import lock
 from scheduling.models import (
     Booking,
@@ -21,9 +25,12 @@ from scheduling.models import (
     WeeklyBlock,
 )
 from scheduling.services.bookings import withdraw_all
+from scheduling.services.seating import Expected, Seating, plan_seating
 
 Reason = Episode.DischargeReason
 LEFT = "Discharged"
+ON_HOLD = "On hold"
+"""The reason by which a return finds what was withdrawn for the hold."""
 
 
 @service
@@ -112,10 +119,14 @@ def _sessions_of_nobody_else(episode: Episode, day: datetime.date) -> QuerySet[S
     )
 
 
-def _lock_all(episode: Episode, day: datetime.date) -> None:
+def _groups_of(episode: Episode) -> QuerySet[Group, int]:
     groups = Group.objects.filter(clinic=episode.clinic_id, memberships__episode=episode)
+    return groups.values_list("pk", flat=True)
+
+
+def _lock_all(episode: Episode, day: datetime.date) -> None:
     lock(
-        groups=groups.values_list("pk", flat=True),
+        groups=_groups_of(episode),
         sessions=_bookings_after(episode, day).values_list("session", flat=True),
         moving=_sessions_of_nobody_else(episode, day).values_list("pk", flat=True),
         episodes=[episode.pk],
@@ -195,3 +206,127 @@ def _settle_cases(
         changed_at=now,
         version=F("version") + 1,
     )
+
+
+# --- a pause --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """What came of a return: how many bookings there are again, and the dates without a place."""
+
+    booked: int
+    not_booked: tuple[datetime.date, ...]
+
+
+@service
+def hold(
+    *,
+    episode: Episode,
+    starts_on: datetime.date,
+    reason: str,
+    by: User | Job,
+    ends_on: datetime.date | None = None,
+    note: str = "",
+) -> EpisodeHold:
+    """Pause an episode on inclusive local dates, or until it resumes; its bookings free the seats.
+
+    Bookings of these dates that have not begun are withdrawn; a patient recorded as present stays.
+    Seats in groups are kept, and expansion books nobody on hold. Raises what `put_on_hold` raises.
+    """
+    coming = (
+        _coming(episode, starts_on, ends_on)
+        .exclude(state=Booking.State.WITHDRAWN)
+        .exclude(attendance__attended=True)
+    )
+    lock(
+        groups=_groups_of(episode),
+        sessions=coming.values_list("session", flat=True),
+        episodes=[episode.pk],
+    )
+    row = holds.put_on_hold(
+        episode=episode, starts_on=starts_on, ends_on=ends_on, reason=reason, note=note, by=by
+    )
+    withdraw_all(list(coming.values_list("pk", flat=True)), reason=ON_HOLD)
+    return row
+
+
+@service
+def resume(*, episode: Episode, resumes_on: datetime.date, by: User | Job) -> Resumption:
+    """End the hold on the day before `resumes_on` and give the patient back what lies after it.
+
+    What was withdrawn for the hold is booked again where the seat and the patient's time are still
+    free; a notice given before the hold stands again. Sessions that the patient's groups planned
+    meanwhile are booked too. Raises Refused `not_on_hold`.
+    """
+    ending = holds.hold_to_end(episode, resumes_on)
+    first, last = max(resumes_on, ending.starts_on), ending.ends_on
+    away = _coming(episode, first, last).filter(
+        state=Booking.State.WITHDRAWN, withdrawn_reason=ON_HOLD
+    )
+    seats = GroupMembership.objects.during(first, last).filter(episode=episode)
+    planned = _planned(first, last).filter(group__in=seats.values("group"))
+    lock(
+        groups=_groups_of(episode),
+        sessions=[*away.values_list("session", flat=True), *planned.values_list("pk", flat=True)],
+        episodes=[episode.pk],
+    )
+    holds.resume(episode=episode, resumes_on=resumes_on, by=by)
+    rows = away.select_related("session__group", "session__session_type", "membership")
+    expected = [row for row in rows if _expected(episode, row)]
+    booked = _expect_again([row.pk for row in expected if row.released_at is not None])
+    seatings = _seatings(episode, [row for row in expected if row.released_at is None])
+    seatings += [
+        _seat(_planned(first, last).filter(group=seat.group_id), Expected(episode, seat))
+        for seat in seats
+    ]
+    without = {session.local_date for one in seatings for session in [*one.full, *one.busy]}
+    booked += sum(len(one.new) + len(one.revived) for one in seatings)
+    return Resumption(booked, tuple(sorted(without)))
+
+
+def _coming(
+    episode: Episode, first: datetime.date, last: datetime.date | None
+) -> QuerySet[Booking]:
+    """Bookings on these dates, cancelled sessions included, that have not begun; longest first."""
+    rows = Booking.objects.filter(
+        clinic=episode.clinic_id,
+        episode=episode,
+        starts_at__gt=timezone.now(),
+        session__local_date__gte=first,
+    ).order_by("starts_at", "-ends_at", "pk")
+    return rows if last is None else rows.filter(session__local_date__lte=last)
+
+
+def _planned(first: datetime.date, last: datetime.date | None) -> QuerySet[Session]:
+    rows = Session.objects.live().on(first, last).filter(starts_at__gt=timezone.now())
+    return rows.select_related("group", "session_type").order_by("starts_at", "pk")
+
+
+def _expected(episode: Episode, row: Booking) -> bool:
+    """Whether the booking is due again: not after a discharge or a seat that has ended."""
+    return Expected(episode, row.membership).on(row.session.local_date)
+
+
+def _expect_again(noticed: Iterable[int]) -> int:
+    """The patient had given notice before the hold: still expected, without a seat."""
+    return Booking.objects.filter(pk__in=list(noticed)).update(
+        state=Booking.State.RELEASED, withdrawn_reason="", version=F("version") + 1
+    )
+
+
+def _seatings(episode: Episode, rows: Iterable[Booking]) -> list[Seating]:
+    """Seat the rows again, each as the member or the guest it was for."""
+    sessions: dict[GroupMembership | None, list[Session]] = defaultdict(list)
+    for row in rows:
+        sessions[row.membership].append(row.session)
+    return [
+        _seat(held, Expected(episode, membership), revive=True)
+        for membership, held in sessions.items()
+    ]
+
+
+def _seat(sessions: Iterable[Session], person: Expected, *, revive: bool = False) -> Seating:
+    seating = plan_seating(list(sessions), [person], revive=revive)
+    seating.write()
+    return seating

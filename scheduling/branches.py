@@ -1,14 +1,14 @@
 """What "own rows" means for the tables of this floor (see iop_clinic/accounts/visibility.py).
 
 A session is a therapist's own when they have a part in it (a substitute: while covering), a group
-when they lead one of its blocks, an episode also when it is booked in an own session or sits in an
+when they lead one of its blocks (the last day of block and seat inside, by the clinic's calendar),
+an episode also when it is booked in an own session or sits in an
 own group.
 """
 
 from django.db.models import Exists, OuterRef, Q
-from django.utils import timezone
 
-from iop_clinic.accounts.visibility import Scope, own_rows, visible, whole_clinic
+from iop_clinic.accounts.visibility import Scope, clinic_today, own_rows, visible, whole_clinic
 from patients.models import Episode
 from scheduling.models import (
     Booking,
@@ -26,7 +26,7 @@ own_rows("scheduling.Room", "scheduling.SessionType", "scheduling.Closure", "sch
 
 def _led_blocks(scope: Scope) -> Q:
     led = Q(facilitator__in=scope.therapist_ids) | Q(co_facilitator__in=scope.therapist_ids)
-    return led & (Q(valid_until__isnull=True) | Q(valid_until__gte=timezone.now().date()))
+    return led & (Q(valid_until__isnull=True) | Q(valid_until__gte=clinic_today()))
 
 
 @own_rows("scheduling.Session")
@@ -57,9 +57,8 @@ def of_my_groups(scope: Scope) -> Q:
 
 @own_rows("patients.Episode")
 def episodes_in_my_groups(scope: Scope) -> Q:
-    today = timezone.now().date()
     members = GroupMembership.objects.filter(
-        Q(ends_on__isnull=True) | Q(ends_on__gte=today), of_my_groups(scope)
+        Q(ends_on__isnull=True) | Q(ends_on__gte=clinic_today()), of_my_groups(scope)
     )
     return Q(Exists(members.filter(episode=OuterRef("pk"))))
 

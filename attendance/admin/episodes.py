@@ -1,4 +1,4 @@
-"""What this floor adds to the page of an episode: the discharge, the weeks, the cases."""
+"""What this floor adds to the page of an episode: holds, the discharge, the weeks, the cases."""
 
 from __future__ import annotations
 
@@ -9,14 +9,57 @@ from typing import Any
 from django.utils import timezone
 
 from attendance.compliance.status import PatientWeek, week_statuses
-from attendance.episodes import discharge
-from iop_clinic.accounts.admin.forms import choice_field, date_field, note_field
+from attendance.episodes import discharge, hold, resume
+from iop_clinic.accounts.admin.forms import choice_field, date_field, note_field, text_field
 from iop_clinic.accounts.admin.panels import Panel, link
 from iop_clinic.accounts.weeks import hours_and_minutes
-from patients.admin.verbs import EpisodeForm
-from patients.models import Episode
+from patients.admin.verbs import IN_TREATMENT, EpisodeForm
+from patients.models import Episode, EpisodeHold
 
 WEEKS = 4
+
+
+class HoldForm(EpisodeForm):
+    title = "Put on hold"
+    path = "hold"
+    order = 60
+    explanation = (
+        "The program pauses: absence rules are silent and the week's minimum shrinks. Seats in "
+        "groups stay; bookings in these days are withdrawn."
+    )
+    starts_on = date_field()
+    ends_on = date_field("Last day", required=False, help_text="Empty: until the patient resumes.")
+    reason = choice_field(EpisodeHold.Reason.choices)
+    note = text_field(required=False)
+
+    @classmethod
+    def offered(cls, row: Episode) -> bool:
+        return row.state in IN_TREATMENT
+
+    def run(self) -> str:
+        row = hold(episode=self.row, by=self.user, **self.given)
+        return f"On hold from {row.starts_on}. Seats stay; resume when the patient is back."
+
+
+class ResumeForm(EpisodeForm):
+    title = "Resume after the hold"
+    path = "resume"
+    order = 22
+    explanation = "Sessions withdrawn for the hold are booked again where there is still a place."
+    resumes_on = date_field("First day back")
+
+    @classmethod
+    def offered(cls, row: Episode) -> bool:
+        return row.state == Episode.State.ON_HOLD
+
+    def run(self) -> str:
+        day = self.cleaned_data["resumes_on"]
+        back = resume(episode=self.row, resumes_on=day, by=self.user)
+        said = f"The patient is expected again from {day}."
+        if not back.not_booked:
+            return said
+        dates = ", ".join(str(one) for one in back.not_booked)
+        return f"{said} No place is left on {dates}: book these by hand."
 
 
 class DischargeForm(EpisodeForm):
@@ -41,7 +84,7 @@ class DischargeForm(EpisodeForm):
         )
 
 
-EPISODE_VERBS = (DischargeForm,)
+EPISODE_VERBS = (HoldForm, ResumeForm, DischargeForm)
 
 
 def episode_panels(request: Any, row: Episode) -> Iterable[Panel]:

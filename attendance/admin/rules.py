@@ -8,9 +8,11 @@ from django.contrib import admin
 
 from attendance.models import AbsenceRule, CreditRule, Standard
 from attendance.models.records import AbsenceReason
+from attendance.records.credit_rules import end_credit_rule, set_credit_rule
 from iop_clinic.accounts.admin.base import ClinicModelAdmin
-from iop_clinic.accounts.admin.forms import many_field
+from iop_clinic.accounts.admin.forms import ClinicModelForm, many_field
 from iop_clinic.accounts.admin.working import working_clinic
+from iop_clinic.accounts.models import Clinic, User
 from iop_clinic.accounts.roles import Can
 from scheduling.models import SessionType
 
@@ -72,8 +74,14 @@ class StandardAdmin(DatedAdmin):
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
 
+class CreditRuleForm(ClinicModelForm):
+    def validate_constraints(self) -> None:
+        """The service judges: it ends the rule in force before it looks."""
+
+
 @admin.register(CreditRule)
 class CreditRuleAdmin(DatedAdmin):
+    form = CreditRuleForm
     list_display = ("kind", "round_to", "min_percent", "grace_minutes", "starts_on", "ends_on")
     ordering = ("-starts_on", "pk")
     fields = (
@@ -84,6 +92,13 @@ class CreditRuleAdmin(DatedAdmin):
         ("notice_minutes", "proof_hours"),
         ("starts_on", "ends_on"),
     )
+    next_step = "It counts from its first day on; the rule before ends the day before."
+
+    def enter(self, clinic: Clinic, facts: dict[str, Any], row: CreditRule, by: User) -> CreditRule:
+        return set_credit_rule(clinic=clinic, by=by, **facts)
+
+    def edit(self, row: CreditRule, facts: dict[str, Any], version: int | None, by: User) -> None:
+        end_credit_rule(rule=row, by=by, **facts)
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         if db_field.name == "excused_reasons":

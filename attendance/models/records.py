@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from iop_clinic.accounts.constraints import DateSpan, SameValue, same_clinic
+from iop_clinic.accounts.constraints import DateSpan, SameValue, Trigger, same_clinic
 from iop_clinic.accounts.models import ClinicModel, User
 from patients.validators import validate_clinical_date
 from scheduling.models import Booking
@@ -115,6 +115,22 @@ class AttendanceRecord(ClinicModel):
             models.CheckConstraint(
                 name="attendancerecord_proof_known",
                 condition=Q(proof__in=["none", "pending", "accepted", "rejected"]),
+            ),
+            Trigger(
+                name="booking_attended_stays",
+                function="attendance_attended_stays",
+                events="BEFORE UPDATE OF state, live",
+                on="scheduling.Booking",
+                violation_error_code="attendance_recorded",
+                violation_error_message="The record says that a patient attended. Clear or "
+                "correct it first.",
+            ),
+            Trigger(
+                name="attendancerecord_on_the_roster",
+                function="attendance_on_the_roster",
+                events="BEFORE INSERT OR UPDATE OF attended, booking_id",
+                violation_error_code="unknown_booking",
+                violation_error_message="The booking is withdrawn or its session cancelled.",
             ),
         ]
 

@@ -204,8 +204,8 @@ def sign(*, session: Session, by: User, now: datetime.datetime | None = None) ->
 def recompute(*, session: Session, by: User | Job, now: datetime.datetime | None = None) -> int:
     """Compute the minutes of a session's records anew; how many changed.
 
-    For what records follow from besides their facts: breaks, session type, credit rule, a visit
-    that was withdrawn. Facts and versions stay.
+    For what records follow from besides their facts: breaks, session type, credit rule, the record
+    of a visit. Facts and versions stay.
     """
     sheet = locked_sheet([session.pk])
     changed = sheet.recompute()

@@ -1,8 +1,9 @@
 """The locked sessions of one write, with everything it is checked against and computed from.
 
 A sheet is read in a fixed number of statements, whatever the size of the rosters: what never
-changes under the feet (rule, the sessions that nested visits interrupt), the locks, then bookings
-and records as they stand under the locks. Only visits nested in each other cost one more.
+changes under the feet (the sessions that nested visits interrupt), the locks, then bookings,
+records and the credit rule as they stand under the locks. Only visits nested in each other cost
+one more.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import datetime
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -171,27 +172,24 @@ def locked_sheet(sessions: Collection[int]) -> Sheet:
         sessions=settings | current,
         bookings=bookings,
         family=_family(bookings),
-        policy=policy_of(CreditRule(**one.rule) if one.rule else None),  # type: ignore[attr-defined]
+        policy=_policy(bookings),
         judged=bool(bookings) and bookings[0].day_is_judged,  # type: ignore[attr-defined]
     )
 
 
 def _settings(sessions: Collection[int]) -> Iterable[Session]:
     visits = Booking.objects.filter(session=OuterRef("pk"), nested_in__isnull=False)
-    rule = rules_in_force(OuterRef("clinic"), OuterRef("local_date"))
     return (
         Session.objects.filter(pk__in=sessions)
         .select_related("session_type", "clinic")
-        .annotate(
-            interrupts=ArraySubquery(visits.values("nested_in__session")),
-            rule=Subquery(rule.values(rule=JSONObject(**{name: F(name) for name in _RULE}))[:1]),
-        )
+        .annotate(interrupts=ArraySubquery(visits.values("nested_in__session")))
         .order_by("pk")
     )
 
 
 def _bookings(session: Session, sessions: Collection[int]) -> Iterable[Booking]:
-    """Booked and released, by seat. `day_is_judged` and `has_nested` come along."""
+    """Booked and released, by seat. `day_is_judged`, `has_nested` and `rule` come along."""
+    rule = rules_in_force(session.clinic_id, session.local_date)
     visits = Booking.objects.expected().filter(
         clinic=OuterRef("clinic"),
         starts_at__gte=OuterRef("starts_at"),
@@ -205,9 +203,16 @@ def _bookings(session: Session, sessions: Collection[int]) -> Iterable[Booking]:
         .annotate(
             day_is_judged=judged_day(session.clinic_id, session.local_date),
             has_nested=Exists(visits),
+            rule=Subquery(rule.values(rule=JSONObject(**{name: F(name) for name in _RULE}))[:1]),
         )
         .order_by("starts_at", "session", "seat", "pk")
     )
+
+
+def _policy(bookings: Sequence[Booking]) -> CreditPolicy:
+    """The rule of the day, read under the locks: `set_credit_rule` waits for them."""
+    rule = bookings[0].rule if bookings else None  # type: ignore[attr-defined]
+    return policy_of(CreditRule(**rule) if rule else None)
 
 
 def judged_day(clinic: int, day: datetime.date) -> Q:

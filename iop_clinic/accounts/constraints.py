@@ -116,7 +116,9 @@ class Trigger(_SqlConstraint):
     """A rule that needs another row: a trigger function raises the constraint's name.
 
     The function is created by the app's first migration; `events` is the part between the
-    trigger's name and ON, such as `BEFORE INSERT OR UPDATE OF seat`.
+    trigger's name and ON, such as `BEFORE INSERT OR UPDATE OF seat`. `on` names another model as
+    "app.Model" when the trigger stands on its table: so a floor guards its rows against what is
+    done to the rows below them.
     """
 
     def __init__(
@@ -125,11 +127,13 @@ class Trigger(_SqlConstraint):
         name: str,
         function: str,
         events: str,
+        on: str = "",
         violation_error_code: str | None = None,
         violation_error_message: str | None = None,
     ) -> None:
         self.function = function
         self.events = events
+        self.on = on
         super().__init__(
             name=name,
             violation_error_code=violation_error_code,
@@ -141,19 +145,27 @@ class Trigger(_SqlConstraint):
             f"CREATE TRIGGER %(name)s {self.events} ON %(table)s "
             f"FOR EACH ROW EXECUTE FUNCTION {self.function}()",
             name=schema_editor.quote_name(self.name),
-            table=Table(model._meta.db_table, schema_editor.quote_name),
+            table=self._table(model, schema_editor),
         )
 
     def remove_sql(self, model, schema_editor):  # type: ignore[no-untyped-def]
         return Statement(
             "DROP TRIGGER %(name)s ON %(table)s",
             name=schema_editor.quote_name(self.name),
-            table=Table(model._meta.db_table, schema_editor.quote_name),
+            table=self._table(model, schema_editor),
         )
+
+    def _table(self, model: Any, schema_editor: Any) -> Table:
+        # In a migration the models are those of its moment, found among the same ones.
+        owner = model._meta.apps.get_model(self.on) if self.on else model
+        return Table(owner._meta.db_table, schema_editor.quote_name)
 
     def deconstruct(self):  # type: ignore[no-untyped-def]
         path, args, kwargs = super().deconstruct()
-        return path, args, {**kwargs, "function": self.function, "events": self.events}
+        kwargs |= {"function": self.function, "events": self.events}
+        if self.on:
+            kwargs["on"] = self.on
+        return path, args, kwargs
 
 
 class Audited(_SqlConstraint):

@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import DateTimeField, F, Func, Q, Value
-from django.db.models.functions import Cast, Lower
+from django.db.models import F, Q
+from django.db.models.functions import Lower
 from django.db.models.lookups import Exact
 from django.utils import timezone
 from knox.models import AbstractAuthToken
@@ -20,7 +20,7 @@ from knox.models import AbstractAuthToken
 from iop_clinic.accounts.constraints import Audited, SameClinic, Trigger
 from iop_clinic.accounts.fields import ClinicForeignKey
 from iop_clinic.accounts.roles import PERMISSIONS, Can, Role
-from iop_clinic.accounts.visibility import ClinicQuerySet, Scope
+from iop_clinic.accounts.visibility import ClinicQuerySet, Scope, clinic_today
 
 
 def validate_zone(value: str) -> None:
@@ -226,11 +226,8 @@ class Therapist(ClinicModel):
 class MembershipQuerySet(ClinicQuerySet["Membership"]):
     def live(self) -> MembershipQuerySet:
         """Memberships that let a person in today (an auditor's ends by itself)."""
-        now = Value(timezone.now(), output_field=DateTimeField())
-        wall_time = Func(F("clinic__zone"), now, function="timezone", output_field=DateTimeField())
-        today = Cast(wall_time, models.DateField())
         return self.filter(
-            Q(ends_on__isnull=True) | Q(ends_on__gte=today),
+            Q(ends_on__isnull=True) | Q(ends_on__gte=clinic_today()),
             active=True,
             clinic__active=True,
         )

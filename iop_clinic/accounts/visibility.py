@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import DateField, DateTimeField, F, Func, Model, Q, QuerySet, Value
+from django.db.models.functions import Cast
+from django.utils import timezone
 
 from iop_clinic.accounts.roles import OWN_ROWS_ONLY, PERMISSIONS, Can, Role
 
@@ -71,6 +73,16 @@ def visible(model: type[Model], scope: Scope) -> Q:
             own |= branch(scope)
         seen |= Q(clinic__in=scope.own_rows_clinics) & own
     return seen
+
+
+def clinic_today() -> Cast:
+    """Today on the wall calendar of each row's clinic, as an expression.
+
+    A UTC date would be tomorrow's in the evening of a clinic west of Greenwich.
+    """
+    now = Value(timezone.now(), output_field=DateTimeField())
+    wall_time = Func(F("clinic__zone"), now, function="timezone", output_field=DateTimeField())
+    return Cast(wall_time, DateField())
 
 
 class ClinicQuerySet(QuerySet[M]):

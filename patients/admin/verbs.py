@@ -1,4 +1,4 @@
-"""What is done with an episode on this floor: papers, admission, plan, hold, authorization."""
+"""What is done with an episode on this floor: papers, admission, plan, authorization."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from iop_clinic.accounts.admin.forms import (
 from iop_clinic.accounts.models import License, Therapist
 from iop_clinic.accounts.roles import Can
 from patients import services
-from patients.models import AgeBracket, Authorization, Episode, EpisodeHold, Level, Payer
+from patients.models import AgeBracket, Authorization, Episode, Level, Payer
 from patients.rules import ADOLESCENT, IOP, WEEKLY_MINUTES, age_on
 from patients.services.episodes import PAPERS
 
@@ -147,41 +147,6 @@ class PlanForm(EpisodeForm):
         return f"The plan is set: {plan}. Next: enrol the patient in a group."
 
 
-class HoldForm(EpisodeForm):
-    title = "Put on hold"
-    path = "hold"
-    order = 60
-    explanation = "The program pauses: absence rules are silent and the week's minimum shrinks."
-    starts_on = date_field()
-    ends_on = date_field("Last day", required=False, help_text="Empty: until the patient resumes.")
-    reason = choice_field(EpisodeHold.Reason.choices)
-    note = text_field(required=False)
-
-    @classmethod
-    def offered(cls, row: Episode) -> bool:
-        return row.state in IN_TREATMENT
-
-    def run(self) -> str:
-        hold = services.put_on_hold(episode=self.row, by=self.user, **self.given)
-        return f"On hold from {hold.starts_on}. Seats stay; resume when the patient is back."
-
-
-class ResumeForm(EpisodeForm):
-    title = "Resume after the hold"
-    path = "resume"
-    order = 22
-    resumes_on = date_field("First day back")
-
-    @classmethod
-    def offered(cls, row: Episode) -> bool:
-        return row.state == State.ON_HOLD
-
-    def run(self) -> str:
-        day = self.cleaned_data["resumes_on"]
-        services.resume(episode=self.row, resumes_on=day, by=self.user)
-        return f"The patient is expected again from {day}."
-
-
 class AuthorizeForm(EpisodeForm):
     title = "Enter an authorization"
     path = "authorize"
@@ -236,9 +201,7 @@ EPISODE_VERBS: tuple[type[ServiceForm], ...] = (
     AgreementForm,
     AdmitForm,
     PlanForm,
-    ResumeForm,
     AuthorizeForm,
-    HoldForm,
     CertifyForm,
     MandateForm,
 )

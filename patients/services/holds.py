@@ -1,4 +1,7 @@
-"""Days on which the program pauses for a patient."""
+"""Days on which the program pauses for a patient.
+
+What that does to bookings is known on a higher floor, which calls these (attendance/episodes.py).
+"""
 
 from __future__ import annotations
 
@@ -58,10 +61,7 @@ def resume(*, episode: Episode, resumes_on: datetime.date, by: User | Job) -> Ep
     Refused: `not_on_hold`.
     """
     locked(episode)
-    holds = episode.holds.filter(Q(ends_on__isnull=True) | Q(ends_on__gte=resumes_on))
-    hold = holds.order_by("starts_on").first()
-    if hold is None:
-        raise Refused("not_on_hold", "The episode is not on hold then.", field="resumes_on")
+    hold = hold_to_end(episode, resumes_on)
     if hold.starts_on >= resumes_on:
         hold.delete()
     else:
@@ -69,6 +69,15 @@ def resume(*, episode: Episode, resumes_on: datetime.date, by: User | Job) -> Ep
         hold.save()
     _settle(episode)
     return episode
+
+
+def hold_to_end(episode: Episode, resumes_on: datetime.date) -> EpisodeHold:
+    """The hold that a return on this date ends. Refused: `not_on_hold`."""
+    holds = episode.holds.filter(Q(ends_on__isnull=True) | Q(ends_on__gte=resumes_on))
+    hold = holds.order_by("starts_on").first()
+    if hold is None:
+        raise Refused("not_on_hold", "The episode is not on hold then.", field="resumes_on")
+    return hold
 
 
 def _settle(episode: Episode) -> None:

@@ -189,7 +189,8 @@ def cancel_membership(*, membership: GroupMembership, reason: str, by: User | Jo
     if membership.starts_on <= _today(membership.clinic):
         raise Refused("membership_begun", "The membership has begun. End it instead.")
     _withdraw_bookings(membership, after=None, reason=reason)
-    Booking.objects.filter(membership=membership).update(membership=None)
+    # The reason too: what was withdrawn for a hold is not booked again when the patient is back.
+    Booking.objects.filter(membership=membership).update(membership=None, withdrawn_reason=reason)
     membership.delete()
 
 

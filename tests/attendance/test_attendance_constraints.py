@@ -38,13 +38,21 @@ def rows(db) -> SimpleNamespace:
         **case, rule=2, subject_type=1, subject_id=episode.pk, episode=episode
     )
     run = attendance.NightlyRun.objects.create(**same, local_date=DAY, lease_until=now)
+    record = attendance.AttendanceRecord.objects.create(
+        **same, booking=f.booking(session, episode), attended=True,
+        attended_minutes=60, credited_minutes=45,
+    )  # fmt: skip
+    withdrawn = {"state": "withdrawn", "withdrawn_reason": "Booked twice"}
     report = attendance.ComplianceReport.objects.create(**same, run=run, local_date=DAY, content={})
     return SimpleNamespace(
         user=user,
-        record=attendance.AttendanceRecord.objects.create(
-            **same, booking=f.booking(session, episode), attended=True,
-            attended_minutes=60, credited_minutes=45,
+        session=session,
+        record=record,
+        booking=record.booking,
+        absence=attendance.AttendanceRecord.objects.create(
+            **same, booking=f.booking(session, f.admitted(clinic), 2, **withdrawn), attended=False
         ),
+        withdrawn=f.booking(session, f.admitted(clinic), 3, **withdrawn),
         credit=attendance.CreditRule.objects.create(**same, starts_on="2026-01-01"),
         standard=standard,
         payer=f.PayerFactory(clinic=clinic),
@@ -88,6 +96,10 @@ CASES: dict[str, Callable[[Any], None]] = {
     "attendancerecord_credit_within_attended": lambda r: update(r.record, credited_minutes=61),
     "attendancerecord_override_has_reason": lambda r: update(r.record, excused_override=False),
     "attendancerecord_proof_known": lambda r: update(r.record, proof="maybe"),
+    "booking_attended_stays": lambda r: update(
+        r.booking, state="withdrawn", withdrawn_reason="Booked twice"
+    ),
+    "attendancerecord_on_the_roster": lambda r: update(r.absence, attended=True),
     "creditrule_one_at_a_time": lambda r: insert_copy(r.credit, starts_on=NEXT),
     "creditrule_ends_after_start": lambda r: update(r.credit, ends_on="2025-12-31"),
     "creditrule_round_to_1_to_60": lambda r: update(r.credit, round_to=0),
@@ -187,6 +199,47 @@ def test_a_standard_that_never_judged_may_end_on_any_day_but_not_go(rows):
 def test_a_week_result_is_never_deleted_and_an_amendment_goes_beside_it(rows):
     assert refused_by(lambda: delete(rows.result)) == "weekresult_insert_only"
     assert refused_by(lambda: insert_copy(rows.result, amendment=1)) is None
+
+
+# --- who attended stays on the roster -------------------------------------------------------------
+
+ABSENT = {"attended": False, "attended_minutes": 0, "credited_minutes": 0}
+CANCELLED = {
+    "state": "cancelled", "cancelled_reason": "Snow", "cancelled_at": "2026-03-02T12:00Z",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda r: update(r.session, **CANCELLED),
+        lambda r: update(r.booking, state="withdrawn", withdrawn_reason="Moved away"),
+    ],
+)
+def test_only_a_record_of_presence_keeps_a_booking_on_the_roster(change, rows):
+    assert refused_by(lambda: change(rows)) == "booking_attended_stays"
+    update(rows.record, **ABSENT)
+    assert refused_by(lambda: change(rows)) is None
+    delete(rows.record)
+    assert refused_by(lambda: change(rows)) is None
+
+
+def test_a_session_that_somebody_attended_may_move_and_its_booking_be_released(rows):
+    moved = {"starts_at": "2026-03-02T15:00Z", "ends_at": "2026-03-02T16:00Z"}
+    assert refused_by(lambda: update(rows.session, **moved)) is None
+    released = {"state": "released", "released_at": "2026-03-02T12:00Z"}
+    assert refused_by(lambda: update(rows.booking, **released)) is None
+
+
+def test_nobody_attends_a_cancelled_session_or_moves_to_a_withdrawn_booking(rows):
+    moved = refused_by(lambda: update(rows.record, booking_id=rows.withdrawn.pk))
+    entered = refused_by(lambda: insert_copy(rows.record, booking_id=rows.withdrawn.pk))
+    assert moved == entered == "attendancerecord_on_the_roster"
+    update(rows.record, **ABSENT)
+    update(rows.session, **CANCELLED)
+    refused = refused_by(lambda: update(rows.record, attended=True))
+    assert refused == "attendancerecord_on_the_roster"
+    assert refused_by(lambda: insert_copy(rows.absence, booking_id=rows.withdrawn.pk)) is None
 
 
 # --- the edges ------------------------------------------------------------------------------------

@@ -263,36 +263,16 @@ def test_clearing_the_visit_gives_the_minutes_back(sheet, visit):
     assert sheet.stored(0).credited_minutes == 60
 
 
-def test_a_withdrawn_visit_takes_nothing(sheet, visit):
-    visit.record(visit.entry(0))
-    Booking.objects.filter(pk=visit.bookings[0].pk).update(
-        state="withdrawn", withdrawn_reason="entered twice"
-    )
-    sheet.record(all_present=True)
-    assert sheet.stored(0).credited_minutes == 60
-
-
-def test_a_cancelled_visit_takes_nothing(sheet, visit):
-    visit.record(visit.entry(0))
-    visit.session.state, visit.session.cancelled_reason = "cancelled", "doctor ill"
-    visit.session.cancelled_at = sheet.at("09:20")
-    visit.session.save()
-    sheet.record(all_present=True)
-    assert sheet.stored(0).credited_minutes == 60
-
-
 # What minutes follow from besides the facts
 
 
-def test_recompute_follows_breaks_rule_and_withdrawn_visits(sheet, visit):
+def test_recompute_follows_breaks_rule_and_visits(sheet, visit):
     sheet.record(all_present=True)
     visit.record(visit.entry(0))
     before = sheet.facts()
     assert recompute(session=sheet.session, by=sheet.by) == 0
     assert sheet.facts() == before
-    Booking.objects.filter(pk=visit.bookings[0].pk).update(
-        state="withdrawn", withdrawn_reason="entered twice"
-    )
+    AttendanceRecord.objects.filter(booking=visit.bookings[0]).delete()
     sheet.session.breaks = [[50, 60]]
     sheet.session.save()
     CreditRule.objects.create(
