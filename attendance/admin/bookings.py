@@ -87,10 +87,10 @@ class AttendanceForm(ServiceForm):
         super().refuse(refused)
 
     def happened(self, record: AttendanceRecord) -> str:
-        return (
-            f"{self.row.patient} is recorded as {record}: {record.credited_minutes} min credited "
-            f"once the session has ended."
-        )
+        minutes = f"{record.credited_minutes} min credited"
+        if self.row.ends_at > timezone.now():
+            minutes += " once the session has ended"
+        return f"{self.row.patient} is recorded as {record}: {minutes}."
 
 
 class RecordForm(AttendanceForm):
@@ -222,7 +222,7 @@ def booking_panels(request: Any, row: Booking) -> Iterable[Panel]:
             [
                 (f"{timezone.localtime(one.at):%a %b %-d, %-I:%M %p %Z}", one.who,
                  "; ".join(f"{c.field.replace('_', ' ')}: {_said(c.old)} → {_said(c.new)}"
-                           for c in one.changes),
+                           for c in one.changes if _said(c.old) != _said(c.new)),
                  one.reason)
                 for one in reversed(versions)
             ],
@@ -237,7 +237,11 @@ def _said(value: Any) -> str:
     """A stored value as people read it: instants in the clinic's wall time."""
     if value in (None, "", []):
         return "empty"
+    if isinstance(value, bool):  # asked by its type: 0 and 1 are minutes
+        return "yes" if value else "no"
+    if isinstance(value, list):  # times away, as pairs of instants
+        return ", ".join(" to ".join(_said(instant) for instant in pair) for pair in value)
     try:
         return _clock(datetime.datetime.fromisoformat(value))
     except (TypeError, ValueError):
-        return {True: "yes", False: "no"}.get(value, str(value)) if value is not None else ""
+        return str(value)

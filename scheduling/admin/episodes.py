@@ -113,7 +113,9 @@ class BookForm(InTreatmentForm):
         field.queryset = field.queryset.filter(
             episode=self.row, starts_at__lt=now, starts_at__gt=now - datetime.timedelta(days=30)
         )
-        field.label_from_instance = lambda booking: str(booking.session)
+        field.label_from_instance = lambda booking: (  # a day has several of one group
+            f"{booking.session.title}, {timezone.localtime(booking.starts_at):%a %b %-d, %-I:%M %p}"
+        )
 
     def run(self) -> str:
         row = services.book(episode=self.row, by=self.user, **self.given)

@@ -216,7 +216,7 @@ class SessionAdmin(ClinicModelAdmin):
     list_filter = (WhenFilter, ("group", ClinicRelatedFilter), "state", AttentionFilter)
     related = ("group", "session_type", "room")
     ordering = ("local_date", "starts_at", "pk")
-    search_fields = ("group__name__istartswith", "session_type__name__istartswith", "local_date")
+    search_fields = ("group__name", "session_type__name__istartswith", "local_date")
     search_help_text = "Group, session type or date (2026-03-02)"
     verbs = (AddToRosterForm, MoveForm, SubstituteForm, CancelForm, ReviveForm)
     list_verbs = (PlanSessionForm,)

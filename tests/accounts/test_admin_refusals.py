@@ -10,9 +10,9 @@ from django.db import IntegrityError
 from iop_clinic.accounts.acting import Busy
 from iop_clinic.accounts.admin.forms import ClinicModelForm
 from patients.admin.coverage import AuthorizationAdmin
-from patients.models import Payer
+from patients.models import Episode, Payer
 from patients.models.coverage import Authorization
-from scheduling.models import Group, Room
+from scheduling.models import Group, Room, Session
 from tests import factories
 from tests.admin import Desk, desk
 
@@ -81,3 +81,27 @@ def test_an_error_that_names_no_rule_is_not_hidden(coordinator, monkeypatch):
     monkeypatch.setattr("patients.admin.people.PayerAdmin.enter", broken)
     with pytest.raises(IntegrityError, match="something else"):
         coordinator.fill(Payer, "add", name="Aetna")
+
+
+def test_dates_that_end_before_they_start_are_refused_with_the_input_kept(coordinator):
+    clinic = clinic_of(coordinator)
+    given = {
+        "episode": factories.admitted(clinic),
+        "payer": factories.PayerFactory(clinic=clinic),
+        "number": "A-1",
+        "units": 3,
+        "starts_on": datetime.date(2026, 3, 9),
+        "ends_on": datetime.date(2026, 3, 2),
+    }
+    answer = coordinator.fill(Authorization, "add", **given)
+    assert answer.refusal == "The authorization ends before it starts."
+    assert 'value="A-1"' in answer.html
+    assert not Authorization.objects.exists()
+
+
+@pytest.mark.parametrize("key", ["abc", "\0", "9" * 30, "-1"])
+def test_a_key_that_is_none_is_nothing_chosen(coordinator, key):
+    assert coordinator.open(Episode, "add", patient=key).status_code == 200
+    answer = coordinator.fill(Session, "plan", episode=key)
+    assert answer.status == 200
+    assert "episode" in answer.errors

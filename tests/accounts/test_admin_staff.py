@@ -141,6 +141,43 @@ def test_a_person_is_invited(administrator, clinic):
     ]
 
 
+def test_a_last_day_of_access_is_not_past(administrator):
+    answer = administrator.fill(
+        Membership, "invite", email="new@example.com", name="New", role="auditor",
+        ends_on="2020-01-01",
+    )  # fmt: skip
+    assert answer.errors == {"ends_on": ["This day is past: choose today or a later one."]}
+    assert not User.objects.filter(email="new@example.com").exists()
+
+
+def test_somebody_who_has_a_password_is_only_told(administrator):
+    known = factories.staff(factories.ClinicFactory(), Role.FRONT_DESK)
+    answer = administrator.fill(
+        Membership, "invite", email=known.email, name="x", role="front_desk"
+    )
+    assert answer.sentences == [
+        f"{known} is told by mail, and signs in with the password they have."
+    ]
+
+
+def test_a_new_role_keeps_the_last_day_unless_it_is_changed(administrator, clinic):
+    last = datetime.date(2099, 1, 31)
+    member = factories.staff(clinic).memberships.get()
+    administrator.fill(member, "role", role="front_desk", ends_on=last)
+    administrator.fill(member, "role", role="coordinator")
+    member.refresh_from_db()
+    assert (member.role, member.ends_on) == ("coordinator", last)
+
+
+def test_an_ended_access_gets_no_new_role(administrator, clinic):
+    member = factories.staff(clinic).memberships.get()
+    administrator.fill(member, "deactivate")
+    answer = administrator.fill(member, "role", role="front_desk")
+    assert answer.refusal == "This person's access has ended: invite them again."
+    member.refresh_from_db()
+    assert (member.active, member.role) == (False, "coordinator")
+
+
 def test_somebody_who_works_here_is_not_invited_again(administrator):
     answer = administrator.fill(
         Membership, "invite", email=administrator.user.email, name="x", role="front_desk"

@@ -64,7 +64,7 @@ def test_one_patient_is_recorded_in_wall_time(held, coordinator):
     record = AttendanceRecord.objects.get()
     assert record.arrived_at == factories.at(held.clinic, "2026-03-02", "09:20")
     assert record.credited_minutes == 40
-    assert answer.sentences[0].startswith(f"{booking.patient} is recorded as present: 40 min")
+    assert answer.sentences == [f"{booking.patient} is recorded as present: 40 min credited."]
     assert actors(record, "I") == {coordinator.user.actor}
 
 
@@ -109,6 +109,16 @@ def test_a_correction_changes_the_minutes_and_keeps_the_history(held, coordinato
     html = coordinator.open(held.bookings[0], "change").content.decode()
     assert "sign-in sheet" in html
     assert "arrived at: empty → 9:30 AM EST" in html
+
+
+def test_the_history_tells_zero_minutes_and_times_away_as_such(held, coordinator, present):
+    away = [["2026-03-02T14:10:00+00:00", "2026-03-02T14:20:00+00:00"]]
+    AttendanceRecord.objects.update(away=away)
+    coordinator.fill(held.bookings[0], "correct", attended="absent", correction_reason="slip")
+    html = coordinator.open(held.bookings[0], "change").content.decode()
+    assert "away: empty → 9:10 AM EST to 9:20 AM EST" in html
+    assert "credited minutes: 60 → 0" in html
+    assert "empty → empty" not in html
 
 
 def test_a_changed_value_needs_a_reason(held, coordinator, present):

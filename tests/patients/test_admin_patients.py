@@ -71,6 +71,12 @@ def test_a_record_number_that_is_taken_is_refused_with_the_input_kept(coordinato
     assert Patient.objects.count() == 1
 
 
+def test_a_patient_is_found_by_the_name_as_it_is_shown(coordinator, clinic):
+    patient = factories.PatientFactory(clinic=clinic, first_name="Anna", last_name="Berg")
+    html = coordinator.open(Patient, q="Berg, Anna").content.decode()
+    assert f"/admin/patients/patient/{patient.pk}/change/" in html
+
+
 def test_another_clinic_may_have_the_same_record_number(coordinator):
     factories.PatientFactory(record_number="R-77")
     assert coordinator.fill(Patient, "add", **ANNA).status == 302

@@ -14,6 +14,7 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
+from attendance.models import Flag
 from iop_clinic.accounts.admin.base import ClinicModelAdmin
 from iop_clinic.accounts.models import AuditEvent, Clinic, User
 from iop_clinic.accounts.roles import PERMISSIONS, Can, Role
@@ -152,3 +153,24 @@ def test_search_boxes_offer_rows_of_the_own_clinic_only(here, there):
     offered = {row["id"] for row in answer.json()["results"]}
     own = Patient.objects.filter(clinic=here[Clinic]).values_list("pk", flat=True)
     assert offered == {str(pk) for pk in own}
+
+
+def test_a_nul_in_a_search_box_finds_nothing(here):
+    client = signed_in(factories.staff(here[Clinic], Role.COORDINATOR))
+    for key in ("episode", "session"):
+        answer = client.get(
+            reverse("admin:autocomplete"),
+            {"app_label": "scheduling", "model_name": "booking", "field_name": key, "term": "\0"},
+        )
+        assert answer.json()["results"] == []
+
+
+def test_the_history_of_every_row_opens(here):
+    """Lists and mappings among the old values too, such as a credit rule's or a case's."""
+    here[Flag].evidence = {"dates": ["2026-03-02"], "minutes": 0}
+    here[Flag].save()
+    client = signed_in(factories.staff(here[Clinic], Role.ADMINISTRATOR))
+    for model in PAGES:
+        assert client.get(url(model, "history", here[model].pk)).status_code == 200, model
+    html = client.get(url(Flag, "history", here[Flag].pk)).content.decode()
+    assert "dates: 2026-03-02; minutes: 0" in html

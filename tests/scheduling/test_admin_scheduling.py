@@ -321,6 +321,14 @@ def test_a_guest_is_booked_into_one_session_and_only_once(world, coordinator):
     assert (again.status, Booking.objects.count()) == (302, 1)
 
 
+def test_the_missed_sessions_of_a_day_are_told_apart_by_their_time(world, coordinator):
+    episode = enrolled(world, coordinator)
+    first = episode.bookings.order_by("starts_at")[0]
+    with time_machine.travel(first.ends_at, tick=False):
+        html = coordinator.open(episode, "book").content.decode()
+    assert f">{first.session.title}, Mon Mar 2, 9:00 AM</option>" in html
+
+
 def test_nobody_is_booked_into_a_cancelled_session(world, coordinator):
     session = planned(world)
     coordinator.fill(session, "cancel", reason="snow")
@@ -524,3 +532,15 @@ def test_a_room_without_seats_is_refused(world, coordinator):
     answer = coordinator.fill(Room, "add", name="Closet", seats=0)
     assert answer.refusal == "A room has at least one seat."
     assert Room.objects.count() == 1
+
+
+def test_a_session_is_found_by_its_groups_whole_name(world, coordinator):
+    Group.objects.update(name="Group A")
+    planned = Session.objects.filter(group=world.group).order_by("pk")[0]
+    assert str(planned.local_date) in str(planned)
+    answer = coordinator.client.get(
+        "/admin/autocomplete/",
+        {"app_label": "scheduling", "model_name": "booking", "field_name": "session",
+         "term": f"Group A {planned.local_date}"},
+    )  # fmt: skip
+    assert [row["id"] for row in answer.json()["results"]] == [str(planned.pk)]

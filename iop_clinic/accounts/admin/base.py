@@ -23,6 +23,7 @@ from iop_clinic.accounts.acting import service
 from iop_clinic.accounts.admin.forms import (
     REFUSALS,
     ClinicModelForm,
+    FoundSelect,
     ServiceForm,
     refusal_of,
     validate_date,
@@ -80,6 +81,12 @@ class ClinicModelAdmin(ModelAdmin):
         rows = rows.filter(clinic=working_clinic(request)).select_related(*self.related)
         return rows.order_by(*self.get_ordering(request) or self.model._meta.ordering)
 
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
+        """Names are found as they are shown, "Last, First". A NUL finds none."""
+        if "\0" in search_term:
+            return queryset.none(), False
+        return super().get_search_results(request, queryset, search_term.replace(",", " "))
+
     def _get_obj_does_not_exist_redirect(self, request: Any, opts: Any, object_id: str) -> Any:
         raise Http404
 
@@ -88,6 +95,8 @@ class ClinicModelAdmin(ModelAdmin):
         if hasattr(rows, "visible_to"):
             rows = rows.visible_to(request.user).filter(clinic=working_clinic(request))
             kwargs["queryset"] = rows
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs["widget"] = FoundSelect(db_field, self.admin_site)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:

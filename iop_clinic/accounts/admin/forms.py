@@ -6,6 +6,7 @@ Nobody loses what they typed: the page is shown again with it and with the sente
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -13,8 +14,8 @@ from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
-from django.db import IntegrityError
-from django.db.models import Model, QuerySet
+from django.db import DataError, IntegrityError, transaction
+from django.db.models import CheckConstraint, Model, QuerySet
 from unfold import widgets
 
 from iop_clinic.accounts.acting import Busy, Refused
@@ -80,6 +81,27 @@ class ClinicModelForm(RefusableForm, forms.ModelForm):
             if self.refused.code == "stale_version":
                 self.show_version(self.instance.version)
         return cleaned
+
+    def _post_clean(self) -> None:
+        """Dates that end before they start are told by their check.
+
+        PostgreSQL makes no range of them, so that no exclusion constraint can be asked.
+        """
+        try:
+            with transaction.atomic():
+                super()._post_clean()  # type: ignore[misc]
+        except DataError:
+            self._tell_broken_checks()
+            if not self.errors:
+                raise
+
+    def _tell_broken_checks(self) -> None:
+        for constraint in self.instance._meta.constraints:
+            if isinstance(constraint, CheckConstraint):
+                try:
+                    constraint.validate(type(self.instance), self.instance)  # type: ignore[attr-defined]
+                except ValidationError as error:
+                    self._update_errors(error)  # type: ignore[attr-defined]
 
     def validate_constraints(self) -> None:
         """Every constraint of the row, also those on fields that the form does not show."""
@@ -187,6 +209,13 @@ def validate_date(value: datetime.date) -> None:
         raise ValidationError("Enter a date between 1900 and 2100.", code="date")
 
 
+class FoundSelect(AutocompleteSelect):
+    """A choice found by typing. What is no key (a mistyped address) is nothing chosen."""
+
+    def optgroups(self, name: str, value: Sequence[str], attrs: Any = None) -> Any:
+        return super().optgroups(name, [one for one in value if str(one).isdecimal()], attrs)
+
+
 # --- fields, in the look of the site ---------------------------------------------------------
 
 
@@ -268,6 +297,6 @@ def found_field(
     return forms.ModelChoiceField(
         field.remote_field.model._default_manager.all(),
         label=label or None,
-        widget=AutocompleteSelect(field, admin.site),
+        widget=FoundSelect(field, admin.site),
         **extra,
     )

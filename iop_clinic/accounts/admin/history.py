@@ -96,11 +96,15 @@ def _words(model: type[Model], column: str, old: Any, new: Any) -> tuple[str, st
 def _word(field: Any, value: Any) -> str:
     if value in (None, "", [], {}):
         return "empty"
+    if isinstance(value, dict):
+        return "; ".join(f"{name}: {_word(None, one)}" for name, one in value.items())
+    if isinstance(value, list):
+        return ", ".join(_word(field, one) for one in value)
+    if isinstance(value, bool):  # asked by its type: 0 and 1 are numbers
+        return "yes" if value else "no"
     choices = dict(field.flatchoices) if field is not None else {}
     if value in choices:
         return str(choices[value])
     if field is not None and field.is_relation:
         return f"no. {value}"
-    return (
-        {True: "yes", False: "no"}.get(value, str(value)) if value in (True, False) else str(value)
-    )
+    return str(value)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable
 from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.utils import timezone
 from unfold import widgets
 from unfold.decorators import display
 
 from iop_clinic.accounts import services
+from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.admin.base import ClinicModelAdmin
 from iop_clinic.accounts.admin.forms import (
     ServiceForm,
@@ -25,48 +28,58 @@ from iop_clinic.accounts.models import Clinic, License, Membership, Therapist, U
 from iop_clinic.accounts.roles import Can, Role
 
 
-class InviteForm(ServiceForm):
+class AccessForm(ServiceForm):
+    """A role in the clinic, and until when."""
+
+    can = Can.MANAGE_STAFF
+    role = choice_field(Role.choices)
+    therapist = row_field(
+        Therapist.objects.all(), required=False, help_text="For therapists: which one they are."
+    )
+    ends_on = date_field(
+        "Last day of access", required=False, help_text="Auditors always have one."
+    )
+
+    def clean_ends_on(self) -> datetime.date | None:
+        day: datetime.date | None = self.cleaned_data["ends_on"]
+        if day is not None and day < timezone.localdate(timezone=self.clinic.tz):
+            raise forms.ValidationError("This day is past: choose today or a later one.")
+        return day
+
+
+class InviteForm(AccessForm):
     title = "Invite a person"
     path = "invite"
     button = "Send the invitation"
     explanation = "They get a mail with a link to set their own password."
-    can = Can.MANAGE_STAFF
     wants_row = False
+    field_order = ("email", "name")
     email = forms.EmailField(widget=widgets.UnfoldAdminEmailInputWidget())
     name = text_field(max_length=120)
-    role = choice_field(Role.choices)
-    therapist = row_field(
-        Therapist.objects.all(), required=False, help_text="For therapists: which one they are."
-    )
-    ends_on = date_field(
-        "Last day of access", required=False, help_text="Auditors always have one."
-    )
 
     def run(self) -> str:
         membership = services.invite(clinic=self.clinic, by=self.user, **self.given)
+        if membership.user.has_usable_password():
+            return f"{membership.user} is told by mail, and signs in with the password they have."
         return f"{membership.user} is invited. They sign in once they have set a password."
 
 
-class RoleForm(ServiceForm):
+class RoleForm(AccessForm):
     title = "Change the role"
     path = "role"
-    can = Can.MANAGE_STAFF
-    role = choice_field(Role.choices)
-    therapist = row_field(
-        Therapist.objects.all(), required=False, help_text="For therapists: which one they are."
-    )
-    ends_on = date_field(
-        "Last day of access", required=False, help_text="Auditors always have one."
-    )
 
     @classmethod
     def offered(cls, row: Membership) -> bool:
         return row.active
 
     def narrow(self) -> None:
-        self.start_with(role=self.row.role, therapist=self.row.therapist_id)
+        self.start_with(
+            role=self.row.role, therapist=self.row.therapist_id, ends_on=self.row.ends_on
+        )
 
     def run(self) -> str:
+        if not self.row.active:
+            raise Refused("not_active", "This person's access has ended: invite them again.")
         services.set_role(membership=self.row, by=self.user, **self.given)
         return f"{self.row.user} is {self.row.get_role_display().lower()} from the next click on."
 
