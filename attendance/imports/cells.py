@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -17,27 +18,40 @@ from django.core.validators import validate_email
 Reader = Callable[[str], Any]
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+LINE_BREAK = re.compile("[\n\r\x0b\x0c\x85\u2028\u2029]")
+DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+HIDDEN = (
+    (LINE_BREAK, "holds a line break; keep it on one line"),
+    (re.compile("\t"), "holds a tab"),
+    (CONTROL, "holds a control character, such as NUL"),
+    (DIRECTION, "holds an invisible character that turns the direction of text"),
+)
 UNDECODED = re.compile("[\udc80-\udcff]")
 LONGEST_CELL = 10_000
+LONGEST_NUMBER = 9
+"""Digits."""
 
 
 class BadCell(ValueError):
     """The text of a cell cannot be what its column asks for."""
 
 
-def clean(text: str, *, may_start_with_plus: bool = False) -> str:
+def clean(text: str, *, may_start_with: str = "") -> str:
     """The cell without surrounding blanks. Refuses what no cell may hold, whatever its column."""
     if UNDECODED.search(text):
         raise BadCell("not UTF-8 text; save the file as “CSV UTF-8”")
-    if CONTROL.search(text):
-        raise BadCell("holds a control character, such as NUL")
     if len(text) > LONGEST_CELL:
         raise BadCell(f"longer than {LONGEST_CELL} characters")
     start = text.lstrip(" ")
-    if start.startswith(FORMULA) and not (may_start_with_plus and start.startswith("+")):
+    if start.startswith(FORMULA) and start[0] not in may_start_with:
         raise BadCell(f"starts with {start[0]!r}, as a spreadsheet formula does")
-    return text.strip()
+    # Blanks and line ends around it are a spreadsheet's, and go.
+    value = text.strip(" \r\n\t\u00a0")
+    for pattern, sentence in HIDDEN:
+        if pattern.search(value):
+            raise BadCell(sentence)
+    return value.strip()
 
 
 def text(most: int) -> Reader:
@@ -70,15 +84,25 @@ def yes_no(value: str) -> bool:
     return answer
 
 
-def number(least: int, most: int) -> Reader:
-    def read(value: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,9}", value):
-            raise BadCell(f"“{value}” is not a whole number")
-        if not least <= int(value) <= most:
-            raise BadCell(f"{int(value)} is not between {least} and {most}")
-        return int(value)
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A whole number from `least` to `most`; `unit` is for people."""
 
-    return read
+    least: int
+    most: int
+    unit: str = ""
+
+    def __call__(self, value: str) -> int:
+        of = f" of {self.unit}" if self.unit else ""
+        if re.fullmatch(r"-[0-9.]+", value):
+            raise BadCell(f"give a whole number{of}, {self.least} or more")
+        if not re.fullmatch(r"[0-9]+", value):
+            raise BadCell(f"“{value}” is not a whole number")
+        if len(value.lstrip("0")) > LONGEST_NUMBER:
+            raise BadCell(f"“{value[:30]}” is too large; the most is {self.most}")
+        if not self.least <= int(value) <= self.most:
+            raise BadCell(f"{int(value)} is not between {self.least} and {self.most}")
+        return int(value)
 
 
 def choice(choices: Mapping[str, Any]) -> Reader:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from attendance.imports.cells import Reader
+from attendance.imports.cells import Number, Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,13 @@ class Column:
     @property
     def fills(self) -> str:
         return self.field or self.name
+
+    @property
+    def may_start_with(self) -> str:
+        """Signs of a formula that are none here: a number says itself what is wrong with a sign."""
+        if isinstance(self.read, Number):
+            return "+-"
+        return "+" if self.plus else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from attendance.imports.columns import folded
+from attendance.imports.doubts import Doubts
 from attendance.imports.intake import Draft, Intake
 from attendance.imports.reading import Row
 from attendance.imports.tables import ATTENDANCE, BLOCKS, EPISODES, HOLDS, MAKE_UPS, MEMBERSHIPS
@@ -62,16 +63,18 @@ def _seat_new_members(members: Sequence[GroupMembership]) -> None:
 
 def load_make_ups(intake: Intake) -> None:
     """A booking that repairs a missed one: a session of the patient's own, or a guest's seat."""
-    rows = intake.rows(MAKE_UPS)
+    rows = intake.readable(MAKE_UPS)
     if not rows:
         return
-    bookings = _bookings(intake, rows)
+    bookings, doubts = _bookings(intake, rows), Doubts(intake)
     for row in rows:
-        missed = _booking(intake, row, bookings, "missed_date", "missed_start")
+        missed = _booking(intake, row, bookings, doubts, "missed_date", "missed_start")
         if row["group"] and not row.bad:
-            _seat_guest(intake, row, bookings)
-        repair = _booking(intake, row, bookings, "date", "start")
-        if missed is None or repair is None:
+            _seat_guest(intake, row, bookings, doubts)
+        if row["group"] and row.bad:
+            continue
+        repair = _booking(intake, row, bookings, doubts, "date", "start")
+        if missed is None or repair is None or row.bad:
             continue
         if repair.makes_up_id is not None:
             intake.compared(row, ["missed_date"] if repair.makes_up_id != missed.pk else [])
@@ -81,7 +84,7 @@ def load_make_ups(intake: Intake) -> None:
         intake.counts[MAKE_UPS.file].created += 1
 
 
-def _seat_guest(intake: Intake, row: Row, bookings: Bookings) -> None:
+def _seat_guest(intake: Intake, row: Row, bookings: Bookings, doubts: Doubts) -> None:
     """Book the patient into the group's session, unless that is done already."""
     key = (folded(row["record_number"]), _starts(intake, row, "date", "start"))
     group, episode = intake.named(row, "group"), intake.episode_on(row, "date")
@@ -89,13 +92,15 @@ def _seat_guest(intake: Intake, row: Row, bookings: Bookings) -> None:
         return
     session = Session.objects.live().filter(group=group, starts_at=key[1]).first()
     if session is None:
-        intake.refuse(row, "start", f"no session of {group} starts at this time")
+        sentence = f"no session of {group} starts at this time"
+        _refuse_unless(doubts.miss(group.name, row["date"]), intake, row, "start", sentence)
         return
     lock(sessions=[session.pk], episodes=[episode.pk])
     try:
         check_eligible(episode=episode, session=session, on=session.local_date)
     except Refused as refused:
-        intake.refuse(row, "group", refused.message)
+        doubtful = intake.plan_unsure(key[0])
+        _refuse_unless(doubtful, intake, row, "group", refused.message)
         return
     held = Booking.objects.filter(session=session, state=Booking.State.BOOKED)
     seat = lowest_free(set(held.values_list("seat", flat=True)), session.capacity)
@@ -112,10 +117,10 @@ def _seat_guest(intake: Intake, row: Row, bookings: Bookings) -> None:
 
 def load_attendance(intake: Intake) -> None:
     """Facts as told, with the minutes that the one credit function makes of them."""
-    rows = intake.rows(ATTENDANCE)
+    rows = intake.readable(ATTENDANCE)
     if not rows:
         return
-    bookings = _bookings(intake, rows)
+    bookings, doubts = _bookings(intake, rows), Doubts(intake)
     stored = {
         record.booking_id: record
         for record in AttendanceRecord.objects.filter(
@@ -125,7 +130,7 @@ def load_attendance(intake: Intake) -> None:
     rules = list(CreditRule.objects.filter(clinic=intake.clinic))
     drafts = []
     for row in rows:
-        booking = _booking(intake, row, bookings, "date", "start")
+        booking = _booking(intake, row, bookings, doubts, "date", "start")
         if booking is not None and _is_recordable(intake, row, booking):
             drafts.append(_record(intake, row, booking, rules))
     written = intake.settle(ATTENDANCE, drafts, stored)
@@ -152,14 +157,27 @@ def _starts(intake: Intake, row: Row, date: str, start: str) -> datetime.datetim
     return intake.instant(datetime.datetime.combine(row[date], row[start]))
 
 
-def _booking(intake: Intake, row: Row, bookings: Bookings, date: str, start: str) -> Booking | None:
-    if intake.named(row, "record_number") is None or row.bad:
+def _booking(
+    intake: Intake, row: Row, bookings: Bookings, doubts: Doubts, date: str, start: str
+) -> Booking | None:
+    """The booking that these cells name; a problem if there is none, whatever else is wrong."""
+    if intake.named(row, "record_number") is None or row[date] is None or row[start] is None:
         return None
-    found = bookings.get((folded(row["record_number"]), _starts(intake, row, date, start)))
+    record, starts_at = folded(row["record_number"]), _starts(intake, row, date, start)
+    found = bookings.get((record, starts_at))
     if found is None:
+        skipped = intake.skipped(datetime.datetime.combine(row[date], row[start]))
         sentence = f"the patient has no session at {row[start]:%H:%M} on {row[date]}"
-        intake.refuse(row, start, sentence)
+        doubtful = not skipped and doubts.cover(record, starts_at, row[date])
+        _refuse_unless(doubtful, intake, row, start, skipped or sentence)
     return found
+
+
+def _refuse_unless(doubtful: bool, intake: Intake, row: Row, column: str, sentence: str) -> None:
+    if doubtful:
+        intake.doubt(row)
+    else:
+        intake.refuse(row, column, sentence)
 
 
 def _is_recordable(intake: Intake, row: Row, booking: Booking) -> bool:
@@ -168,7 +186,7 @@ def _is_recordable(intake: Intake, row: Row, booking: Booking) -> bool:
         intake.refuse(row, "start", f"the session was cancelled ({reason})")
     elif booking.starts_at - EARLY > intake.now:
         intake.refuse(row, "date", "the session has not begun")
-    if not row["attended"]:
+    if row["attended"] is False:
         for column in ("arrived", "left"):
             if row[column] is not None:
                 intake.refuse(row, column, "an absent patient neither arrives nor leaves")

@@ -20,7 +20,7 @@ from django.db.models import ForeignKey, Model
 from attendance.imports.columns import Column, Table, folded
 from attendance.imports.problems import Problem
 from attendance.imports.reading import Reading, Row
-from attendance.imports.tables import EPISODES, STAFF, TABLES
+from attendance.imports.tables import ATTENDANCE, EPISODES, MAKE_UPS, PLANS, STAFF, TABLES
 from iop_clinic.accounts.acting import Job
 from iop_clinic.accounts.constraints import violation
 from iop_clinic.accounts.models import Clinic, User
@@ -69,16 +69,16 @@ class Intake:
 
     def __post_init__(self) -> None:
         self._mentioned = {
-            table.name: {row.key[0] for row in self.reading.of(table)} for table in TABLES
+            table.name: {row.key[0]: row for row in self.reading.of(table)} for table in TABLES
         }
         self._mentioned["therapists"] = self._mentioned[STAFF.name]
         self._broken = self.reading.broken | (
             {"therapists"} if STAFF.name in self.reading.broken else set()
         )
-        self._unsure = {folded(row["record_number"]) for row in self._bad(EPISODES)}
+        self._unsure = {folded(row["record_number"]) for row in self.bad_rows(EPISODES)}
 
-    def _bad(self, table: Table) -> Iterable[Row]:
-        return (row for row in self.reading.of(table) if row.bad)
+    def bad_rows(self, table: Table) -> list[Row]:
+        return [row for row in self.reading.of(table) if row.bad]
 
     @property
     def today(self) -> datetime.date:
@@ -92,10 +92,56 @@ class Intake:
         self.progress(len(self.reading.of(table)))
         return [row for row in self.reading.of(table) if not row.bad]
 
+    def readable(self, table: Table) -> list[Row]:
+        """The rows of which some cells can be judged, even where others are bad."""
+        self.progress(len(self.reading.of(table)))
+        return [row for row in self.reading.of(table) if not row.torn]
+
     def refuse(self, row: Row, column: str, reason: str) -> None:
         self.problems.append(row.problem(column, reason))
+        self.doubt(row)
+
+    def doubt(self, row: Row) -> None:
+        """Leave a row out without a problem of its own: another row's problem is its reason."""
+        row.bad = True
+        if row.table is EPISODES:
+            self._unsure.add(folded(row["record_number"]))
+
+    def unsure(self, record: Key) -> bool:
+        """Whether an episode of this patient may stand in a row that is wrong."""
+        if EPISODES.name in self._broken or record in self._unsure:
+            return True
+        # An episode under a record number that nobody has may be of a patient without any.
+        if not self._unsure or self.episodes.get(record):
+            return False
+        return (
+            not self._unsure <= self.known["patients"].keys() | self._mentioned["patients"].keys()
+        )
+
+    def plan_unsure(self, record: Key) -> bool:
+        """Whether a plan of this patient may stand in a row that is wrong."""
+        bad = (folded(row["record_number"]) for row in self.bad_rows(PLANS))
+        return PLANS.name in self._broken or record in bad
+
+    def skipped(self, wall: datetime.datetime) -> str:
+        """A sentence if the clocks of the clinic leave this wall time out."""
+        if self.instant(wall).astimezone(self.clinic.tz).replace(tzinfo=None) == wall:
+            return ""
+        return (
+            f"{wall:%H:%M} does not exist on {wall:%Y-%m-%d} in {self.clinic.zone}: "
+            "the clocks go forward over it"
+        )
 
     # --- names -----------------------------------------------------------------------------------
+
+    def check_names(self) -> None:
+        """Names in rows that were left out for another cell, and in those that come last."""
+        for table in TABLES:
+            last = table in (MAKE_UPS, ATTENDANCE)
+            columns = [column.name for column in table.columns if column.names]
+            for row in self.reading.of(table) if last else self.bad_rows(table):
+                for name in columns if not row.torn else ():
+                    self.named(row, name)
 
     def named(self, row: Row, column: str) -> Any:
         """The row that a cell names; a problem if nobody knows the name, None if it is empty.
@@ -108,15 +154,18 @@ class Intake:
         table = row.table.by_name[column].names
         found = self.known[table].get(folded(value))
         if found is None:
-            if table in self._broken or folded(value) in self._mentioned.get(table, ()):
-                row.bad = True
+            origin = self._mentioned.get(table, {}).get(folded(value))
+            if table in self._broken or (origin is not None and origin.bad):
+                self.doubt(row)
+            elif origin is not None:
+                self.refuse(row, column, f"“{value}” is no {_ONE.get(table, table)}")
             else:
                 self.refuse(row, column, f"unknown {_ONE.get(table, table)} “{value}”")
         return found
 
     def episode_on(self, row: Row, column: str, *, from_referral: bool = False) -> Episode | None:
         """The patient's episode that covers the date in `column`, or else a problem."""
-        if self.named(row, "record_number") is None:
+        if self.named(row, "record_number") is None or row[column] is None:
             return None
         day, record = row[column], folded(row["record_number"])
         covering = [
@@ -128,8 +177,8 @@ class Intake:
         if covering:
             # Of a referral that overlaps the stay before it, the stay is meant.
             return max(covering, key=lambda e: (_begins(e) <= day, _begins(e, from_referral)))
-        if record in self._unsure or EPISODES.name in self._broken:
-            row.bad = True
+        if self.unsure(record):
+            self.doubt(row)
         else:
             self.refuse(row, column, f"the patient has no episode of care on {day}")
         return None
@@ -143,6 +192,9 @@ class Intake:
                 continue
             value = self.named(row, column.name) if column.names else row[column.name]
             if isinstance(value, datetime.datetime):
+                skipped = self.skipped(value)
+                if skipped:
+                    self.refuse(row, column.name, skipped)
                 value = self.instant(value)
             values[column.fills] = value
         return values

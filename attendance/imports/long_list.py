@@ -21,6 +21,7 @@ from scheduling.models.sessions import LONGEST, SHORTEST
 from scheduling.rules import Span
 from scheduling.services.seating import new_booking
 
+Placed = tuple[Row, Span, Episode]
 GROUP, ALONE = SessionType.Kind.GROUP, SessionType.Kind.INDIVIDUAL
 
 
@@ -34,10 +35,7 @@ def load_list(*, file: Path, clinic: Clinic, by: User | Job, now: datetime.datet
     lock(clinics=[clinic.pk])
     intake = Intake(clinic, reading, by, now, lambda rows: None, problems=reading.problems)
     _know_patients(intake)
-    placed = [(row, span, e) for row in intake.rows(LONG_LIST) if (span := _span(intake, row))
-              and (e := intake.episode_on(row, "date"))]  # fmt: skip
-    if intake.problems:
-        return intake
+    placed = _placed(intake)
     bookings = _bookings(intake, placed)
     rules = list(CreditRule.objects.filter(clinic=clinic))
     stored = {
@@ -52,6 +50,7 @@ def load_list(*, file: Path, clinic: Clinic, by: User | Job, now: datetime.datet
         if not row.bad
     ]
     judge_again(intake, intake.settle(LONG_LIST, drafts, stored))
+    intake.counts = {file.name: intake.counts[LONG_LIST.file]}
     return intake
 
 
@@ -62,19 +61,36 @@ def _know_patients(intake: Intake) -> None:
         intake.episodes[folded(episode.patient.record_number)].append(episode)
 
 
+def _placed(intake: Intake) -> list[Placed]:
+    """The good rows with their times and episodes; the others are judged as far as they go."""
+    placed = []
+    for row in intake.readable(LONG_LIST):
+        span = _span(intake, row)
+        episode = intake.episode_on(row, "date")
+        if span is not None and episode is not None and not row.bad:
+            placed.append((row, span, episode))
+    return placed
+
+
 def _span(intake: Intake, row: Row) -> Span | None:
+    if row["date"] is None or row["start"] is None or row["end"] is None:
+        return None
+    for column in ("start", "end"):
+        skipped = intake.skipped(datetime.datetime.combine(row["date"], row[column]))
+        if skipped:
+            intake.refuse(row, column, skipped)
+            return None
     starts, ends = (
         intake.instant(datetime.datetime.combine(row["date"], row[column]))
         for column in ("start", "end")
     )
+    if row["end"] < row["start"]:
+        return None  # said already
     if not SHORTEST <= ends - starts <= LONGEST:
         intake.refuse(row, "end", "a session lasts 15 minutes to 6 hours")
     elif ends > intake.now:
         intake.refuse(row, "date", "the session is not over")
     return None if row.bad else Span(starts, ends)
-
-
-Placed = tuple[Row, Span, Episode]
 
 
 def _bookings(intake: Intake, placed: list[Placed]) -> dict[tuple[int, Span], Booking]:

@@ -19,9 +19,11 @@ from attendance.imports.tables import (
     EPISODES,
     HOLDS,
     PLANS,
+    STAFF,
 )
 from iop_clinic.accounts.models import License, Therapist
 from patients.models import (
+    AgeBracket,
     Authorization,
     Certification,
     CourtReferral,
@@ -34,11 +36,15 @@ from patients.models import (
     ReferralSource,
     TreatmentPlan,
 )
+from patients.rules import age_on
 from patients.services.episodes import ICD_10
+from scheduling.eligibility import OF_AGE
 
 State = Episode.State
 PAPERS = ("evaluated_on", "diagnosis", "agreement_signed_on")
 USUAL_MINUTES = 540
+NO_ADOLESCENT = 21
+"""Years."""
 
 
 def load_coverages(intake: Intake) -> None:
@@ -189,6 +195,9 @@ def _papers(intake: Intake, draft: Draft, licenses: list[License]) -> Iterator[M
     day = row["diagnosed_on"] or row["evaluated_on"] or row["referred_on"]
     license_ = _license(licenses, episode.primary_therapist, day)
     if (row["diagnosis"] or row["evaluated_on"]) and license_ is None:
+        if STAFF.name in intake.reading.broken or intake.bad_rows(STAFF):
+            intake.doubt(row)  # theirs may be the license
+            return
         intake.refuse(row, "diagnosis", f"no license of the staff allows a diagnosis on {day}")
         return
     if row["evaluated_on"] and license_:
@@ -253,10 +262,26 @@ def _load_dated(
     }
     drafts = []
     for row in intake.rows(table):
+        if table is PLANS:
+            _check_age(intake, row)
         episode = intake.episode_on(row, first, from_referral=from_referral)
         extra = {"ends_on": last_day(intake, row, episode)} if until_discharge else {}
         drafts.append(intake.draft(row, model, episode=episode, **extra))
     intake.settle(table, drafts, stored)
+
+
+def _check_age(intake: Intake, row: Row) -> None:
+    """Minors are treated as adolescents; older patients may be, if they are young."""
+    patient = intake.named(row, "record_number")
+    if patient is None:
+        return
+    age = age_on(patient.birth_date, row["starts_on"])
+    if row["age_bracket"] == AgeBracket.ADULT and age < OF_AGE:
+        sentence = f"the patient is {age} on {row['starts_on']}; below {OF_AGE} it is adolescent"
+        intake.refuse(row, "age_bracket", sentence)
+    if row["age_bracket"] == AgeBracket.ADOLESCENT and age >= NO_ADOLESCENT:
+        sentence = f"the patient is {age} on {row['starts_on']}; from {NO_ADOLESCENT} it is adult"
+        intake.refuse(row, "age_bracket", sentence)
 
 
 def last_day(

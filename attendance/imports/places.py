@@ -38,14 +38,16 @@ def clinic_of(reading: Reading, by: User | Job) -> tuple[Clinic, bool]:
     files are checked in the same pass.
     """
     rows = reading.of(CLINIC)
-    if len(rows) != 1 and not any(p.file == CLINIC.file for p in reading.problems):
+    told = any(problem.file.lower() == CLINIC.file for problem in reading.problems)
+    if len(rows) != 1 and not told and CLINIC.name not in reading.broken:
         sentence = f"must hold one clinic, not {len(rows)}"
         reading.problems.append(Problem(CLINIC.file, 1, "", sentence))
-    if len(rows) == 1 and not rows[0].bad:
-        row = rows[0]
+    row = rows[0] if len(rows) == 1 else None
+    if row is not None and row["name"]:
         found = Clinic.objects.filter(name__iexact=row["name"]).first()
         if found is not None:
             return found, False
+    if row is not None and not row.bad:
         try:
             return open_clinic(by=by, **row.values), True
         except Refused as refused:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from attendance.imports import cells
 from attendance.imports.cells import BadCell
 from attendance.imports.columns import Column, Table, folded_key
 from attendance.imports.problems import Problem
-from attendance.imports.tables import TABLES
+from attendance.imports.tables import EPISODES, TABLES
 
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+BYTE_ORDER_MARK = "\ufeff"
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 @dataclass(slots=True)
@@ -27,6 +30,8 @@ class Row:
     line: int
     values: dict[str, Any] = field(default_factory=dict)
     bad: bool = False
+    torn: bool = False
+    """Whether it has another number of cells than the first line: only its key was tried."""
 
     def __getitem__(self, column: str) -> Any:
         return self.values.get(column)
@@ -57,12 +62,16 @@ class Reading:
     def read(self, table: Table, path: Path) -> None:
         """Add the rows of one file; a file with a good first line is read to its end."""
         known = len(self.problems)
-        lines = self._lines(path)
+        lines = self._lines(table, path)
         header = next(lines, None)
         if header is None:
-            if len(self.problems) == known:
-                self._note(path, 1, "", "has no first line with the names of the columns")
-            self.broken.add(table.name)
+            if table.name not in self.broken:
+                self._break(table, path, 1, "has no first line with the names of the columns")
+            return
+        separator = _separator(table, header[1])
+        if separator:
+            sentence = f"columns are separated by {separator}; save it with commas"
+            self._break(table, path, 1, sentence)
             return
         columns = self._header(table, path, header[1])
         self.columns[table.name] = {column.name for column in columns if column}
@@ -74,20 +83,25 @@ class Reading:
             row = Row(table, path.name, line, bad=not complete)
             self._fill(row, columns, texts)
             rows.append(row)
-        if any(not problem.column or problem.line == 1 for problem in self.problems[known:]):
+        if not rows and len(self.problems) > known:
             self.broken.add(table.name)
         self._refuse_duplicates(rows)
 
     # --- a file ---
 
-    def _lines(self, path: Path) -> Iterator[tuple[int, list[str]]]:
+    def _lines(self, table: Table, path: Path) -> Iterator[tuple[int, list[str]]]:
         """Line number (of the first line, where a quoted cell has several) and cells."""
-        data = path.read_bytes()
-        if data.startswith(UTF_16):
-            self._note(path, 1, "", "is UTF-16, not UTF-8; save the file as “CSV UTF-8”")
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            self._break(table, path, 0, f"cannot be opened: {error.strerror}")
+            return
+        # Without a mark, every other byte of plain text is 0.
+        if data.startswith(UTF_16) or data[:4].count(0) > 1:
+            self._break(table, path, 1, "is UTF-16 text; save the file as “CSV UTF-8”")
             return
         # What is not UTF-8 goes on as a mark that `cells.clean` refuses: cell by cell.
-        text = data.decode("utf-8-sig", errors="surrogateescape")
+        text = data.decode(errors="surrogateescape").lstrip(BYTE_ORDER_MARK)
         reader = csv.reader(io.StringIO(text, newline=""), strict=True)
         line = 1
         try:
@@ -95,7 +109,7 @@ class Reading:
                 yield line, texts
                 line = reader.line_num + 1
         except csv.Error as error:
-            self._note(path, line, "", f"cannot be read from here on: {error}")
+            self._break(table, path, line, f"cannot be read from here on: {error}")
 
     def _header(self, table: Table, path: Path, texts: Sequence[str]) -> list[Column | None]:
         columns: list[Column | None] = []
@@ -107,17 +121,22 @@ class Reading:
                 known = ", ".join(table.by_name)
                 shown = name.encode(errors="replace").decode()[:60]
                 self._note(path, 1, shown, f"no such column; the file may have: {known}")
+                if table is EPISODES:  # it may be the admission that is misspelt
+                    self.broken.add(table.name)
             elif column is not None and names.count(name) > 1:
                 self._note(path, 1, name, "stands twice in the first line")
+                self.broken.add(table.name)
         for column in table.columns:
             if column.required and column.name not in names:
                 self._note(path, 1, column.name, "this column is missing")
+                if column.key:
+                    self.broken.add(table.name)
         return columns
 
     def _refuse_duplicates(self, rows: Sequence[Row]) -> None:
         lines: dict[tuple[Any, ...], int] = {}
         for row in rows:
-            if row.bad:
+            if row.torn or not _has_key(row):
                 continue
             first = lines.setdefault(row.key, row.line)
             if first != row.line:
@@ -132,6 +151,8 @@ class Reading:
         if beyond or len(texts) < len(columns):
             sentence = f"has {len(texts)} cells where the first line has {len(columns)}"
             self.problems.append(row.problem("", sentence))
+            row.torn = True
+            self._try_key(row, columns, texts)
             return
         for column, text in zip(columns, texts, strict=False):
             if column is not None:
@@ -143,8 +164,15 @@ class Reading:
                 and self._is_empty(row, column, columns, texts)
             ):
                 self.problems.append(row.problem(column.name, "must be filled"))
-        if not row.bad:
-            self._check_together(row)
+        self._check_together(row)
+
+    @staticmethod
+    def _try_key(row: Row, columns: Sequence[Column | None], texts: Sequence[str]) -> None:
+        """What the row seems to be called, so that rows that name it are not blamed."""
+        for column, text in zip(columns, texts, strict=False):
+            if column is not None and column.key:
+                with suppress(BadCell):
+                    row.values[column.name] = column.read(text.strip())
 
     @staticmethod
     def _is_empty(
@@ -154,7 +182,7 @@ class Reading:
 
     def _cell(self, row: Row, column: Column, text: str) -> None:
         try:
-            value = cells.clean(text, may_start_with_plus=column.plus)
+            value = cells.clean(text, may_start_with=column.may_start_with)
             if value:
                 row.values[column.name] = column.read(value)
         except BadCell as bad:
@@ -166,9 +194,13 @@ class Reading:
                 sentence = f"{_shown(row[second])} lies before {first} {_shown(row[first])}"
                 self.problems.append(row.problem(second, sentence))
         given = [name for name in row.table.one_of if row[name] is not None]
-        if row.table.one_of and len(given) != 1:
+        if row.table.one_of and len(given) != 1 and not row.bad:
             sentence = f"give exactly one of {' and '.join(row.table.one_of)}"
             self.problems.append(row.problem((given or row.table.one_of)[0], sentence))
+
+    def _break(self, table: Table, path: Path, line: int, reason: str) -> None:
+        self._note(path, line, "", reason)
+        self.broken.add(table.name)
 
     def _note(self, path: Path, line: int, column: str, reason: str) -> None:
         self.problems.append(Problem(path.name, line, column, reason))
@@ -180,16 +212,54 @@ def read_folder(folder: Path) -> Reading:
     if not folder.is_dir():
         reading.problems.append(Problem(str(folder), 0, "", "is not a folder"))
         return reading
-    paths = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_file()}
+    paths: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        name = path.name.lower()
+        if not name.endswith(".csv"):
+            continue
+        first = paths.setdefault(name, path)
+        if first is not path:
+            _refuse_file(reading, path, f"is there twice, also as {first.name}")
     for table in TABLES:
-        path = paths.pop(table.file, None)
-        if path is not None:
-            reading.read(table, path)
-    for name, path in paths.items():
-        if name.endswith(".csv"):
-            known = ", ".join(table.file for table in TABLES)
-            reading.problems.append(Problem(path.name, 0, "", f"is none of {known}"))
+        found = paths.pop(table.file, None)
+        if found is not None and found.is_dir():
+            _refuse_file(reading, found, "is a folder, not a file")
+            reading.broken.add(table.name)
+        elif found is not None:
+            reading.read(table, found)
+    _refuse_misnamed(reading, list(paths.values()))
     return reading
+
+
+def _refuse_misnamed(reading: Reading, paths: Sequence[Path]) -> None:
+    known = ", ".join(table.file for table in TABLES)
+    for path in paths:
+        _refuse_file(reading, path, f"is none of {known}")
+    if paths:  # nobody knows which of the files that are not there it was to be
+        reading.broken |= {table.name for table in TABLES if table.name not in reading.rows}
+
+
+def _refuse_file(reading: Reading, path: Path, reason: str) -> None:
+    reading.problems.append(Problem(path.name, 0, "", reason))
+
+
+def _separator(table: Table, texts: Sequence[str]) -> str:
+    """What stands between the columns of the first line instead of a comma."""
+    for mark, name in SEPARATORS.items():
+        if len(texts) == 1 and texts[0].count(mark):
+            parts = {part.strip(' "').lower().replace(" ", "_") for part in texts[0].split(mark)}
+            if parts & table.by_name.keys():
+                return name
+    return ""
+
+
+def _has_key(row: Row) -> bool:
+    """Whether every cell of its key could be read."""
+    given = [name for name in row.table.one_of if row[name] is not None]
+    if row.table.one_of and len(given) != 1:
+        return False
+    return all(row[column.name] is not None for column in row.table.columns
+               if column.key and column.required)  # fmt: skip
 
 
 def _shown(value: Any) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from django.db import connection
+from django.db import DataError, IntegrityError, connection, transaction
 from django.utils import timezone
 
 from attendance.imports.history import expand_history, load_attendance, load_make_ups
@@ -96,12 +97,28 @@ def _import(
     load_papers(intake)
     load_timetable(intake)
     check_members(intake)
-    # Sessions come from all of the above: where it is wrong, every row of attendance would be.
-    refuse_problems(intake)
+    intake.check_names()
+    if intake.problems:
+        _look_further(intake)
+    else:
+        _load_past(intake)
+    return finish(intake, dry_run=dry_run)
+
+
+def _load_past(intake: Intake) -> None:
     expand_history(intake)
     load_make_ups(intake)
     load_attendance(intake)
-    return finish(intake, dry_run=dry_run)
+
+
+def _look_further(intake: Intake) -> None:
+    """Judge the rest too, although all of it will be taken back.
+
+    On top of rows that are wrong the database may refuse the rest as a whole; then what was found
+    so far is what can be said.
+    """
+    with suppress(IntegrityError, DataError), transaction.atomic():
+        _load_past(intake)
 
 
 def refuse_problems(intake: Intake) -> None:
@@ -109,8 +126,17 @@ def refuse_problems(intake: Intake) -> None:
         raise ImportRefused(intake.problems)
 
 
+def _refuse_left_out(intake: Intake) -> None:
+    """The last net under "all or nothing": no row may be left out without a problem."""
+    left_out = [row for rows in intake.reading.rows.values() for row in rows if row.bad]
+    for row in left_out:
+        intake.refuse(row, "", "depends on a row that cannot be read")
+    refuse_problems(intake)
+
+
 def finish(intake: Intake, *, dry_run: bool) -> Outcome:
     refuse_problems(intake)
+    _refuse_left_out(intake)
     counts = {file: counts for file, counts in intake.counts.items() if counts != Counts()}
     outcome = Outcome(intake.clinic.name, counts, sorted(intake.differing), intake.notes)
     if dry_run:

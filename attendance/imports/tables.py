@@ -7,7 +7,7 @@ from functools import partial
 from django.db.models import Choices
 
 from attendance.imports import cells
-from attendance.imports.cells import Reader, choice, number, text
+from attendance.imports.cells import Number, Reader, choice, text
 from attendance.imports.columns import Column, Table
 from attendance.models import AttendanceRecord
 from attendance.models.records import AbsenceReason
@@ -63,14 +63,14 @@ STAFF = Table(
         Column("access_until", date),
     ),
 )
-ROOMS = Table("rooms", (key("name", text(60)), must("seats", number(1, 500))))
+ROOMS = Table("rooms", (key("name", text(60)), must("seats", Number(1, 500))))
 SESSION_TYPES = Table(
     "session_types",
     (
         key("name", text(60)),
         must("kind", _options(SessionType.Kind)),
         Column("creditable", yes_no),
-        Column("ceiling", number(1, 200)),
+        Column("ceiling", Number(1, 200)),
     ),
 )
 PROGRAMS = Table(
@@ -143,7 +143,7 @@ EPISODES = Table(
         Column("discharged_on", date),
         Column("discharge_reason", _options(Episode.DischargeReason)),
         Column("primary_therapist", cells.email, names="therapists"),
-        Column("planned_weeks", number(1, 52)),
+        Column("planned_weeks", Number(1, 52)),
         Column("priority", _options(Episode.Priority)),
         Column("priority_until", date),
         Column("evaluated_on", date),
@@ -167,8 +167,8 @@ PLANS = Table(
         key("starts_on", date),
         must("level", level),
         must("age_bracket", bracket),
-        must("weekly_minutes", number(0, 2400), field="weekly_minutes_target"),
-        must("days_per_week", number(1, 7)),
+        must("weekly_minutes", Number(0, 2400, "minutes"), field="weekly_minutes_target"),
+        must("days_per_week", Number(1, 7)),
         Column("ends_on", date),
         Column("review_due_on", date),
     ),
@@ -181,7 +181,7 @@ AUTHORIZATIONS = Table(
         key("payer", names, names="payers"),
         key("number", text(60)),
         must("unit", _options(Authorization.Unit)),
-        must("units", number(1, 5000)),
+        must("units", Number(1, 5000)),
         must("starts_on", date),
         must("ends_on", date),
         Column("next_review_on", date),
@@ -217,8 +217,8 @@ GROUPS = Table(
         Column("level", level),
         Column("age_bracket", bracket),
         Column("population", _options(Group.Population)),
-        must("capacity", number(8, 15)),
-        Column("min_size", number(1, 15)),
+        must("capacity", Number(8, 15)),
+        Column("min_size", Number(1, 15)),
     ),
 )
 BLOCKS = Table(
@@ -234,7 +234,7 @@ BLOCKS = Table(
         must("facilitator", cells.email, names="therapists"),
         Column("co_facilitator", cells.email, names="therapists"),
         Column("room", text(60), names="rooms"),
-        Column("every_weeks", number(1, 2)),
+        Column("every_weeks", Number(1, 2)),
         key("valid_from", date),
         Column("valid_until", date),
     ),
@@ -248,7 +248,7 @@ MEMBERSHIPS = Table(
         record,
         key("starts_on", date),
         Column("ends_on", date),
-        Column("seat", number(1, 15)),
+        Column("seat", Number(1, 15)),
         Column("population_opt_in", yes_no),
     ),
     in_order=DATES,

@@ -6,6 +6,7 @@ import datetime
 from collections import defaultdict
 from typing import Any
 
+from attendance.closures import close
 from attendance.imports.columns import folded
 from attendance.imports.intake import Draft, Intake
 from attendance.imports.people import last_day
@@ -25,7 +26,7 @@ from scheduling.models import (
 )
 from scheduling.models.sessions import LONGEST, SHORTEST
 from scheduling.rules import Stay, crowded_on, lowest_free, seats_taken
-from scheduling.services import add_closure, add_time_off
+from scheduling.services import add_time_off
 
 
 def load_timetable(intake: Intake) -> None:
@@ -151,7 +152,10 @@ def check_members(intake: Intake) -> None:
                 population_opt_in=member.population_opt_in,
             )
         except Refused as refused:
-            intake.refuse(row, "group", refused.message)
+            if intake.plan_unsure(record):
+                intake.doubt(row)
+            else:
+                intake.refuse(row, "group", refused.message)
 
 
 def _load_waitlist(intake: Intake) -> None:
@@ -186,9 +190,12 @@ def _load_closures(intake: Intake) -> None:
             intake.compared(row, intake.differences(draft, stored[draft.key]))
             continue
         values = intake.fields(row, Closure)
-        intake.created[CLOSURES.name].append(
-            add_closure(clinic=intake.clinic, by=intake.by, **values)
-        )
+        try:
+            closure = close(clinic=intake.clinic, by=intake.by, **values)
+        except Refused as refused:
+            intake.refuse(row, refused.field, refused.message)
+            continue
+        intake.created[CLOSURES.name].append(closure)
         intake.counts[CLOSURES.file].created += 1
 
 

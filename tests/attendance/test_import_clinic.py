@@ -299,6 +299,4 @@ def test_command_fails_with_every_problem(tmp_path):
 def test_folder_that_is_none(tmp_path):
     with pytest.raises(ImportRefused) as refused:
         bring(tmp_path / "absent")
-    assert [str(p) for p in refused.value.problems] == [
-        f"{tmp_path / 'absent'}, line 0: is not a folder"
-    ]
+    assert [str(p) for p in refused.value.problems] == [f"{tmp_path / 'absent'}: is not a folder"]

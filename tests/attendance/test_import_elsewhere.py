@@ -42,16 +42,16 @@ def test_old_mac_line_ends(tmp_path):
     assert bring(tmp_path).counts["rooms.csv"].created == 2
 
 
-def test_quoted_commas_quotes_and_newlines(tmp_path):
+def test_quoted_commas_quotes_and_last_line_ends(tmp_path):
     patients = (
         "record_number,first_name,last_name,birth_date,best_time_to_call\n"
-        'H-1,"Ada ""Ace""","Alder, Jr.",1990-05-01,"mornings\nnot Mondays"\n'
+        'H-1,"Ada ""Ace""","Alder, Jr.",1990-05-01,"mornings, <not> Mondays\n"\n'
         "H-2,Ben,Birch,1988-02-29,maybe later"
     )
     bring(folders.write(tmp_path, patients=patients))
     ada = Patient.objects.get(record_number="H-1")
     assert (ada.first_name, ada.last_name) == ('Ada "Ace"', "Alder, Jr.")
-    assert ada.best_time_to_call == "mornings\nnot Mondays"
+    assert ada.best_time_to_call == "mornings, <not> Mondays"
 
 
 def test_line_numbers_count_lines_inside_quotes(tmp_path):
@@ -62,7 +62,10 @@ def test_line_numbers_count_lines_inside_quotes(tmp_path):
     )
     with pytest.raises(ImportRefused) as refused:
         bring(folders.write(tmp_path, patients=patients))
-    assert [(p.line, p.column) for p in refused.value.problems] == [(4, "birth_date")]
+    assert [(p.line, p.column) for p in refused.value.problems] == [
+        (2, "best_time_to_call"),
+        (4, "birth_date"),
+    ]
 
 
 def test_dates_and_times_as_excel_saves_them(tmp_path):
@@ -168,7 +171,12 @@ def test_list_finds_sessions_that_are_there(tmp_path, clinic):
     [
         ("H-9,2026-03-05,17:00,18:00,yes", "record_number: unknown patient “H-9”"),
         ("H-2,2026-03-07,17:00,18:00,yes", "date: the patient has no episode of care on 2026-03-07"),  # noqa: E501
-        ("H-1,2026-03-05,17:00,16:00,yes", "end: 16:00 lies before start 17:00"),
+        ("H-1,2026-03-05,19:30,19:00,yes", "end: 19:00 lies before start 19:30"),
+        (
+            "H-1,2026-03-08,02:30,03:30,yes",
+            ("start: 02:30 does not exist on 2026-03-08 in America/New_York: "
+            "the clocks go forward over it"),
+        ),
         ("H-1,2026-03-05,10:00,17:00,yes", "end: a session lasts 15 minutes to 6 hours"),
         ("H-1,2026-03-12,17:00,18:00,yes", "date: the session is not over"),
         ("H-1,2026-03-05,17:30,18:00,yes", "The patient is booked elsewhere at this time."),
@@ -181,6 +189,31 @@ def test_list_finds_sessions_that_are_there(tmp_path, clinic):
 def test_bad_line_of_the_list(tmp_path, clinic, line, said):
     (only,) = listed(tmp_path, clinic, f"{LIST}\n{line}")
     assert only in (f"past.txt, line 5, {said}", f"past.txt, line 5: {said}")
+
+
+def test_every_problem_of_the_list_in_one_pass(tmp_path, clinic):
+    lines = (
+        "H-9,2026-03-05,17:00,18:00,maybe",
+        "H-2,2026-03-07,17:00,25:99,yes",
+        "H-1,2026-03-05,17:30,18:00,yes",
+    )
+    assert listed(tmp_path, clinic, "\n".join([LIST, *lines])) == [
+        "past.txt, line 5, attended: “maybe” is neither yes nor no",
+        "past.txt, line 5, record_number: unknown patient “H-9”",
+        "past.txt, line 6, date: the patient has no episode of care on 2026-03-07",
+        "past.txt, line 6, end: “25:99” is not on the clock",
+        "past.txt, line 7: The patient is booked elsewhere at this time.",
+    ]
+
+
+def test_summary_of_the_list_names_the_given_file(tmp_path, clinic):
+    assert list(bring_list(tmp_path, clinic).counts) == ["past.txt"]
+
+
+def test_two_byte_order_marks(tmp_path):
+    folders.write(tmp_path)
+    (tmp_path / "rooms.csv").write_bytes(b"\xef\xbb\xbf\xef\xbb\xbfname,seats\nBlue,14\n")
+    assert bring(tmp_path).counts["rooms.csv"].created == 1
 
 
 def test_dry_run_of_the_list(tmp_path, clinic):

@@ -13,6 +13,9 @@ from attendance.imports.problems import ImportRefused
 from attendance.imports.services import Outcome, import_clinic
 from iop_clinic.accounts.acting import Job
 
+MOST_LINES = 200
+"""More problems than this have one cause, and would only scroll away."""
+
 
 class Command(BaseCommand):
     help = "Read a clinic from a folder of CSV files: all of it, or nothing."
@@ -41,9 +44,12 @@ class Command(BaseCommand):
 
 
 def complaint(refused: ImportRefused) -> str:
-    """Every problem on a line of its own, and how many there are."""
-    lines = [str(problem) for problem in refused.problems]
-    return "\n".join([*lines, f"{len(lines)} problem(s); nothing was written."])
+    """The first problems, each on a line of its own, and how many there are."""
+    found = len(refused.problems)
+    lines = [str(problem) for problem in refused.problems[:MOST_LINES]]
+    if found > MOST_LINES:
+        lines.append(f"and {found - MOST_LINES} more")
+    return "\n".join([*lines, f"{found} problem(s); nothing was written."])
 
 
 def report(outcome: Outcome, *, dry_run: bool = False) -> list[str]:
