@@ -10,7 +10,7 @@ from attendance.models import AbsenceRule, CreditRule, Standard
 from attendance.models.records import AbsenceReason
 from attendance.records.credit_rules import end_credit_rule, set_credit_rule
 from iop_clinic.accounts.admin.base import ClinicModelAdmin
-from iop_clinic.accounts.admin.forms import ClinicModelForm, many_field
+from iop_clinic.accounts.admin.forms import many_field
 from iop_clinic.accounts.admin.working import working_clinic
 from iop_clinic.accounts.models import Clinic, User
 from iop_clinic.accounts.roles import Can
@@ -74,14 +74,8 @@ class StandardAdmin(DatedAdmin):
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
 
-class CreditRuleForm(ClinicModelForm):
-    def validate_constraints(self) -> None:
-        """The service judges: it ends the rule in force before it looks."""
-
-
 @admin.register(CreditRule)
 class CreditRuleAdmin(DatedAdmin):
-    form = CreditRuleForm
     list_display = ("kind", "round_to", "min_percent", "grace_minutes", "starts_on", "ends_on")
     ordering = ("-starts_on", "pk")
     fields = (

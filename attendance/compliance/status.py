@@ -293,9 +293,7 @@ def _judge(
     part = share(settings, course, week, segment)
     judgement = judge_week(own, standard.terms, part)
     if week.start > today:  # its sessions may not even be planned: nothing is short yet
-        judgement = replace(
-            judgement, minutes_status=WeekStatus.OPEN, days_status=WeekStatus.OPEN
-        )
+        judgement = replace(judgement, minutes_status=WeekStatus.OPEN, days_status=WeekStatus.OPEN)
     return JudgedStandard(
         standard=standard,
         week=week,

@@ -167,6 +167,7 @@ class User(AbstractBaseUser):  # type: ignore[django-manager-missing]  # knox ha
         rows = (
             Membership.objects.filter(user=self)
             .live()
+            .order_by("pk")
             .values_list("clinic_id", "role", "therapist")
         )
         return Scope(
@@ -202,7 +203,7 @@ class User(AbstractBaseUser):  # type: ignore[django-manager-missing]  # knox ha
         roles = self.scope.roles
         if self.current_clinic_id in roles:
             return self.current_clinic_id
-        return min(roles, default=None)
+        return next(iter(roles), None)  # in the order in which they joined
 
 
 class Therapist(ClinicModel):

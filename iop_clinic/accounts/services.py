@@ -166,7 +166,7 @@ def set_role(
     """
     _lock(membership.clinic)
     membership.refresh_from_db()
-    if role != Role.ADMINISTRATOR:
+    if role != Role.ADMINISTRATOR or ends_on is not None:
         _refuse_last_administrator(membership)
     _give_role(membership, role, therapist or membership.therapist, ends_on)
     membership.save()

@@ -7,10 +7,12 @@ import re
 from typing import Any
 
 from django.db.models import F, Q
+from django.utils import timezone
 
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.editing import check, check_version, edit
 from iop_clinic.accounts.models import Clinic, License, Therapist, User
+from iop_clinic.accounts.weeks import local_date
 from patients.locks import lock_episodes
 from patients.models import (
     CourtReferral,
@@ -58,6 +60,17 @@ def refuse_before(
         raise Refused(
             "before_" + event, f"This lies before the {event} on {earliest}.", field=field
         )
+
+
+ADMISSION_AHEAD = 31
+"""Days before its own day that an admission may be entered; later is a typing mistake."""
+
+
+def refuse_after(day: datetime.date, clinic: Clinic, *, field: str, ahead: int = 0) -> None:
+    """Refuse a local date more than `ahead` days after the clinic's today."""
+    today = local_date(timezone.now(), clinic.tz)
+    if day > today + datetime.timedelta(days=ahead):
+        raise Refused("in_future", "This date lies too far in the future.", field=field)
 
 
 @service
@@ -123,8 +136,9 @@ def evaluate(
     recommended_level: int = Level.IOP,
     summary: str = "",
 ) -> Evaluation:
-    """Enter the initial evaluation. Refused: `before_referral`."""
+    """Enter the initial evaluation. Refused: `before_referral`, `in_future`."""
     refuse_before(evaluated_on, episode.referred_on, field="evaluated_on", event="referral")
+    refuse_after(evaluated_on, episode.clinic, field="evaluated_on")
     evaluation = Evaluation(
         clinic=episode.clinic,
         episode=episode,
@@ -150,10 +164,11 @@ def diagnose(
 ) -> Diagnosis:
     """Enter a diagnosis under the license that allows it.
 
-    Refused: `before_referral`, `invalid_code` (not the shape of ICD-10), `license_invalid` (not a
-    diagnosing license, or not valid on that day).
+    Refused: `before_referral`, `in_future`, `invalid_code` (not the shape of ICD-10),
+    `license_invalid` (not a diagnosing license, or not valid on that day).
     """
     refuse_before(diagnosed_on, episode.referred_on, field="diagnosed_on", event="referral")
+    refuse_after(diagnosed_on, episode.clinic, field="diagnosed_on")
     code = code.strip().upper()
     if not ICD_10.fullmatch(code):
         raise Refused("invalid_code", "Enter an ICD-10 code such as F10.20.", field="code")
@@ -191,8 +206,12 @@ def sign_agreement(
     by: User | Job,
     guardian_signed: bool = False,
 ) -> ProgramAgreement:
-    """Note the patient's signed commitment, in minutes a week. Refused: `before_referral`."""
+    """Note the patient's signed commitment, in minutes a week.
+
+    Refused: `before_referral`, `in_future`.
+    """
     refuse_before(signed_on, episode.referred_on, field="signed_on", event="referral")
+    refuse_after(signed_on, episode.clinic, field="signed_on")
     agreement = ProgramAgreement(
         clinic=episode.clinic,
         episode=episode,
@@ -254,8 +273,9 @@ def admit(
 ) -> Episode:
     """Admit a documented referral; the admission date is the first day inside.
 
-    Refused: `not_referred`, `before_referral`, `admission_incomplete` (with `missing`, keys of
-    PAPERS), `episode_overlap`, `deceased`, `stale_version`.
+    Refused: `not_referred`, `before_referral`, `in_future` (over 31 days),
+    `admission_incomplete` (with `missing`, keys of PAPERS), `episode_overlap`, `deceased`,
+    `stale_version`.
     """
     lock_episodes(episode.patient.episodes.values_list("pk", flat=True))
     episode.refresh_from_db()
@@ -265,6 +285,7 @@ def admit(
     if episode.patient.deceased_on is not None:
         raise Refused("deceased", "The patient has died.")
     refuse_before(admitted_on, episode.referred_on, field="admitted_on", event="referral")
+    refuse_after(admitted_on, episode.clinic, field="admitted_on", ahead=ADMISSION_AHEAD)
     if missing := missing_papers(episode):
         sentence = "; ".join(PAPERS[paper] for paper in missing)
         raise Refused("admission_incomplete", f"Still missing: {sentence}.", missing=missing)

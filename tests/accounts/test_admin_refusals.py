@@ -6,9 +6,9 @@ import datetime
 
 import pytest
 from django.db import IntegrityError
+from django.db.models import Model
 
 from iop_clinic.accounts.acting import Busy
-from iop_clinic.accounts.admin.forms import ClinicModelForm
 from patients.admin.coverage import AuthorizationAdmin
 from patients.models import Episode, Payer
 from patients.models.coverage import Authorization
@@ -25,7 +25,7 @@ def coordinator(db: None) -> Desk:
 @pytest.fixture
 def unchecked(monkeypatch) -> None:
     """As if somebody else's row came between the form's look and the insert."""
-    monkeypatch.setattr(ClinicModelForm, "validate_constraints", lambda form: None)
+    monkeypatch.setattr(Model, "validate_constraints", lambda row, exclude=None: None)
 
 
 def clinic_of(at: Desk):

@@ -125,6 +125,8 @@ def test_the_last_administrator_cannot_be_removed(clinic, administrator):
     asked = {"membership": membership, "by": administrator}
     assert refusal(deactivate, **asked)[0] == "last_administrator"
     assert refusal(set_role, role=Role.COORDINATOR, **asked)[0] == "last_administrator"
+    ends = {"role": Role.ADMINISTRATOR, "ends_on": datetime.date(2099, 1, 1)}
+    assert refusal(set_role, **ends, **asked)[0] == "last_administrator"
     factories.staff(clinic, Role.ADMINISTRATOR)
     deactivate(**asked)
     assert not fresh(administrator).is_active

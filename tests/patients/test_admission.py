@@ -6,9 +6,11 @@ import datetime
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.models import AuditEvent, Clinic, User
+from iop_clinic.accounts.weeks import local_date
 from patients.models import Episode, Patient, ReferralSource
 from patients.services import (
     admit,
@@ -289,3 +291,24 @@ def test_a_stale_admission_is_refused(referral, by):
     edit_episode(episode=referral, by=by, planned_weeks=8)
     refused = refusal(admit, episode=referral, admitted_on=ADMITTED, by=by, version=1)
     assert (refused.code, refused.details) == ("stale_version", {"current": 2})
+
+
+@pytest.mark.parametrize("days", [1, 400])
+def test_a_paper_of_tomorrow_is_refused(referral, license_, by, days) -> None:
+    late = local_date(timezone.now(), referral.clinic.tz) + datetime.timedelta(days)
+    same: dict[str, Any] = {"episode": referral, "by": by}
+    codes = [
+        refusal(evaluate, evaluated_on=late, evaluator=license_.therapist, **same).code,
+        refusal(diagnose, diagnosed_on=late, code="F10.20", license=license_, **same).code,
+        refusal(sign_agreement, signed_on=late, weekly_minutes=540, **same).code,
+    ]
+    assert codes == ["in_future"] * 3
+    assert referral.evaluations.count() + referral.diagnoses.count() == 0
+
+
+def test_an_admission_a_year_ahead_is_a_typing_mistake(referral, by) -> None:
+    factories.document(referral, ADMITTED)
+    late = local_date(timezone.now(), referral.clinic.tz) + datetime.timedelta(32)
+    refused = refusal(admit, episode=referral, admitted_on=late, by=by)
+    assert (refused.code, refused.field) == ("in_future", "admitted_on")
+    assert Episode.objects.get(pk=referral.pk).state == Episode.State.REFERRED

@@ -13,7 +13,7 @@ from django import forms
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelect
-from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.core.exceptions import ValidationError
 from django.db import DataError, IntegrityError, transaction
 from django.db.models import CheckConstraint, Model, QuerySet
 from unfold import widgets
@@ -102,24 +102,6 @@ class ClinicModelForm(RefusableForm, forms.ModelForm):
                     constraint.validate(type(self.instance), self.instance)  # type: ignore[attr-defined]
                 except ValidationError as error:
                     self._update_errors(error)  # type: ignore[attr-defined]
-
-    def validate_constraints(self) -> None:
-        """Every constraint of the row, also those on fields that the form does not show."""
-        form: Any = self
-        exclude = form._get_validation_exclusions() if self.errors else set()
-        try:
-            self.instance.validate_constraints(exclude=exclude)
-        except ValidationError as error:
-            self._update_errors(self._placed(error))  # type: ignore[attr-defined]
-
-    def _placed(self, error: ValidationError) -> ValidationError:
-        """The same errors, those on fields that are not in the form above it."""
-        placed: dict[str, list[ValidationError]] = {}
-        for field, errors in error.error_dict.items():
-            placed.setdefault(field if field in self.fields else NON_FIELD_ERRORS, []).extend(
-                errors
-            )
-        return ValidationError(placed)
 
 
 class ServiceForm(RefusableForm, forms.Form):
