@@ -241,3 +241,12 @@ def test_two_administrators_cannot_remove_each_other_at_once():
         thread.join(30)
     assert sorted(answers) == ["last_administrator", "removed"]
     assert Membership.objects.live().count() == 1
+
+
+def test_who_joins_a_second_clinic_goes_on_working_in_the_first(clinic):
+    first = factories.ClinicFactory()  # opened later, so its id is the greater one
+    person = factories.staff(first)
+    factories.MembershipFactory(clinic=clinic, user=person)
+    again = User.objects.get(pk=person.pk)
+    assert again.working_clinic_id == first.pk > clinic.pk
+    assert set(again.scope.roles) == {clinic.pk, first.pk}
