@@ -2,9 +2,10 @@
 
 from django.db.models import Exists, OuterRef, Q
 
+from attendance.models import Flag
 from iop_clinic.accounts.visibility import Scope, own_rows, visible, whole_clinic
 from patients.models import Episode
-from scheduling.models import Booking, Session
+from scheduling.models import Booking, Group, Session
 
 own_rows("attendance.CreditRule", "attendance.Standard", "attendance.AbsenceRule")(whole_clinic)
 
@@ -20,11 +21,18 @@ def of_my_episodes(scope: Scope) -> Q:
 
 
 @own_rows("attendance.Flag")
-def flags_of_my_episodes_or_sessions(scope: Scope) -> Q:
+def flags_of_my_rows(scope: Scope) -> Q:
+    """Of their episodes, sessions and groups, and of themselves as therapists."""
+    episodes = Episode.objects.filter(visible(Episode, scope), pk=OuterRef("episode"))
     sessions = Session.objects.filter(visible(Session, scope), pk=OuterRef("session"))
-    return Q(Exists(Episode.objects.filter(visible(Episode, scope), pk=OuterRef("episode")))) | Q(
-        Exists(sessions)
-    )
+    groups = Group.objects.filter(visible(Group, scope), pk=OuterRef("group"))
+    of_rows = Q(Exists(episodes)) | Q(Exists(sessions)) | Q(Exists(groups))
+    return of_rows | Q(therapist__in=scope.therapist_ids)
+
+
+@own_rows("attendance.WeekNote")
+def notes_of_my_flags(scope: Scope) -> Q:
+    return Q(Exists(Flag.objects.filter(visible(Flag, scope), pk=OuterRef("flag"))))
 
 
 @own_rows("attendance.ComplianceReport")

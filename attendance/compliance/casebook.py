@@ -165,12 +165,10 @@ class Judge:
 
     def _new(self, finding: Finding) -> Flag:
         subject = finding.key.subject_id
-        of_episode = finding.key.subject_type == Flag.Subject.EPISODE
         return Flag(
-            clinic_id=self.settings.clinic_id,
+            clinic_id=finding.clinic_id,
             **finding.key._asdict(),
-            episode_id=subject if of_episode else None,
-            session_id=None if of_episode else subject,
+            **{_SUBJECT_FIELD[finding.key.subject_type]: subject},
             evidence=finding.evidence,
             sentence=finding.sentence,
             severity=finding.severity,
@@ -202,12 +200,39 @@ class Judge:
         return flag
 
 
+_SUBJECT_FIELD: dict[int, str] = {
+    Flag.Subject.EPISODE: "episode_id",
+    Flag.Subject.SESSION: "session_id",
+    Flag.Subject.GROUP: "group_id",
+    Flag.Subject.THERAPIST: "therapist_id",
+}
+
 _RULE_GONE: dict[int, str] = {
     AbsenceRule.Kind.HOURS: "The week is no longer short.",
     AbsenceRule.Kind.NO_CALL_DAY: "The day is no longer a missed day without a call.",
     AbsenceRule.Kind.CONSECUTIVE: "The days are no longer consecutive unexcused days.",
     AbsenceRule.Kind.COUNT_IN_DAYS: "The days no longer reach the limit.",
     AbsenceRule.Kind.UNRECORDED: "The roster is recorded.",
+    AbsenceRule.Kind.BELOW_PLAN: "The week is no longer below the plan.",
+    AbsenceRule.Kind.OVER_MAXIMUM: "The week is no longer over the maximum.",
+    AbsenceRule.Kind.TOO_FEW_DAYS: "The week has its days.",
+    AbsenceRule.Kind.LEFT_SHORT: "No day of the week is left short any more.",
+    AbsenceRule.Kind.MISSED_OF_LAST: "The days no longer reach the limit.",
+    AbsenceRule.Kind.PERCENT_IN_DAYS: "The share of attended days is back over the limit.",
+    AbsenceRule.Kind.TARDIES: "The late arrivals no longer reach the limit.",
+    AbsenceRule.Kind.EXCUSED_DAYS: "The excused days no longer reach the limit.",
+    AbsenceRule.Kind.SILENT_DAYS: "The patient was seen or heard from.",
+    AbsenceRule.Kind.FIRST_DAYS: "The day is no longer a missed day.",
+    AbsenceRule.Kind.NO_FIRST_SESSION: "The patient has a session.",
+    AbsenceRule.Kind.PLAN_DUE: "The plan is in force.",
+    AbsenceRule.Kind.VERIFICATION_DUE: "The insurance is verified.",
+    AbsenceRule.Kind.AUTHORIZATION_ENDING: "The authorization is renewed or no longer needed.",
+    AbsenceRule.Kind.CERTIFICATION_DUE: "The need is certified.",
+    AbsenceRule.Kind.LICENSE_ENDING: "The license is renewed or no longer needed.",
+    AbsenceRule.Kind.CASELOAD: "The caseload is within the limit.",
+    AbsenceRule.Kind.GROUP_TOO_SMALL: "The group is viable again, or has ended.",
+    AbsenceRule.Kind.UNDER_SCHEDULED: "The timetable can reach the minimum, or the week has begun.",
+    AbsenceRule.Kind.AGE_BRACKET: "The plan and the age agree.",
 }
 
 

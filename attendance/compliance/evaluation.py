@@ -17,9 +17,11 @@ from attendance.compliance.absences import NOTHING, Attendance, attendances
 from attendance.compliance.casebook import Changes, Judge, sessions_of, stored_cases
 from attendance.compliance.courses import Course, courses, judged_episodes, locked
 from attendance.compliance.days import by_episode, day_lines
-from attendance.compliance.findings import Findings, Night, absence_findings, hours_findings
+from attendance.compliance.finders.absences import absence_findings
+from attendance.compliance.finders.hours import hours_findings
+from attendance.compliance.finders.rosters import roster_findings
+from attendance.compliance.findings import Findings, Night
 from attendance.compliance.results import latest_results, new_results
-from attendance.compliance.rosters import roster_findings
 from attendance.compliance.settings import ClinicSettings, clinic_settings
 from attendance.compliance.status import PatientWeek, judge_weeks, reach
 from attendance.models import AbsenceRule, WeekResult
@@ -112,13 +114,15 @@ def _evaluate(
     since = _cases_since(settings, weeks[0].start, through)
     stored = stored_cases(settings.clinic_id, since, by_id.keys(), rosters=rosters)
     open_keys = {key for key, flag in stored.items() if flag.is_open}
-    night = Night(settings, through, open_keys)
+    night = Night(settings, through, now, open_keys)
     judged = _judged(settings, known, weeks, now)
     attended = attendances(settings=settings, courses=known, through=through, now=now)
     findings = _found(night, known, judged, attended)
     if rosters:
         waiting = sessions_of(stored.values())
-        findings.add(roster_findings(night, first=weeks[0].start, now=now, also=waiting))
+        findings.add(
+            roster_findings({settings.clinic_id: night}, first=weeks[0].start, also=waiting)
+        )
     judge = Judge(settings, by_id, through, night.today, now, weeks[0].start)
     changes = judge.compare(stored, findings)
     changes.write()

@@ -15,8 +15,6 @@ from iop_clinic.accounts.weeks import Week
 from patients.models import AgeBracket
 from patients.rules import age_on
 
-ADULT_AT = 18
-
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -28,12 +26,12 @@ class Segment:
     age_bracket: int
 
 
-def segments(course: Course, week: Week) -> list[Segment]:
+def segments(course: Course, week: Week, *, adult_at: int) -> list[Segment]:
     """The week cut where the level changes; admission, discharge and death cut it too.
 
     The age bracket is that of the week's first day. Dates without a plan are in no segment.
     """
-    bracket = _bracket(course, week)
+    bracket = _bracket(course, week, adult_at)
     plan = course.plan_on(week.start)
     # Nearly every week: one plan, all of it in treatment.
     if (
@@ -56,8 +54,8 @@ def segments(course: Course, week: Week) -> list[Segment]:
     return found
 
 
-def _bracket(course: Course, week: Week) -> int:
-    adult = age_on(course.birth_date, week.start) >= ADULT_AT
+def _bracket(course: Course, week: Week, adult_at: int) -> int:
+    adult = age_on(course.birth_date, week.start) >= adult_at
     return AgeBracket.ADULT if adult else AgeBracket.ADOLESCENT
 
 

@@ -101,6 +101,8 @@ class ClinicSettings:
     clinic_id: int
     zone: ZoneInfo
     week_starts_on: int
+    adult_at: int
+    """Years of age from which a patient is judged as an adult (R2)."""
     hours: BusinessHours
     standards: tuple[DatedStandard, ...]
     rules: tuple[Rule, ...]
@@ -135,6 +137,7 @@ def clinic_settings(clinic: Clinic | int) -> ClinicSettings:
         clinic_id=row.pk,
         zone=row.tz,
         week_starts_on=row.week_starts_on,
+        adult_at=row.adult_at,
         hours=_hours(row),
         standards=tuple(_standard(one) for one in row.standard_rows),
         rules=tuple(_rule(one) for one in row.rule_rows),

@@ -262,7 +262,7 @@ def _judged(
     today: date,
 ) -> Iterator[JudgedStandard]:
     for own_week, starts_on in _weeks_of_standards(settings, week):
-        for segment in segments(course, own_week):
+        for segment in segments(course, own_week, adult_at=settings.adult_at):
             for standard in applying(settings.standards, course, segment):
                 if standard.week_starts_on == starts_on:
                     yield _judge(settings, course, own_week, segment, standard, lines, today)

@@ -1,4 +1,4 @@
-from attendance.models.cases import Flag, OutreachAttempt
+from attendance.models.cases import Flag, OutreachAttempt, WeekNote
 from attendance.models.records import AttendanceRecord, CreditRule
 from attendance.models.reports import (
     ComplianceReport,
@@ -19,5 +19,6 @@ __all__ = [
     "OutreachAttempt",
     "ReportDelivery",
     "Standard",
+    "WeekNote",
     "WeekResult",
 ]

@@ -13,10 +13,10 @@ from attendance.models.standards import AbsenceRule, Severity
 from attendance.querysets import FlagQuerySet
 from iop_clinic.accounts.constraints import same_clinic
 from iop_clinic.accounts.fields import ClinicForeignKey
-from iop_clinic.accounts.models import ClinicModel, User
+from iop_clinic.accounts.models import ClinicModel, Therapist, User
 from iop_clinic.accounts.roles import Role
 from patients.models import Episode
-from scheduling.models import Session
+from scheduling.models import Group, Session
 
 
 class Flag(ClinicModel):
@@ -31,6 +31,8 @@ class Flag(ClinicModel):
     class Subject(models.IntegerChoices):
         EPISODE = 1, "Patient"
         SESSION = 2, "Session"
+        GROUP = 3, "Group"
+        THERAPIST = 4, "Therapist"
 
     class State(models.TextChoices):
         OPEN = "open", "Open"
@@ -57,6 +59,8 @@ class Flag(ClinicModel):
     subject_id = models.BigIntegerField()
     episode = ClinicForeignKey(Episode, null=True, blank=True, related_name="flags")
     session = ClinicForeignKey(Session, null=True, blank=True, related_name="flags")
+    group = ClinicForeignKey(Group, null=True, blank=True, related_name="flags")
+    therapist = ClinicForeignKey(Therapist, null=True, blank=True, related_name="flags")
     evidence_key = models.CharField(max_length=60)
     evidence = models.JSONField(default=dict)
     sentence = models.CharField(max_length=300, help_text="What happened, with the numbers.")
@@ -69,6 +73,9 @@ class Flag(ClinicModel):
     opened_at = models.DateTimeField(default=timezone.now)
     opened_for = models.DateField(help_text="The local date whose facts opened it.")
     due_at = models.DateTimeField()
+    escalated_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it went to the next role, being overdue."
+    )
     snoozed_until = models.DateField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
     outcome = models.CharField(max_length=14, choices=Outcome.choices, blank=True)
@@ -84,7 +91,7 @@ class Flag(ClinicModel):
         verbose_name = "case"
         constraints: ClassVar = [
             *ClinicModel.Meta.constraints,
-            *same_clinic("flag", "episode", "session"),
+            *same_clinic("flag", "episode", "session", "group", "therapist"),
             models.UniqueConstraint(
                 fields=["clinic", "rule", "subject_type", "subject_id", "evidence_key"],
                 name="flag_once_per_evidence",
@@ -95,7 +102,9 @@ class Flag(ClinicModel):
                 name="flag_subject_is_its_key",
                 # An empty key would make the comparison unknown, which passes: ask for it first.
                 condition=Q(subject_type=1, episode__isnull=False, episode=models.F("subject_id"))
-                | Q(subject_type=2, session__isnull=False, session=models.F("subject_id")),
+                | Q(subject_type=2, session__isnull=False, session=models.F("subject_id"))
+                | Q(subject_type=3, group__isnull=False, group=models.F("subject_id"))
+                | Q(subject_type=4, therapist__isnull=False, therapist=models.F("subject_id")),
             ),
             models.CheckConstraint(
                 name="flag_state_known",
@@ -177,3 +186,48 @@ class OutreachAttempt(ClinicModel):
 
     def __str__(self) -> str:
         return f"{self.get_method_display()}: {self.get_result_display().lower()}"
+
+
+class WeekNote(ClinicModel):
+    """Why a week was short, what was done about it, which make-up was offered (R7).
+
+    One for each case of a week's hours; written and rewritten by staff, audited.
+    """
+
+    class Reason(models.TextChoices):
+        ILLNESS = "illness", "Illness or medical care"
+        COURT = "court", "Court or custody"
+        WORK = "work", "Work"
+        FAMILY = "family", "Childcare or family"
+        TRANSPORT = "transport", "Transport"
+        CLINIC = "clinic", "The clinic cancelled or could not offer the hours"
+        DECLINED = "declined", "The patient declined"
+        UNKNOWN = "unknown", "Not known: the patient was not reached"
+        OTHER = "other", "Other"
+
+    flag = ClinicForeignKey(Flag, related_name="week_notes")
+    reason = models.CharField(max_length=10, choices=Reason.choices)
+    detail = models.CharField(max_length=300, blank=True)
+    make_up_offered = models.CharField(max_length=300, help_text="Which make-up, or why none.")
+    written_at = models.DateTimeField(default=timezone.now)
+    written_by = models.ForeignKey(User, models.PROTECT, related_name="+", db_index=False)
+    version = models.PositiveIntegerField(default=1)
+
+    class Meta(ClinicModel.Meta):
+        constraints: ClassVar = [
+            *ClinicModel.Meta.constraints,
+            *same_clinic("weeknote", "flag"),
+            models.UniqueConstraint(
+                fields=["clinic", "flag"],
+                name="weeknote_one_per_case",
+                violation_error_message="This week already has a note.",
+            ),
+            models.CheckConstraint(
+                name="weeknote_other_has_detail",
+                condition=~Q(reason="other") | ~Q(detail=""),
+                violation_error_message="Say what the other reason is.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.get_reason_display()

@@ -162,6 +162,9 @@ class WeekResult(ClinicModel):
     over_maximum = models.BooleanField(default=False)
     inputs = models.JSONField(help_text="The days, plan and reductions it was judged from.")
     reason = models.CharField(max_length=200, blank=True, help_text="Why an amendment was made.")
+    void = models.BooleanField(
+        default=False, help_text="An amendment that takes back a part of a week nobody judges now."
+    )
     judged_at = models.DateTimeField(default=timezone.now)
 
     class Meta(ClinicModel.Meta):
@@ -197,6 +200,26 @@ class AbsenceRule(ClinicModel):
         CONSECUTIVE = 3, "Consecutive unexcused treatment days"
         COUNT_IN_DAYS = 4, "Unexcused days in a window"
         UNRECORDED = 5, "Roster not recorded"
+        BELOW_PLAN = 6, "Below the plan's weekly target"
+        OVER_MAXIMUM = 7, "Over the weekly maximum"
+        TOO_FEW_DAYS = 8, "Too few qualifying days"
+        LEFT_SHORT = 9, "Came, but left short of a qualifying day"
+        MISSED_OF_LAST = 10, "Missed so many of the last treatment days"
+        PERCENT_IN_DAYS = 11, "Attended less than a share of the days in a window"
+        TARDIES = 12, "Late so often in a window"
+        EXCUSED_DAYS = 13, "Excused so often in a window"
+        SILENT_DAYS = 14, "Nothing heard or seen for so many days"
+        FIRST_DAYS = 15, "Missed a day soon after the first session"
+        NO_FIRST_SESSION = 16, "Admitted, but no session yet"
+        PLAN_DUE = 17, "Treatment plan due"
+        VERIFICATION_DUE = 18, "Insurance verification due"
+        AUTHORIZATION_ENDING = 19, "Authorization ending"
+        CERTIFICATION_DUE = 20, "Certification due"
+        LICENSE_ENDING = 21, "License ending"
+        CASELOAD = 22, "Caseload over the limit"
+        GROUP_TOO_SMALL = 23, "Group under its viable size"
+        UNDER_SCHEDULED = 24, "Next week's timetable cannot reach the minimum"
+        AGE_BRACKET = 25, "Birthday crosses the age bracket"
 
     class Due(models.TextChoices):
         SAME_BUSINESS_DAY = "same_day", "The business day it opens"
@@ -229,8 +252,18 @@ class AbsenceRule(ClinicModel):
             ),
             models.CheckConstraint(
                 name="absencerule_window_holds_times",
-                condition=~Q(kind=4) | Q(window_days__gte=F("times")),
+                condition=~Q(kind__in=[4, 10, 12, 13]) | Q(window_days__gte=F("times")),
                 violation_error_message="The window must hold at least that many days.",
+            ),
+            models.CheckConstraint(
+                name="absencerule_window_needed",
+                condition=~Q(kind__in=[11, 15]) | Q(window_days__gte=1),
+                violation_error_message="The window must be at least one day.",
+            ),
+            models.CheckConstraint(
+                name="absencerule_percent_within_100",
+                condition=~Q(kind=11) | Q(times__lte=100),
+                violation_error_message="A share is at most 100 percent.",
             ),
             models.CheckConstraint(
                 name="absencerule_ends_after_start",
@@ -251,8 +284,18 @@ class AbsenceRule(ClinicModel):
         ]
 
     def __str__(self) -> str:
-        if self.kind == self.Kind.CONSECUTIVE:
-            return f"{self.times} consecutive unexcused treatment days"
-        if self.kind == self.Kind.COUNT_IN_DAYS:
-            return f"{self.times} unexcused days in {self.window_days}"
-        return self.get_kind_display()
+        name = _NAMES.get(self.kind, self.get_kind_display())
+        return name.format(n=self.times, window=self.window_days)
+
+
+_NAMES: dict[int, str] = {
+    AbsenceRule.Kind.CONSECUTIVE: "{n} consecutive unexcused treatment days",
+    AbsenceRule.Kind.COUNT_IN_DAYS: "{n} unexcused days in {window}",
+    AbsenceRule.Kind.MISSED_OF_LAST: "{n} of the last {window} treatment days missed",
+    AbsenceRule.Kind.PERCENT_IN_DAYS: "Attended under {n} % of the days in {window}",
+    AbsenceRule.Kind.TARDIES: "{n} late arrivals in {window} days",
+    AbsenceRule.Kind.EXCUSED_DAYS: "{n} excused days in {window}",
+    AbsenceRule.Kind.SILENT_DAYS: "{n} silent days",
+    AbsenceRule.Kind.FIRST_DAYS: "Missed a day within {window} days of the first session",
+    AbsenceRule.Kind.CASELOAD: "Caseload over {n}",
+}

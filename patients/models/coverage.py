@@ -20,6 +20,11 @@ from patients.validators import validate_clinical_date
 class Payer(ClinicModel):
     name = models.CharField(max_length=120)
     needs_authorization = models.BooleanField(default=True)
+    certification_days = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        help_text="Days after which the need is certified again, 60 for Medicare; empty: never.",
+    )
     phone = models.CharField(max_length=30, blank=True)
 
     class Meta(ClinicModel.Meta):

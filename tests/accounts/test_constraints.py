@@ -33,6 +33,7 @@ def rows(db) -> SimpleNamespace:
 
 CASES: dict[str, Callable[[Any], None]] = {
     "clinic_nightly_outside_clock_changes": lambda r: update(r.clinic, nightly_at="02:00"),
+    "clinic_adult_at_18_to_21": lambda r: update(r.clinic, adult_at=17),
     "clinic_closes_after_opening": lambda r: update(r.clinic, closes_at="08:00"),
     "clinic_week_starts_on_a_weekday": lambda r: update(r.clinic, week_starts_on=7),
     "user_email_unique": lambda r: insert_copy(r.user, email=r.user.email.upper()),

@@ -73,6 +73,13 @@ def rows(db) -> SimpleNamespace:
             **same, flag=flag, episode=episode, method="call", result="reached", attempted_by=user
         ),
         run=run,
+        note=attendance.WeekNote.objects.create(
+            **same, flag=flag, reason="illness", make_up_offered="Friday's family session",
+            written_by=user,
+        ),
+        share=attendance.AbsenceRule.objects.create(
+            **same, kind=11, times=75, window_days=30, starts_on="2026-01-01"
+        ),
         report=report,
         delivery=attendance.ReportDelivery.objects.create(
             **same, report=report, recipient=user, message_id="<1@example.com>"
@@ -115,6 +122,8 @@ CASES: dict[str, Callable[[Any], None]] = {
     "weekresult_insert_only": lambda r: update(r.result, minutes_status="short"),
     "absencerule_times_positive": lambda r: update(r.rule, times=0),
     "absencerule_window_holds_times": lambda r: update(r.rule, window_days=2),
+    "absencerule_window_needed": lambda r: update(r.share, window_days=0),
+    "absencerule_percent_within_100": lambda r: update(r.share, times=101),
     "absencerule_ends_after_start": lambda r: update(r.rule, ends_on="2025-12-31"),
     "absencerule_no_overlap": lambda r: insert_copy(r.rule, starts_on=NEXT),
     "flag_once_per_evidence": lambda r: insert_copy(r.flag, severity=1),
@@ -124,6 +133,8 @@ CASES: dict[str, Callable[[Any], None]] = {
         r.flag, state="closed", closed_at="2026-03-03T12:00Z"
     ),
     "flag_snoozed_until_a_date": lambda r: update(r.flag, state="snoozed"),
+    "weeknote_one_per_case": lambda r: insert_copy(r.note, reason="work"),
+    "weeknote_other_has_detail": lambda r: update(r.note, reason="other"),
     "nightlyrun_once_per_night": lambda r: insert_copy(r.run, attempts=2),
     "nightlyrun_finished_has_time": lambda r: update(r.run, state="finished"),
     "compliancereport_once_per_scope": lambda r: insert_copy(r.report),

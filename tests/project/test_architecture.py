@@ -212,6 +212,8 @@ def test_constraint_names_are_unique_and_fit_into_postgresql():
 READ_FROM_THE_CHILD_ONLY = {
     # Parents that are never deleted and never asked for these children.
     "attendance.ComplianceReport.therapist",
+    "attendance.Flag.group",
+    "attendance.Flag.therapist",
     "attendance.Standard.payer",
     "attendance.Standard.program",
     "attendance.WeekResult.standard",

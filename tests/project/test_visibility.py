@@ -55,6 +55,7 @@ PAPERS = {
     attendance.WeekResult,
     attendance.OutreachAttempt,
     attendance.Flag,
+    attendance.WeekNote,
 }
 SITTING = {scheduling.Session, scheduling.SessionStaff, scheduling.Booking}
 

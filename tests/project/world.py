@@ -152,6 +152,9 @@ def _attendance_rows(user: accounts.User, rows: Rows, shared: Rows) -> Rows:
         clinic=clinic, flag=flag, episode=episode, method="call", result="reached",
         attempted_by=user,
     )  # fmt: skip
+    note = attendance.WeekNote.objects.create(
+        clinic=clinic, flag=flag, reason="illness", make_up_offered="None fits", written_by=user
+    )
     report = attendance.ComplianceReport.objects.create(
         clinic=clinic, run=shared[attendance.NightlyRun], local_date=DAY, content={},
         therapist=rows[accounts.Therapist],
@@ -166,4 +169,4 @@ def _attendance_rows(user: accounts.User, rows: Rows, shared: Rows) -> Rows:
         judged_minutes=60, qualifying_days=0, minimum=540, prorated_minimum=540,
         prorated_days=3, inputs={},
     )  # fmt: skip
-    return _filed(record, flag, attempt, report, delivery, result)
+    return _filed(record, flag, attempt, note, report, delivery, result)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 
-from attendance.compliance.findings import CaseKey, Finding, Night
+from attendance.compliance.findings import CaseKey, Finding, Night, Nights
 from attendance.models import AbsenceRule, Flag
 from iop_clinic.accounts.models import Membership
 from iop_clinic.accounts.roles import Role
@@ -18,27 +18,25 @@ COORDINATOR_AFTER = timedelta(minutes=60)
 """A roster is on its leader's screen 15 minutes after the end, on the coordinator's after 60."""
 
 
-def roster_findings(
-    night: Night, *, first: date, now: datetime, also: Collection[int]
-) -> Iterator[Finding]:
+def roster_findings(nights: Nights, *, first: date, also: Collection[int]) -> Iterator[Finding]:
     """Sessions from `first` through the judged date, and those of the ids `also`, with somebody
-    expected who has no record yet; 1 statement."""
-    for session in _unrecorded(night, first, now, also):
+    expected who has no record yet; 1 statement for all the clinics."""
+    for session in _unrecorded(nights, first, also):
+        night = nights[session.clinic_id]
         rule = next(night.settings.rules_on(AbsenceRule.Kind.UNRECORDED, session.local_date), None)
         if rule is not None:
             yield _finding(night, rule, session)
 
 
-def _unrecorded(
-    night: Night, first: date, now: datetime, also: Collection[int]
-) -> QuerySet[Session]:
+def _unrecorded(nights: Nights, first: date, also: Collection[int]) -> QuerySet[Session]:
+    one = next(iter(nights.values()))
     expected = ~Q(bookings__state=Booking.State.WITHDRAWN) & Q(bookings__isnull=False)
     missing = expected & Q(bookings__attendance__isnull=True)
     rows = Session.objects.filter(
-        Q(local_date__range=(first, night.through)) | Q(pk__in=also),
-        clinic=night.settings.clinic_id,
+        Q(local_date__range=(first, one.through)) | Q(pk__in=also),
+        clinic__in=nights,
         live=True,
-        ends_at__lte=now - COORDINATOR_AFTER,
+        ends_at__lte=one.now - COORDINATOR_AFTER,
     )
     counted = rows.annotate(
         expected=Count("bookings", filter=expected),
@@ -71,5 +69,6 @@ def _finding(night: Night, rule: Any, session: Any) -> Finding:
         f"{session.missing} of {session.expected} missing.",
         severity=rule.severity,
         rule=rule,
+        clinic_id=session.clinic_id,
         owner_id=session.leader if rule.owner_role == Role.THERAPIST else None,
     )

@@ -1,110 +1,23 @@
-"""Clinics, the people who work there, their credentials, and who changed what."""
+"""Who works where, as what, with which license."""
 
 from __future__ import annotations
 
 import uuid
-import zoneinfo
-from datetime import datetime, time
 from functools import cached_property
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
-from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.db.models.functions import Lower
 from django.db.models.lookups import Exact
 from django.utils import timezone
-from knox.models import AbstractAuthToken
 
-from iop_clinic.accounts.constraints import Audited, SameClinic, Trigger
+from iop_clinic.accounts.constraints import Audited, SameClinic
 from iop_clinic.accounts.fields import ClinicForeignKey
+from iop_clinic.accounts.models.clinics import Clinic, ClinicModel
 from iop_clinic.accounts.roles import PERMISSIONS, Can, Role
 from iop_clinic.accounts.visibility import ClinicQuerySet, Scope, clinic_today
-
-
-def validate_zone(value: str) -> None:
-    if value not in zoneinfo.available_timezones():
-        raise ValidationError(
-            f"“{value}” is not a time zone. Use a name such as America/New_York.", code="zone"
-        )
-
-
-class Weekday(models.IntegerChoices):
-    MONDAY = 0
-    TUESDAY = 1
-    WEDNESDAY = 2
-    THURSDAY = 3
-    FRIDAY = 4
-    SATURDAY = 5
-    SUNDAY = 6
-
-
-class Clinic(models.Model):
-    """One treatment facility: its zone, its week, its hours. Rows of two clinics never meet."""
-
-    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    name = models.CharField(max_length=120, unique=True)
-    zone = models.CharField(
-        "time zone", max_length=60, default="America/New_York", validators=[validate_zone]
-    )
-    state = models.CharField("US state", max_length=2, blank=True)
-    phone = models.CharField(max_length=30, blank=True)
-    week_starts_on = models.PositiveSmallIntegerField(
-        choices=Weekday.choices, default=Weekday.MONDAY
-    )
-    opens_at = models.TimeField(default=time(8))
-    closes_at = models.TimeField(default=time(17))
-    business_days = models.JSONField(
-        default=list, blank=True, help_text="Weekdays as numbers, Monday 0; empty means 0-4."
-    )
-    nightly_at = models.TimeField(
-        default=time(5),
-        help_text="When yesterday is judged. Not between 00:30 and 03:30, when clocks change.",
-    )
-    active = models.BooleanField(default=True)
-    version = models.PositiveIntegerField(default=1)
-
-    class Meta:
-        ordering = ("name",)
-        constraints: ClassVar = [
-            models.CheckConstraint(
-                name="clinic_nightly_outside_clock_changes",
-                condition=Q(nightly_at__lt="00:30") | Q(nightly_at__gt="03:30"),
-                violation_error_message="Choose a nightly time outside 00:30-03:30.",
-            ),
-            models.CheckConstraint(
-                name="clinic_closes_after_opening",
-                condition=Q(closes_at__gt=F("opens_at")),
-                violation_error_message="The clinic must close after it opens.",
-            ),
-            models.CheckConstraint(
-                name="clinic_week_starts_on_a_weekday", condition=Q(week_starts_on__lte=6)
-            ),
-            Audited(name="clinic_audit"),
-        ]
-
-    def __str__(self) -> str:
-        return self.name
-
-    @property
-    def tz(self) -> zoneinfo.ZoneInfo:
-        return zoneinfo.ZoneInfo(self.zone)
-
-
-class ClinicModel(models.Model):
-    """A row that belongs to one clinic for ever; audited; a parent for composite keys."""
-
-    clinic = models.ForeignKey(Clinic, models.PROTECT, db_index=False, related_name="+")
-
-    objects = ClinicQuerySet.as_manager()
-
-    class Meta:
-        abstract = True
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["clinic", "id"], name="%(class)s_clinic_id_key"),
-            Audited(name="%(class)s_audit"),
-        ]
 
 
 class UserManager(BaseUserManager["User"]):
@@ -309,87 +222,3 @@ class License(ClinicModel):
 
     def __str__(self) -> str:
         return f"{self.credential} {self.state}, until {self.expires_on}"
-
-
-class AuditEvent(models.Model):
-    """One change of one row: who, when, old and new values. Written by triggers, never edited.
-
-    An update keeps only the columns that changed. `operation` R is a read of a patient's page, a
-    roster or an export. Rows may be partitioned by month (docs/operations.md).
-    """
-
-    class Operation(models.TextChoices):
-        INSERT = "I", "created"
-        UPDATE = "U", "changed"
-        DELETE = "D", "deleted"
-        READ = "R", "read"
-
-    clinic_id = models.BigIntegerField(null=True)
-    table_name = models.CharField(max_length=63)
-    row_id = models.BigIntegerField()
-    operation = models.CharField(max_length=1, choices=Operation.choices)
-    old = models.JSONField(null=True)
-    new = models.JSONField(null=True)
-    actor = models.CharField(max_length=120)
-    at = models.DateTimeField()
-
-    class Meta:
-        ordering = ("-at", "-id")
-        indexes: ClassVar = [
-            models.Index(fields=["clinic_id", "table_name", "row_id", "at"], name="audit_row"),
-        ]
-        constraints: ClassVar = [
-            Trigger(
-                name="auditevent_append_only",
-                function="iop_append_only",
-                events="BEFORE UPDATE OR DELETE",
-                violation_error_message="The audit trail cannot be changed.",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.table_name} {self.row_id} {self.get_operation_display()} by {self.actor}"
-
-
-class IdempotencyKey(models.Model):
-    """A client's key for one POST: a repeat within 24 h gets the first answer's status and id."""
-
-    user = models.ForeignKey(User, models.CASCADE, related_name="+")
-    route = models.CharField(max_length=200)
-    key = models.CharField(max_length=200)
-    body_hash = models.CharField(max_length=64)
-    status = models.PositiveSmallIntegerField(null=True, help_text="Empty while in flight.")
-    location = models.CharField(max_length=200, blank=True)
-    created_at = models.DateTimeField(default=timezone.now)
-
-    class Meta:
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["user", "route", "key"], name="idempotency_key_unique"),
-        ]
-        indexes: ClassVar = [models.Index(fields=["created_at"], name="idempotency_key_age")]
-
-    def __str__(self) -> str:
-        return f"{self.route} {self.key}"
-
-
-class Device(AbstractAuthToken):
-    """A phone or tablet that someone signed in on: the hash of its API token, until it expires."""
-
-    # The base class carries no types, so the plugin cannot infer these.
-    digest: models.CharField[str, str] = models.CharField(max_length=128, unique=True)
-    public_id: models.UUIDField[uuid.UUID, uuid.UUID] = models.UUIDField(
-        default=uuid.uuid4, unique=True, editable=False
-    )
-    name: models.CharField[str, str] = models.CharField(max_length=80, blank=True)
-    last_used_at: models.DateTimeField[datetime, datetime] = models.DateTimeField(
-        default=timezone.now
-    )
-
-    class Meta:
-        ordering = ("-created", "id")
-        constraints: ClassVar = [
-            Audited(name="device_audit", hidden=["digest", "token_key", "last_used_at"])
-        ]
-
-    def __str__(self) -> str:
-        return self.name or "Unnamed device"
