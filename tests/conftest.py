@@ -25,6 +25,12 @@ from tests.mail import SmtpSink  # noqa: E402
 from tests.workers import WorkerProcess, purge  # noqa: E402
 
 
+def pytest_xdist_setupnodes() -> None:
+    """With the settings named in the environment that they inherit, the processes of pytest-xdist
+    would load them before this file has given each of them servers of its own."""
+    del os.environ["DJANGO_SETTINGS_MODULE"]
+
+
 @pytest.fixture(scope="session")
 def _smtp_server() -> Iterator[SmtpSink]:
     sink = SmtpSink()

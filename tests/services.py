@@ -14,22 +14,39 @@ import psycopg
 from iop_clinic import embedded
 
 MOST_RUNS = 16
+PROVIDED = "IOP_TEST_PROVIDED"
+"""Names the variables that a run set itself, for the processes that it starts to run tests in."""
+
+ADDRESSES = {"DATABASE_URL", "REDIS_URL", "IOP_TEST_DB"}
+
+own: list[embedded.Servers] = []
+"""The servers that this run started and may restart; empty when the environment names others."""
 
 
 def provide(environ: MutableMapping[str, str]) -> None:
-    """Point `DATABASE_URL` and `REDIS_URL` at servers that this run may use until it ends."""
+    """Point `DATABASE_URL` and `REDIS_URL` at servers that this run may use until it ends.
+
+    A process of pytest-xdist takes servers of its own, so that a queue or a restart is nobody
+    else's.
+    """
     environ["IOP_MODE"] = "test"
+    if "PYTEST_XDIST_WORKER" in environ:
+        for name in environ.pop(PROVIDED, "").split():
+            del environ[name]
+    given = set(environ)
     environ.setdefault("SECRET_KEY", "only-for-tests")
     if not (environ.get("DATABASE_URL") and environ.get("REDIS_URL")):
         _start_embedded(environ)
     if not environ.get("IOP_TEST_DB"):
         environ["IOP_TEST_DB"] = _free_database(environ["DATABASE_URL"])
+    environ[PROVIDED] = " ".join(ADDRESSES - given)
 
 
 def _start_embedded(environ: MutableMapping[str, str]) -> None:
     for name in [name for name in environ if name.startswith("PG")]:
         del environ[name]  # PGPORT and the like would lead past the embedded server
     servers = _first_free_servers()
+    own.append(servers)
     atexit.register(servers.stop)
     mode = servers.home.mode
     environ["DATABASE_URL"] = environ.get("DATABASE_URL") or embedded.url("postgres", mode)
