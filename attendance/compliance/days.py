@@ -7,7 +7,7 @@ lines, so they can never disagree. Only sessions that have ended count as attend
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -16,10 +16,12 @@ from django.db.models import Case, Count, F, Func, IntegerField, Q, QuerySet, Su
 from django.db.models.functions import Coalesce, Mod
 
 from attendance.compliance.rules.weeks import DayMinutes
-from attendance.compliance.settings import ClinicSettings, clinic_settings
+from attendance.compliance.settings import ClinicSettings, DatedPolicy, clinic_settings
 from attendance.records.facts import attendance_facts, session_facts
+from attendance.records.overlaps import overlapping, visits_inside
 from attendance.records.rules import (
     CreditKind,
+    CreditPolicy,
     Interval,
     SessionFacts,
     full_presence_minutes,
@@ -27,6 +29,7 @@ from attendance.records.rules import (
     time_inside,
 )
 from iop_clinic.accounts.models import Clinic
+from patients.models import Episode
 from scheduling.models import Booking
 
 # A session's local date is its own clinic's; this much wider, the instants hold every zone's.
@@ -44,8 +47,9 @@ class BreakMinutes(Func):
     """The minutes of the breaks in a row: [[60, 70], [130, 140]] is 20."""
 
     template = (
-        "(SELECT coalesce(sum((pause->>1)::int - (pause->>0)::int), 0)::int"
-        " FROM jsonb_array_elements(%(expressions)s) AS pause)"
+        "(CASE WHEN %(expressions)s = '[]' THEN 0 ELSE"  # most have none: no look inside
+        " (SELECT coalesce(sum((pause->>1)::int - (pause->>0)::int), 0)::int"
+        " FROM jsonb_array_elements(%(expressions)s) AS pause) END)"
     )
     output_field = IntegerField()
 
@@ -64,7 +68,20 @@ def day_lines(
     Two statements for any number of episodes, and one more when no `settings` are given.
     """
     settings = settings or clinic_settings(clinic)
-    rows = expected(settings.clinic_id, first, last, episode_ids)
+    every = {settings.clinic_id: settings}
+    return lines_of(every, first=first, last=last, now=now, episode_ids=episode_ids)
+
+
+def lines_of(
+    settings: Mapping[int, ClinicSettings],
+    *,
+    first: date,
+    last: date,
+    now: datetime,
+    episode_ids: Collection[int] | None = None,
+) -> list[DayLine]:
+    """The day lines of several clinics, by clinic id; two statements for any number of them."""
+    rows = expected(settings, first, last, episode_ids)
     lines = {_key(line): line for line in _summed(rows, settings, now)}
     for change in _nested(rows, settings, now):
         if outer := lines.get(_key(change)):
@@ -80,16 +97,25 @@ def by_episode(lines: Iterable[DayLine]) -> dict[int, list[DayLine]]:
 
 
 def expected(
-    clinic_id: int, first: date, last: date, episode_ids: Collection[int] | None = None
+    clinics: int | Collection[int],
+    first: date,
+    last: date,
+    episode_ids: Collection[int] | None = None,
 ) -> QuerySet[Booking]:
-    """Bookings of a clinic on inclusive local dates that count somewhere; cancelled ones too."""
+    """Bookings of clinics on inclusive local dates that count somewhere; cancelled ones too."""
     rows = Booking.objects.filter(
-        clinic=clinic_id,
         starts_at__gte=_midnight(first) - _ANY_ZONE,
         starts_at__lt=_midnight(last) + 2 * _ANY_ZONE,
         session__local_date__range=(first, last),
     ).exclude(state=Booking.State.WITHDRAWN)
-    return rows if episode_ids is None else rows.filter(episode__in=episode_ids)
+    ids = [clinics] if isinstance(clinics, int) else list(clinics)
+    if episode_ids is None:
+        return rows.filter(clinic__in=ids)
+    if len(ids) == 1:
+        return rows.filter(clinic=ids[0], episode__in=episode_ids)
+    # The clinic comes from the episode: one index search for each, not for every pair of them.
+    named = Episode.objects.filter(clinic__in=ids, pk__in=episode_ids)
+    return rows.filter(episode__in=named, clinic=F("episode__clinic"))
 
 
 def ended(now: datetime) -> Q:
@@ -110,20 +136,28 @@ def minutes() -> Any:
     return length - BreakMinutes(F("session__breaks"))
 
 
-def credit_in_full(settings: ClinicSettings) -> Any:
+def credit_in_full(settings: Mapping[int, ClinicSettings]) -> Any:
     """What full presence credits, in SQL: only rounding down takes anything from it (R10)."""
     cuts = [
-        When(
-            _on(dated.span.first, dated.span.last),
-            then=minutes() - Mod(minutes(), dated.policy.round_to),
-        )
-        for dated in settings.policies
-        if dated.policy.kind == CreditKind.ROUND_DOWN
+        When(dates, then=minutes() - Mod(minutes(), policy.round_to))
+        for dates, policy in policies_of(settings)
+        if policy.kind == CreditKind.ROUND_DOWN
     ]
     return Case(*cuts, default=minutes(), output_field=IntegerField()) if cuts else minutes()
 
 
-def _on(first: date, last: date | None) -> Q:
+def policies_of(settings: Mapping[int, ClinicSettings]) -> Iterator[tuple[Q, CreditPolicy]]:
+    """Each dated credit policy with the bookings it applies to; clinics that agree share one."""
+    clinics: defaultdict[DatedPolicy, list[int]] = defaultdict(list)
+    for clinic_id, one in settings.items():
+        for dated in one.policies:
+            clinics[dated].append(clinic_id)
+    for dated, ids in clinics.items():
+        dates = on_dates(dated.span.first, dated.span.last)
+        yield (dates if len(ids) == len(settings) else dates & Q(clinic__in=ids)), dated.policy
+
+
+def on_dates(first: date, last: date | None) -> Q:
     begun = Q(session__local_date__gte=first)
     return begun if last is None else begun & Q(session__local_date__lte=last)
 
@@ -135,7 +169,9 @@ def _midnight(day: date) -> datetime:
 # The sums
 
 
-def _summed(rows: QuerySet[Booking], settings: ClinicSettings, now: datetime) -> Iterator[DayLine]:
+def _summed(
+    rows: QuerySet[Booking], settings: Mapping[int, ClinicSettings], now: datetime
+) -> Iterator[DayLine]:
     grouped = rows.order_by().values(
         "episode_id", local_date=F("session__local_date"), type_id=F("session__session_type_id")
     )
@@ -144,7 +180,7 @@ def _summed(rows: QuerySet[Booking], settings: ClinicSettings, now: datetime) ->
         yield DayLine(**row)
 
 
-def _sums(settings: ClinicSettings, now: datetime) -> dict[str, Any]:
+def _sums(settings: Mapping[int, ClinicSettings], now: datetime) -> dict[str, Any]:
     creditable = Q(session__session_type__creditable=True)
     still_open = open_to_change(now)
     return {
@@ -172,17 +208,14 @@ def _key(line: DayLine) -> tuple[int, date, int]:
 # Nested visits: their minutes leave the session around them
 
 
-def _nested(rows: QuerySet[Booking], settings: ClinicSettings, now: datetime) -> Iterator[DayLine]:
-    """What leaves each session that a visit is nested in; recorded minutes know it already."""
-    visits = rows.filter(nested_in__isnull=False, live=True, nested_in__live=True)
-    around: defaultdict[Booking, list[Booking]] = defaultdict(list)
-    for visit in visits.select_related(
-        "attendance", "nested_in__attendance", "nested_in__session__session_type"
-    ):
-        around[visit.nested_in].append(visit)
-    for outer, inner in around.items():
-        if outer.state != Booking.State.WITHDRAWN:
-            yield _taken_out(outer, inner, settings, now)
+def _nested(
+    rows: QuerySet[Booking], settings: Mapping[int, ClinicSettings], now: datetime
+) -> Iterator[DayLine]:
+    """What leaves each session that a visit lies in; recorded minutes know it already."""
+    found = overlapping(rows).select_related("attendance", "session__session_type")
+    every = {booking.pk: booking for booking in found}
+    for pk, inner in visits_inside(every.values()).items():
+        yield _taken_out(every[pk], inner, settings[every[pk].clinic_id], now)
 
 
 def _taken_out(
@@ -191,28 +224,32 @@ def _taken_out(
     session = session_facts(outer.session)
     policy = settings.policy_on(outer.session.local_date)
     booked = [Interval(visit.starts_at, visit.ends_at) for visit in inner]
-    away = [span for visit in inner for span in _spent_in(visit)]
+    away = [span for visit in inner for span in _spent_in(visit, now)]
     whole, least = session_minutes(session), session_minutes(session, booked)
-    creditable, still_open = session.creditable, _is_open(outer, now)
+    planned, still_open = whole - least if session.creditable else 0, _is_open(outer, now)
     credit = full_presence_minutes(session, policy) - full_presence_minutes(session, policy, away)
     return DayLine(
         episode_id=outer.episode_id,
         local_date=outer.session.local_date,
         session_type_id=outer.session.session_type_id,
-        scheduled=whole - least if creditable else 0,
+        scheduled=planned if outer.live else 0,
+        cancelled=0 if outer.live else planned,
         attended_open=whole - session_minutes(session, away) if still_open else 0,
         credited_open=credit if still_open else 0,
     )
 
 
-def _spent_in(visit: Booking) -> tuple[Interval, ...]:
+def _spent_in(visit: Booking, now: datetime) -> tuple[Interval, ...]:
     record = getattr(visit, "attendance", None)
-    if record is None:
-        return (Interval(visit.starts_at, visit.ends_at),)
+    if record is None:  # a visit to come that was given up takes nobody out of the group
+        expected = visit.ends_at <= now or visit.state == Booking.State.BOOKED
+        return (Interval(visit.starts_at, visit.ends_at),) if expected else ()
     return time_inside(SessionFacts(visit.starts_at, visit.ends_at), attendance_facts(record))
 
 
 def _is_open(booking: Booking, now: datetime) -> bool:
+    if not booking.live:
+        return False
     if booking.ends_at <= now:
         return getattr(booking, "attendance", None) is None
     return booking.state == Booking.State.BOOKED
@@ -222,6 +259,7 @@ def _less(line: DayLine, change: DayLine) -> DayLine:
     return replace(
         line,
         scheduled=line.scheduled - change.scheduled,
+        cancelled=line.cancelled - change.cancelled,
         attended_open=line.attended_open - change.attended_open,
         credited_open=line.credited_open - change.credited_open,
     )

@@ -11,6 +11,7 @@ from attendance.compliance.courses import Course, courses
 from attendance.compliance.days import expected
 from attendance.compliance.settings import ClinicSettings, clinic_settings
 from attendance.records.facts import attendance_facts, session_facts
+from attendance.records.overlaps import visits_inside
 from attendance.records.rules import (
     CreditKind,
     CreditPolicy,
@@ -96,12 +97,10 @@ def _bookings(episode: Episode, first: date, last: date) -> Iterable[Booking]:
 
 
 def _visits(rows: Iterable[Booking]) -> dict[int, tuple[Interval, ...]]:
-    found: dict[int, tuple[Interval, ...]] = {}
-    for row in rows:
-        if row.nested_in_id is not None and row.live:
-            span = Interval(row.starts_at, row.ends_at)
-            found[row.nested_in_id] = (*found.get(row.nested_in_id, ()), span)
-    return found
+    return {
+        pk: tuple(Interval(visit.starts_at, visit.ends_at) for visit in visits)
+        for pk, visits in visits_inside(rows).items()
+    }
 
 
 def _first_starts(rows: Iterable[Booking]) -> dict[date, datetime]:

@@ -6,6 +6,8 @@ import datetime
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from django.db.models import Exists
+
 from attendance.imports.columns import folded
 from attendance.imports.doubts import Doubts
 from attendance.imports.intake import Draft, Intake
@@ -13,7 +15,9 @@ from attendance.imports.reading import Row
 from attendance.imports.tables import ATTENDANCE, BLOCKS, EPISODES, HOLDS, MAKE_UPS, MEMBERSHIPS
 from attendance.models import AttendanceRecord, CreditRule, NightlyRun
 from attendance.records.facts import attendance_facts, policy_of, session_facts
+from attendance.records.overlaps import at_the_same_time
 from attendance.records.rules import CreditPolicy, attended_minutes, credited_minutes
+from attendance.records.sheet import locked_sheet
 from iop_clinic.accounts.acting import Job, Refused
 from iop_clinic.accounts.weeks import DAYS_IN_WEEK
 from scheduling.eligibility import check_eligible
@@ -134,6 +138,7 @@ def load_attendance(intake: Intake) -> None:
         if booking is not None and _is_recordable(intake, row, booking):
             drafts.append(_record(intake, row, booking, rules))
     written = intake.settle(ATTENDANCE, drafts, stored)
+    credit_once(written)
     judge_again(intake, written)
 
 
@@ -228,6 +233,22 @@ def credit(record: AttendanceRecord, session: Session, policy: CreditPolicy) -> 
     facts, about = attendance_facts(record), session_facts(session)
     record.attended_minutes = attended_minutes(about, facts)
     record.credited_minutes = credited_minutes(about, facts, policy)
+
+
+def credit_once(written: Sequence[Draft]) -> None:
+    """Minutes spent in a visit leave the session around it; one statement where nothing overlaps.
+
+    Recorded earlier or by this file: the sessions of both are computed anew.
+    """
+    rows = Booking.objects.filter(pk__in=[draft.instance.booking_id for draft in written])
+    days: dict[datetime.date, set[int]] = {}
+    found = rows.filter(Exists(at_the_same_time())).order_by("session__local_date")
+    for day, session in found.values_list("session__local_date", "session"):
+        days.setdefault(day, set()).add(session)
+    for sessions in days.values():
+        sheet = locked_sheet(sessions)
+        if sheet.recompute():
+            sheet.save()
 
 
 def judge_again(intake: Intake, written: Sequence[Draft]) -> None:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from attendance.imports.columns import folded
-from attendance.imports.history import credit, judge_again, policy_for
+from attendance.imports.history import credit, credit_once, judge_again, policy_for
 from attendance.imports.intake import Draft, Intake
 from attendance.imports.reading import Reading, Row
 from attendance.imports.tables import LONG_LIST, PATIENTS
@@ -49,7 +49,9 @@ def load_list(*, file: Path, clinic: Clinic, by: User | Job, now: datetime.datet
         for row, span, episode in placed
         if not row.bad
     ]
-    judge_again(intake, intake.settle(LONG_LIST, drafts, stored))
+    written = intake.settle(LONG_LIST, drafts, stored)
+    credit_once(written)
+    judge_again(intake, written)
     intake.counts = {file.name: intake.counts[LONG_LIST.file]}
     return intake
 

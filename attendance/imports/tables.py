@@ -86,6 +86,7 @@ PAYERS = Table(
     (
         key("name", names),
         Column("needs_authorization", yes_no),
+        Column("certification_days", Number(1, 366)),
         _phone("phone"),
     ),
 )

@@ -149,16 +149,17 @@ def proposed_facts(
     given = told.facts()
     attended = given.get("attended", stored and stored["attended"])
     if stored is None:
-        facts = _EMPTY | (_called_in(booking) if not attended else {})
+        facts = _EMPTY | (called_in(booking) if not attended else {})
     elif attended == stored["attended"]:
         facts = dict(stored)
     else:
-        facts = dict(stored) | (_ABSENCE if attended else _PRESENCE | _called_in(booking))
+        facts = dict(stored) | (_ABSENCE if attended else _PRESENCE | called_in(booking))
     facts |= given
     return _with_override_reason(facts, told, stored)
 
 
-def _called_in(booking: Booking) -> dict[str, Any]:
+def called_in(booking: Booking) -> dict[str, Any]:
+    """What is known of an absence before anybody records it: the notice, and its reason."""
     call_in = booking.call_in
     if call_in is None:
         return {"notified_at": booking.released_at} if booking.released_at else {}

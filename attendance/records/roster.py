@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from attendance.models import AttendanceRecord
+from attendance.records.entries import called_in
 from attendance.records.facts import attendance_facts, policy_on, session_facts, spans
 from attendance.records.rules import CreditPolicy, Interval, Labels, Status, labels, status
 from patients.models import CourtReferral
@@ -19,7 +20,8 @@ from scheduling.models import Booking, Session
 
 @dataclass(frozen=True, slots=True)
 class RosterRow:
-    """One expected patient. Unrecorded rows have no version, and 0 minutes.
+    """One expected patient. Unrecorded rows have no version, and 0 minutes; the notice and reason
+    of one who called in stand there already, as they will be recorded.
 
     `credited_minutes` is 0 until the session has ended: no credit is final before.
     """
@@ -77,7 +79,7 @@ def expected_at(session: Session) -> QuerySet[Booking]:
     return (
         Booking.objects.exclude(state=Booking.State.WITHDRAWN)
         .filter(session=session)
-        .select_related("session__session_type", "patient", "attendance")
+        .select_related("session__session_type", "patient", "attendance", "call_in")
         .annotate(day_starts_at=Subquery(first), court_involved=Exists(court))
         .order_by("seat", "pk")
     )
@@ -87,6 +89,7 @@ def _row(booking: Booking, policy: CreditPolicy, now: datetime.datetime) -> Rost
     record = cast("AttendanceRecord | None", getattr(booking, "attendance", None))
     session = booking.session
     ended = session.ends_at <= now
+    announced = {} if record else called_in(booking)
     return RosterRow(
         booking=booking.public_id,
         booking_id=booking.pk,
@@ -99,8 +102,8 @@ def _row(booking: Booking, policy: CreditPolicy, now: datetime.datetime) -> Rost
         arrived_at=record.arrived_at if record else None,
         left_at=record.left_at if record else None,
         away=spans(record.away) if record else (),
-        notified_at=record.notified_at if record else None,
-        absence_reason=record.absence_reason if record else "",
+        notified_at=record.notified_at if record else announced.get("notified_at"),
+        absence_reason=record.absence_reason if record else announced.get("absence_reason", ""),
         proof=record.proof if record else AttendanceRecord.Proof.NONE,
         excused_override=record.excused_override if record else None,
         correction_reason=record.correction_reason if record else "",

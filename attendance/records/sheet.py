@@ -1,21 +1,18 @@
 """The locked sessions of one write, with everything it is checked against and computed from.
 
 A sheet is read in a fixed number of statements, whatever the size of the rosters: what never
-changes under the feet (the sessions that nested visits interrupt), the locks, then bookings,
-records and the credit rule as they stand under the locks. Only visits nested in each other cost
-one more.
+changes under the feet (the sessions that overlap for a patient), the locks, then bookings,
+records and the credit rule as they stand under the locks. Only bookings that overlap cost one more.
 """
 
 from __future__ import annotations
 
 import datetime
 import uuid
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.db.models.functions import JSONObject
 
@@ -25,6 +22,12 @@ from attendance.records.facts import (
     policy_of,
     rules_in_force,
     session_facts,
+)
+from attendance.records.overlaps import (
+    ANY_SESSION,
+    at_the_same_time,
+    sessions_at_the_same_time,
+    visits_inside,
 )
 from attendance.records.rules import (
     CreditPolicy,
@@ -127,13 +130,10 @@ class Sheet:
     def _recompute(self, touched: Collection[int]) -> None:
         """Minutes of the touched bookings, and of those that a touched visit is nested in."""
         everyone = {booking.pk: booking for booking in [*self.family, *self.bookings]}
-        nested: defaultdict[int, list[Booking]] = defaultdict(list)
-        for booking in everyone.values():
-            if booking.nested_in_id:
-                nested[booking.nested_in_id].append(booking)
-        outer = {pk for pk in (everyone[pk].nested_in_id for pk in touched) if pk is not None}
+        inside = visits_inside(everyone.values())
+        outer = {pk for pk, visits in inside.items() if any(v.pk in touched for v in visits)}
         for pk in (set(touched) | outer) & self._records.keys():
-            self._compute(everyone[pk], nested[pk])
+            self._compute(everyone[pk], inside.get(pk, ()))
 
     def _compute(self, booking: Booking, nested: Iterable[Booking]) -> None:
         record = self._records[booking.pk]
@@ -158,11 +158,11 @@ class Sheet:
 def locked_sheet(sessions: Collection[int]) -> Sheet:
     """Lock sessions of one clinic and local date (by key) and read their rosters.
 
-    The sessions that their nested visits interrupt are locked with them: their minutes follow.
+    The sessions that overlap theirs for a patient are locked with them: their minutes follow.
     """
     settings = {row.pk: row for row in _settings(sessions)}
-    outer = {pk for row in settings.values() for pk in row.interrupts}  # type: ignore[attr-defined]
-    lock(sessions=sorted({*settings, *outer}))
+    beside = {pk for row in settings.values() for pk in row.beside}  # type: ignore[attr-defined]
+    lock(sessions=sorted({*settings, *beside}))
     one = next(iter(settings.values()))
     bookings = list(_bookings(one, settings.keys()))
     current = {booking.session_id: booking.session for booking in bookings}
@@ -178,31 +178,24 @@ def locked_sheet(sessions: Collection[int]) -> Sheet:
 
 
 def _settings(sessions: Collection[int]) -> Iterable[Session]:
-    visits = Booking.objects.filter(session=OuterRef("pk"), nested_in__isnull=False)
     return (
         Session.objects.filter(pk__in=sessions)
         .select_related("session_type", "clinic")
-        .annotate(interrupts=ArraySubquery(visits.values("nested_in__session")))
+        .annotate(beside=sessions_at_the_same_time(OuterRef("pk")))
         .order_by("pk")
     )
 
 
 def _bookings(session: Session, sessions: Collection[int]) -> Iterable[Booking]:
-    """Booked and released, by seat. `day_is_judged`, `has_nested` and `rule` come along."""
+    """Booked and released, by seat. `day_is_judged`, `overlaps` and `rule` come along."""
     rule = rules_in_force(session.clinic_id, session.local_date)
-    visits = Booking.objects.expected().filter(
-        clinic=OuterRef("clinic"),
-        starts_at__gte=OuterRef("starts_at"),
-        starts_at__lt=OuterRef("ends_at"),
-        nested_in=OuterRef("pk"),
-    )
     return (
         Booking.objects.exclude(state=Booking.State.WITHDRAWN)
         .filter(session__in=sessions)
         .select_related("session__session_type", "patient", "attendance", "call_in")
         .annotate(
             day_is_judged=judged_day(session.clinic_id, session.local_date),
-            has_nested=Exists(visits),
+            overlaps=Exists(at_the_same_time()),
             rule=Subquery(rule.values(rule=JSONObject(**{name: F(name) for name in _RULE}))[:1]),
         )
         .order_by("starts_at", "session", "seat", "pk")
@@ -232,22 +225,21 @@ def judged_day(clinic: int, day: datetime.date) -> Q:
 
 
 def _family(bookings: Iterable[Booking]) -> list[Booking]:
-    """The bookings that these are nested in, and every visit nested in them or in these.
+    """What overlaps these for their patients, and what overlaps that in turn.
 
     A visit that was withdrawn or cancelled takes nobody out of a group.
     """
-    outer = {booking.nested_in_id for booking in bookings if booking.nested_in_id}
-    holding = [b for b in bookings if b.nested_in_id or b.has_nested]  # type: ignore[attr-defined]
-    if not holding:
+    held = [b for b in bookings if b.overlaps]  # type: ignore[attr-defined]
+    if not held:
         return []
-    inside = Q(
-        nested_in__in=outer | {booking.pk for booking in holding},
-        starts_at__gte=min(booking.outer_starts_at or booking.starts_at for booking in holding),
-        starts_at__lt=max(booking.outer_ends_at or booking.ends_at for booking in holding),
-    )
     return list(
         Booking.objects.expected()
-        .filter(Q(pk__in=outer) | inside, clinic=holding[0].clinic_id)
+        .filter(
+            clinic=held[0].clinic_id,
+            episode__in={booking.episode_id for booking in held},
+            starts_at__gt=min(booking.starts_at for booking in held) - ANY_SESSION,
+            starts_at__lt=max(booking.ends_at for booking in held) + ANY_SESSION,
+        )
         .select_related("session__session_type", "attendance")
     )
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from django.db.models import F
 
-from attendance.models import AttendanceRecord
+from attendance.models import AttendanceRecord, WeekResult
 from attendance.records.entries import (
     EARLY,
     UNSET,
@@ -172,7 +172,8 @@ def finish(
     """Save, reopen the signed rosters that changed, and judge again what was judged before.
 
     A first recording opens no case: the night to come judges it. A correction of a day that has
-    been judged must not wait, or a report already sent would go on being believed.
+    been judged must not wait, or a report already sent would go on being believed; nor must a first
+    recording in a week with a stored result, which may be older than any night looks back.
     """
     if not bookings:
         return
@@ -186,9 +187,24 @@ def finish(
         Session.objects.filter(pk__in=signed).update(
             signed_at=None, signed_by=None, version=F("version") + 1
         )
-    corrected = [booking for booking in bookings if not sheet.is_first(booking)]
-    if sheet.judged and corrected:
-        judge_again(sheet, corrected, by=by, now=now)
+    if not sheet.judged:
+        return
+    first = [booking for booking in bookings if sheet.is_first(booking)]
+    stored = _in_stored_weeks(sheet, first) if first else set()
+    overdue = [b for b in bookings if b not in first or b.episode_id in stored]
+    if overdue:
+        judge_again(sheet, overdue, by=by, now=now)
+
+
+def _in_stored_weeks(sheet: Sheet, bookings: Collection[Booking]) -> set[int]:
+    """The episodes of these bookings with a result, standing or taken back, over the date."""
+    rows = WeekResult.objects.filter(
+        clinic=sheet.clinic,
+        episode__in={booking.episode_id for booking in bookings},
+        segment_starts_on__lte=sheet.local_date,
+        segment_ends_on__gte=sheet.local_date,
+    )
+    return set(rows.values_list("episode", flat=True))
 
 
 def judge_again(
