@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from attendance.models import Flag, NightlyRun
+from attendance.compliance.again import judge_again
+from attendance.models import Flag
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import User
 from patients.models import Episode, EpisodeHold, Patient, TreatmentPlan
@@ -186,19 +187,11 @@ def _settle_cases(
 
     The discharge is the outcome, so facts that still stand do not open the cases again.
     """
-    judged = NightlyRun.objects.filter(
-        clinic=episode.clinic_id,
-        local_date__gte=day,
-        state__in=[NightlyRun.State.EVALUATED, NightlyRun.State.FINISHED],
-    )
-    if judged.exists():
-        # Imported here: compliance stands above episodes and reads them.
-        from attendance.compliance.evaluation import reevaluate
-
-        reevaluate(clinic=episode.clinic, episode_ids=[episode.pk], by=by, now=now, since=day)
-    Flag.objects.filter(clinic=episode.clinic_id, episode=episode).exclude(
-        state__in=[Flag.State.CLOSED, Flag.State.LAPSED]
-    ).update(
+    _again(episode, day, by=by, now=now)
+    left = Flag.objects.filter(clinic=episode.clinic_id, episode=episode).open().order_by("pk")
+    # By key, as a night does: an update alone takes its rows as they lie.
+    keys = list(left.select_for_update(of=("self",), no_key=True).values_list("pk", flat=True))
+    Flag.objects.filter(pk__in=keys).update(
         state=Flag.State.CLOSED,
         outcome=Flag.Outcome.DISCHARGED,
         outcome_note=f"{LEFT}: {Reason(episode.discharge_reason).label.lower()}",
@@ -206,6 +199,12 @@ def _settle_cases(
         changed_at=now,
         version=F("version") + 1,
     )
+
+
+def _again(
+    episode: Episode, since: datetime.date, *, by: User | Job, now: datetime.datetime | None
+) -> None:
+    judge_again(clinic=episode.clinic, episode_ids=[episode.pk], since=since, by=by, now=now)
 
 
 # --- a pause --------------------------------------------------------------------------------------
@@ -228,11 +227,13 @@ def hold(
     by: User | Job,
     ends_on: datetime.date | None = None,
     note: str = "",
+    now: datetime.datetime | None = None,
 ) -> EpisodeHold:
     """Pause an episode on inclusive local dates, or until it resumes; its bookings free the seats.
 
     Bookings of these dates that have not begun are withdrawn; a patient recorded as present stays.
-    Seats in groups are kept, and expansion books nobody on hold. Raises what `put_on_hold` raises.
+    Seats in groups are kept, and expansion books nobody on hold. Weeks that were judged without
+    the hold are judged again. Raises what `put_on_hold` raises.
     """
     coming = (
         _coming(episode, starts_on, ends_on)
@@ -248,16 +249,24 @@ def hold(
         episode=episode, starts_on=starts_on, ends_on=ends_on, reason=reason, note=note, by=by
     )
     withdraw_all(list(coming.values_list("pk", flat=True)), reason=ON_HOLD)
+    _again(episode, starts_on, by=by, now=now)
     return row
 
 
 @service
-def resume(*, episode: Episode, resumes_on: datetime.date, by: User | Job) -> Resumption:
+def resume(
+    *,
+    episode: Episode,
+    resumes_on: datetime.date,
+    by: User | Job,
+    now: datetime.datetime | None = None,
+) -> Resumption:
     """End the hold on the day before `resumes_on` and give the patient back what lies after it.
 
     What was withdrawn for the hold is booked again where the seat and the patient's time are still
     free; a notice given before the hold stands again. Sessions that the patient's groups planned
-    meanwhile are booked too. Raises Refused `not_on_hold`.
+    meanwhile are booked too; weeks that were judged with the hold are judged again. Raises Refused
+    `not_on_hold`.
     """
     ending = holds.hold_to_end(episode, resumes_on)
     first, last = max(resumes_on, ending.starts_on), ending.ends_on
@@ -282,6 +291,7 @@ def resume(*, episode: Episode, resumes_on: datetime.date, by: User | Job) -> Re
     ]
     without = {session.local_date for one in seatings for session in [*one.full, *one.busy]}
     booked += sum(len(one.new) + len(one.revived) for one in seatings)
+    _again(episode, resumes_on, by=by, now=now)
     return Resumption(booked, tuple(sorted(without)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import datetime
 from typing import NamedTuple
 
@@ -30,3 +31,10 @@ WEEKLY_MINUTES: dict[tuple[int, int], MinutesRange] = {
 def age_on(birth_date: datetime.date, day: datetime.date) -> int:
     """Completed years; a person born on 29 February turns a year older on 1 March."""
     return day.year - birth_date.year - ((day.month, day.day) < (birth_date.month, birth_date.day))
+
+
+def birthday(birth_date: datetime.date, years: int) -> datetime.date:
+    """The date on which somebody is so many years old, as `age_on` counts."""
+    year = birth_date.year + years
+    skipped = (birth_date.month, birth_date.day) == (2, 29) and not calendar.isleap(year)
+    return datetime.date(year, 3, 1) if skipped else birth_date.replace(year=year)

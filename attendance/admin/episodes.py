@@ -7,8 +7,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.utils import timezone
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 
-from attendance.compliance.status import PatientWeek, week_statuses
+from attendance.admin.weeks import week_link
+from attendance.admin.wording import judged_part, minimum_said, plan_said, verdict
+from attendance.compliance.status import JudgedStandard, PatientWeek, week_statuses
 from attendance.episodes import discharge, hold, resume
 from iop_clinic.accounts.admin.forms import choice_field, date_field, note_field, text_field
 from iop_clinic.accounts.admin.panels import Panel, link
@@ -105,6 +109,7 @@ def episode_panels(request: Any, row: Episode) -> Iterable[Panel]:
 
 
 def _weeks(row: Episode) -> Panel:
+    """The last weeks, each with every standard that judges it; 4 statements."""
     now = timezone.now()
     today = timezone.localdate(now)
     days = [today - datetime.timedelta(weeks=n) for n in range(WEEKS)]
@@ -112,19 +117,26 @@ def _weeks(row: Episode) -> Panel:
     weeks = sorted(found.values(), key=lambda one: one.week.start, reverse=True)
     return Panel(
         "Weeks",
-        ("Week", "Scheduled", "Attended", "Credited", "At most", "Minimum", "Days", "Status"),
+        ("Week", "Plan", "Scheduled", "Attended", "Credited", "At most", "Days", "Standards"),
         [_week_row(one) for one in weeks],
-        note="Credited minutes of sessions that have ended; “at most” adds what is still possible.",
+        note="Attended and credited minutes of sessions that have ended; “at most” adds what is "
+        "still possible. A week opens line by line.",
     )
 
 
 def _week_row(week: PatientWeek) -> tuple[str, ...]:
-    judged = week.program()
     minutes = (week.scheduled, week.attended, week.credited, week.at_most)
-    said = [week.week.label, *(hours_and_minutes(one) for one in minutes)]
-    if judged is None:
-        return (*said, "none", str(week.days), "no standard")
-    minimum = hours_and_minutes(judged.prorated_minimum)
-    if judged.prorated_minimum != judged.minimum:
-        minimum = f"prorated {minimum} of {hours_and_minutes(judged.minimum)}"
-    return (*said, minimum, str(week.days), judged.minutes_status.value)
+    said = (week_link(week), plan_said(week), *(hours_and_minutes(one) for one in minutes))
+    return (*said, str(week.days), standards_said(week))
+
+
+def standards_said(week: PatientWeek) -> str:
+    """Each standard with its minimum and verdict, one below the other."""
+    lines = [(_named(one), verdict(one)) for one in week.standards]
+    return format_html_join(mark_safe("<br>"), "{}: {}", lines) or "none"
+
+
+def _named(judged: JudgedStandard) -> str:
+    part = judged_part(judged)
+    dates = f" ({part})" if part else ""
+    return f"{judged.name}{dates}, {minimum_said(judged)}"

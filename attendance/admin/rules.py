@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
 
+from attendance.absence_rules import (
+    FIGURES,
+    add_absence_rule,
+    end_absence_rule,
+    replace_absence_rule,
+)
+from attendance.admin.standards import AddStandardForm, ReplaceStandardForm
 from attendance.models import AbsenceRule, CreditRule, Standard
 from attendance.models.records import AbsenceReason
+from attendance.models.standards import Severity
 from attendance.records.credit_rules import end_credit_rule, set_credit_rule
+from attendance.standards import SUBJECT, end_standard
 from iop_clinic.accounts.admin.base import ClinicModelAdmin
-from iop_clinic.accounts.admin.forms import many_field
-from iop_clinic.accounts.admin.working import working_clinic
+from iop_clinic.accounts.admin.forms import (
+    ServiceForm,
+    choice_field,
+    date_field,
+    level_field,
+    many_field,
+    number_field,
+)
+from iop_clinic.accounts.admin.panels import Panel, link
 from iop_clinic.accounts.models import Clinic, User
-from iop_clinic.accounts.roles import Can
+from iop_clinic.accounts.roles import Can, Role
 from scheduling.models import SessionType
 
 
@@ -21,7 +38,8 @@ class DatedAdmin(ClinicModelAdmin):
     """Everything but the last day is fixed once entered: past weeks were judged by it."""
 
     view = Can.VIEW_SCHEDULE
-    add = change = Can.MANAGE_CLINIC
+    add: Can | None = Can.MANAGE_CLINIC
+    change = Can.MANAGE_CLINIC
 
     def get_readonly_fields(self, request: Any, obj: Any = None) -> Any:
         if obj is None:
@@ -60,18 +78,37 @@ class StandardAdmin(DatedAdmin):
         ("day_threshold", "min_days"),
         "services_per_day",
         "basis",
-        "counted_types",
+        "counts",
         ("week_starts_on", "prorate"),
         ("starts_on", "ends_on"),
     )
-    next_step = "It judges weeks from its first day on. To change it, end it and enter a new one."
+    add = None  # a form with presets and a look ahead enters it
+    verbs = (ReplaceStandardForm,)
+    list_verbs = (AddStandardForm,)
 
-    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
-        if db_field.name == "counted_types":
-            types = SessionType.objects.visible_to(request.user)
-            choices = types.filter(clinic=working_clinic(request)).values_list("pk", "name")
-            return many_field(choices, "Counted types", coerce=int, help_text="None: all count.")
-        return super().formfield_for_dbfield(db_field, request, **kwargs)
+    @admin.display(description="Counted types")
+    def counts(self, row: Standard) -> str:
+        types = SessionType.objects.filter(clinic=row.clinic_id, pk__in=row.counted_types)
+        return ", ".join(types.values_list("name", flat=True)) or "all"
+
+    def edit(self, row: Standard, facts: dict[str, Any], version: int | None, by: User) -> None:
+        end_standard(standard=row, by=by, **facts)
+
+    def panels(self, request: Any, row: Standard) -> Iterable[Panel]:
+        """Every version of the same standard, newest first."""
+        versions = Standard.objects.visible_to(request.user).filter(
+            clinic=row.clinic_id, **{name: getattr(row, name) for name in SUBJECT}
+        )
+        yield Panel(
+            "Versions",
+            ("Name", "Minutes a week", "Days", "From", "Until"),
+            [
+                (link(one), f"{one.min_minutes} to {one.max_minutes or 'any'}",
+                 f"{one.min_days} of {one.day_threshold} min", one.starts_on,
+                 one.ends_on or "open")
+                for one in versions.order_by("-starts_on")
+            ],
+        )  # fmt: skip
 
 
 @admin.register(CreditRule)
@@ -101,6 +138,28 @@ class CreditRuleAdmin(DatedAdmin):
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
 
+class ReplaceRuleForm(ServiceForm):
+    title = "Replace from a date"
+    path = "replace"
+    explanation = "The rule in force ends on the eve. Its cases stay as they are."
+    can = Can.MANAGE_CLINIC
+    row: AbsenceRule
+    starts_on = date_field("From")
+    times = number_field("n", min_value=1, max_value=366)
+    window_days = number_field("In so many days", min_value=0, max_value=366)
+    severity = level_field(Severity.choices)
+    owner_role = choice_field(Role.choices)
+    due = choice_field(AbsenceRule.Due.choices)
+    due_amount = number_field(min_value=0, max_value=366)
+
+    def narrow(self) -> None:
+        self.start_with(**{name: getattr(self.row, name) for name in FIGURES})
+
+    def run(self) -> str:
+        row = replace_absence_rule(rule=self.row, by=self.user, **self.cleaned_data)
+        return f"The rule from {row.starts_on} on is entered; the one before ends on the eve."
+
+
 @admin.register(AbsenceRule)
 class AbsenceRuleAdmin(DatedAdmin):
     list_display = (
@@ -122,3 +181,13 @@ class AbsenceRuleAdmin(DatedAdmin):
         ("due", "due_amount"),
         ("starts_on", "ends_on"),
     )
+    next_step = "It opens cases from the night of its first day on."
+    verbs = (ReplaceRuleForm,)
+
+    def enter(
+        self, clinic: Clinic, facts: dict[str, Any], row: AbsenceRule, by: User
+    ) -> AbsenceRule:
+        return add_absence_rule(clinic=clinic, by=by, **facts)
+
+    def edit(self, row: AbsenceRule, facts: dict[str, Any], version: int | None, by: User) -> None:
+        end_absence_rule(rule=row, by=by, **facts)

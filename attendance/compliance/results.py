@@ -1,14 +1,16 @@
 """Week results: what a week was finally judged to be, stored with everything it was judged from.
 
 Insert-only. A roster that comes later, a correction or a changed plan adds an amendment, so that a
-report already sent can be explained, and any result can be replayed.
+report already sent can be explained, and any result can be replayed. What nobody judges any more,
+because its part of the week is gone or is open again, is taken back by a void amendment.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from attendance.compliance.courses import Course
@@ -26,6 +28,11 @@ from attendance.models import WeekResult
 Key = tuple[int, int, date]
 """Episode, standard, first date of the segment."""
 
+CARE_CHANGED = "Plan, hold or dates of treatment changed."
+NOT_JUDGED = "Taken back: this part of the week is no longer judged by this standard."
+OPEN_AGAIN = "Taken back: a record is missing, so the week is open again."
+JUDGED_AGAIN = "Judged again after it was taken back."
+
 _LINE = tuple(field.name for field in fields(DayMinutes))
 
 
@@ -40,11 +47,11 @@ class Difference:
 
 
 def latest_results(
-    clinic_id: int, episode_ids: Iterable[int], first: date
+    clinics: Iterable[int], episode_ids: Iterable[int], first: date
 ) -> dict[Key, WeekResult]:
-    """The last amendment of every result of weeks from a date on; 1 statement."""
+    """The last amendment of every result of weeks from a date on, void ones too; 1 statement."""
     rows = WeekResult.objects.filter(
-        clinic=clinic_id, episode__in=episode_ids, week_starts_on__gte=first
+        clinic__in=clinics, episode__in=episode_ids, week_starts_on__gte=first
     )
     return {_key(row): row for row in rows.order_by("amendment")}
 
@@ -56,15 +63,23 @@ def new_results(
     *,
     now: datetime,
 ) -> list[WeekResult]:
-    """Results of ended, final weeks that are not stored yet or are judged differently now."""
+    """Results of ended, final weeks that are not stored yet or are judged differently now.
+
+    Stored results of these weeks that are not judged to an end any more are taken back.
+    """
     found = []
+    rows_of = _by_episode(stored.values())
     for week in weeks:
-        for judged in week.standards:
-            if not (judged.ended and judged.final):
-                continue
-            before = stored.get((week.episode_id, judged.standard.id, judged.first))
-            if before is None or _changed(before, judged):
-                found.append(_result(courses[week.episode_id], judged, before, now))
+        judged = {_judged_key(week, one): one for one in week.standards if one.ended and one.final}
+        course = courses[week.episode_id]
+        for key, one in judged.items():
+            before = stored.get(key)
+            if before is None or before.void or _changed(before, one):
+                found.append(_result(course, one, before, now))
+        for row in rows_of[week.episode_id]:
+            stands = not row.void and row.judged_at <= now
+            if stands and _key(row) not in judged and _lies_in(row, week):
+                found.append(_taken_back(row, week, now))
     return found
 
 
@@ -73,11 +88,30 @@ def replay(result: WeekResult, *, now: datetime) -> list[Difference]:
 
     Facts differ from an amended result, or once a plan, hold or record was changed afterwards.
     """
-    again = judge_week(*inputs_of(result))
-    found = _differences("inputs", _figures_of(result), _figures(again))
-    current = _current(result, now)
-    facts = _figures(current.judgement) if current else {}
-    return found + _differences("facts", _figures_of(result), facts)
+    return replay_inputs(result) + replay_facts(result, _current(result, now))
+
+
+def replay_inputs(result: WeekResult) -> list[Difference]:
+    """Where the figures do not follow from the inputs beside them; no statement."""
+    if "terms" not in result.inputs:
+        return [Difference("inputs", "inputs", "none", "needed")]
+    again = _figures(judge_week(*inputs_of(result)))
+    return _differences("inputs", _figures_of(result), again)
+
+
+def replay_facts(result: WeekResult, judged: JudgedStandard | None) -> list[Difference]:
+    """Where a result differs from the judgement of its part of the week as facts stand now."""
+    settled = judged if judged and judged.ended and judged.final else None
+    if result.void or settled is None:
+        stands = not result.void
+        same = stands == (settled is not None)
+        return [] if same else [Difference("facts", "judged", stands, settled is not None)]
+    stored = {**_figures_of(result), "segment_ends_on": result.segment_ends_on}
+    now = {**_figures(settled.judgement), "segment_ends_on": settled.last}
+    found = _differences("facts", stored, now)
+    if found or not _changed(result, settled):
+        return found
+    return [Difference("facts", "inputs", "as stored", "changed")]
 
 
 # Inputs
@@ -143,7 +177,7 @@ def _changed(before: WeekResult, judged: JudgedStandard) -> bool:
     """Whether a week was judged from something else: the standard itself never changes."""
     stored = before.inputs
     now = (_rows(judged.lines), _share(judged.share), judged.last)
-    return (stored["days"], stored["share"], before.segment_ends_on) != now
+    return (stored.get("days"), stored.get("share"), before.segment_ends_on) != now
 
 
 def _result(
@@ -164,10 +198,32 @@ def _result(
     )
 
 
+def _taken_back(before: WeekResult, week: PatientWeek, now: datetime) -> WeekResult:
+    """An amendment with the figures of the result before it, which nobody stands by any more."""
+    still = {(one.standard.id, one.first) for one in week.standards}
+    same = (before.standard_id, before.segment_starts_on) in still
+    return WeekResult(
+        clinic_id=before.clinic_id,
+        episode_id=before.episode_id,
+        standard_id=before.standard_id,
+        week_starts_on=before.week_starts_on,
+        segment_starts_on=before.segment_starts_on,
+        segment_ends_on=before.segment_ends_on,
+        amendment=before.amendment + 1,
+        inputs=before.inputs,
+        reason=OPEN_AGAIN if same else NOT_JUDGED,
+        void=True,
+        judged_at=now,
+        **_figures_of(before),
+    )
+
+
 def _reason(before: WeekResult, judged: JudgedStandard) -> str:
+    if before.void:
+        return JUDGED_AGAIN
     lines, _, share = inputs_of(before)
     if share != judged.share or before.segment_ends_on != judged.last:
-        return "Plan, hold or dates of treatment changed."
+        return CARE_CHANGED
     if any(line.unrecorded for line in lines):
         return "A roster came later."
     return "Attendance was corrected."
@@ -204,7 +260,7 @@ def _current(result: WeekResult, now: datetime) -> JudgedStandard | None:
     weeks = week_statuses(
         clinic=result.clinic_id,
         episode_ids=[result.episode_id],
-        weeks=[result.week_starts_on, result.segment_ends_on],
+        weeks=[result.week_starts_on + _HALF_WEEK],
         now=now,
     )
     segments: Sequence[JudgedStandard] = [s for week in weeks.values() for s in week.standards]
@@ -222,3 +278,22 @@ def _differences(source: str, stored: dict[str, Any], again: dict[str, Any]) -> 
 
 def _key(row: WeekResult) -> Key:
     return row.episode_id, row.standard_id, row.segment_starts_on
+
+
+def _judged_key(week: PatientWeek, judged: JudgedStandard) -> Key:
+    return week.episode_id, judged.standard.id, judged.first
+
+
+_HALF_WEEK = timedelta(days=3)
+
+
+def _lies_in(row: WeekResult, week: PatientWeek) -> bool:
+    """A standard's own week goes with the clinic's week that shares most days with it."""
+    return row.week_starts_on + _HALF_WEEK in week.week
+
+
+def _by_episode(rows: Iterable[WeekResult]) -> Mapping[int, list[WeekResult]]:
+    found: defaultdict[int, list[WeekResult]] = defaultdict(list)
+    for row in rows:
+        found[row.episode_id].append(row)
+    return found

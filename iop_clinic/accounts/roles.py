@@ -47,7 +47,7 @@ PERMISSIONS: dict[Role, frozenset[Can]] = {
         | {Can.WORK_FLAGS}
     ),
     Role.UTILIZATION_REVIEW: frozenset(
-        {*_SEE, Can.MANAGE_AUTHORIZATIONS, Can.VIEW_REPORTS, Can.EXPORT}
+        {*_SEE, Can.MANAGE_AUTHORIZATIONS, Can.WORK_FLAGS, Can.VIEW_REPORTS, Can.EXPORT}
     ),
     Role.AUDITOR: frozenset({*_SEE, Can.VIEW_REPORTS, Can.VIEW_AUDIT}),
 }

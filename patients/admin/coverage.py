@@ -11,7 +11,8 @@ from iop_clinic.accounts.admin.filters import ClinicRelatedFilter
 from iop_clinic.accounts.models import Clinic, User
 from iop_clinic.accounts.roles import Can
 from patients import services
-from patients.models import Authorization, Coverage
+from patients.admin.care import Care
+from patients.models import Authorization, Certification, Coverage
 
 
 @admin.register(Authorization)
@@ -48,12 +49,12 @@ class AuthorizationAdmin(ClinicModelAdmin):
         return f"{row.units} {row.get_unit_display()}"
 
     def enter(self, clinic: Clinic, facts: dict[str, Any], row: Any, by: User) -> Authorization:
-        return services.authorize(by=by, **facts)
+        return Care.authorize(by=by, **facts)
 
     def edit(
         self, row: Authorization, facts: dict[str, Any], version: int | None, by: User
     ) -> None:
-        services.edit_authorization(authorization=row, by=by, version=version, **facts)
+        Care.edit_authorization(authorization=row, by=by, version=version, **facts)
 
 
 @admin.register(Coverage)
@@ -75,7 +76,31 @@ class CoverageAdmin(ClinicModelAdmin):
     fixed_fields = ("patient",)
 
     def enter(self, clinic: Clinic, facts: dict[str, Any], row: Any, by: User) -> Coverage:
-        return services.add_coverage(by=by, **facts)
+        return Care.add_coverage(by=by, **facts)
 
     def edit(self, row: Coverage, facts: dict[str, Any], version: int | None, by: User) -> None:
-        services.edit_coverage(coverage=row, by=by, version=version, **facts)
+        Care.edit_coverage(coverage=row, by=by, version=version, **facts)
+
+
+@admin.register(Certification)
+class CertificationAdmin(ClinicModelAdmin):
+    """Physicians' certifications, the next ones due first; one that is missing is a case (R6)."""
+
+    view = Can.VIEW_PATIENTS
+    add = change = Can.MANAGE_AUTHORIZATIONS
+    list_display = ("episode", "certified_on", "due_again_on", "certified_by")
+    list_filter = ("due_again_on",)
+    related = ("episode__patient",)
+    ordering = ("due_again_on", "pk")
+    search_fields = ("episode__patient__last_name__istartswith",)
+    autocomplete_fields = ("episode",)
+    fields = ("episode", ("certified_on", "due_again_on"), "certified_by")
+    fixed_fields = ("episode",)
+
+    def enter(self, clinic: Clinic, facts: dict[str, Any], row: Any, by: User) -> Certification:
+        return services.certify(by=by, **facts)
+
+    def edit(
+        self, row: Certification, facts: dict[str, Any], version: int | None, by: User
+    ) -> None:
+        services.edit_certification(certification=row, by=by, **facts)

@@ -13,6 +13,7 @@ from iop_clinic.accounts.admin.panels import Panel, link
 from iop_clinic.accounts.models import Clinic, User
 from iop_clinic.accounts.roles import Can
 from patients import services
+from patients.admin.care import Care
 from patients.admin.verbs import EPISODE_VERBS
 from patients.models import Episode, EpisodeHold, TreatmentPlan
 
@@ -174,7 +175,7 @@ class TreatmentPlanAdmin(ClinicModelAdmin):
     def edit(
         self, row: TreatmentPlan, facts: dict[str, Any], version: int | None, by: User
     ) -> None:
-        services.edit_plan(plan=row, by=by, version=version, **facts)
+        Care.edit_plan(plan=row, by=by, version=version, **facts)
 
 
 @admin.register(EpisodeHold)

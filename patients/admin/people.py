@@ -22,6 +22,7 @@ from iop_clinic.accounts.admin.panels import Panel, link, page_url
 from iop_clinic.accounts.models import Clinic, Therapist, User
 from iop_clinic.accounts.roles import Can
 from patients import services
+from patients.admin.care import Care
 from patients.models import Episode, KeepApart, Patient, Payer, Program, ReferralSource
 
 
@@ -62,7 +63,7 @@ class CoverageForm(ServiceForm):
     verification_due_on = date_field("Verify by", required=False)
 
     def run(self) -> str:
-        coverage = services.add_coverage(patient=self.row, by=self.user, **self.given)
+        coverage = Care.add_coverage(patient=self.row, by=self.user, **self.given)
         if coverage.verified_on:
             return f"{coverage.payer} is entered as verified."
         return f"{coverage.payer} is entered. Next: verify it with the payer."
@@ -146,10 +147,10 @@ class PatientAdmin(ClinicModelAdmin):
         return row.phone if row.phone_is_safe else ""
 
     def enter(self, clinic: Clinic, facts: dict[str, Any], row: Any, by: User) -> Patient:
-        return services.save_patient(clinic=clinic, by=by, **facts)
+        return Care.save_patient(clinic=clinic, by=by, **facts)
 
     def edit(self, row: Patient, facts: dict[str, Any], version: int | None, by: User) -> None:
-        services.save_patient(clinic=row.clinic, patient=row, version=version, by=by, **facts)
+        Care.save_patient(clinic=row.clinic, patient=row, version=version, by=by, **facts)
 
     def panels(self, request: Any, row: Patient) -> Iterable[Panel]:
         episodes = row.episodes.visible_to(request.user).select_related("program")
@@ -188,8 +189,8 @@ class ProgramAdmin(ClinicModelAdmin):
 class PayerAdmin(ClinicModelAdmin):
     view = Can.VIEW_PATIENTS
     add = change = Can.MANAGE_AUTHORIZATIONS
-    list_display = ("name", "needs_authorization", "phone")
-    fields = ("name", "needs_authorization", "phone")
+    list_display = ("name", "needs_authorization", "certification_days", "phone")
+    fields = ("name", "needs_authorization", "certification_days", "phone")
     search_fields = ("name",)
 
 

@@ -18,6 +18,7 @@ from iop_clinic.accounts.admin.forms import (
 from iop_clinic.accounts.models import License, Therapist
 from iop_clinic.accounts.roles import Can
 from patients import services
+from patients.admin.care import Care
 from patients.models import AgeBracket, Authorization, Episode, Level, Payer
 from patients.rules import ADOLESCENT, IOP, WEEKLY_MINUTES, age_on
 from patients.services.episodes import PAPERS
@@ -119,7 +120,7 @@ class AdmitForm(EpisodeForm):
 
     def run(self) -> str:
         day = self.cleaned_data["admitted_on"]
-        services.admit(episode=self.row, admitted_on=day, by=self.user, **self.version)
+        Care.admit(episode=self.row, admitted_on=day, by=self.user, **self.version)
         return f"{self.row.patient} is admitted on {day}. Next: set the treatment plan."
 
 
@@ -143,7 +144,7 @@ class PlanForm(EpisodeForm):
             self.start_with(age_bracket=AgeBracket.ADOLESCENT, weekly_minutes_target=least)
 
     def run(self) -> str:
-        plan = services.set_plan(episode=self.row, by=self.user, **self.given)
+        plan = Care.set_plan(episode=self.row, by=self.user, **self.given)
         return f"The plan is set: {plan}. Next: enrol the patient in a group."
 
 
@@ -162,7 +163,7 @@ class AuthorizeForm(EpisodeForm):
     next_review_on = date_field("Next review", required=False)
 
     def run(self) -> str:
-        row = services.authorize(episode=self.row, by=self.user, **self.given)
+        row = Care.authorize(episode=self.row, by=self.user, **self.given)
         return f"{row} covers {row.units} {row.get_unit_display()} until {row.ends_on}."
 
 
@@ -173,7 +174,9 @@ class CertifyForm(EpisodeForm):
     explanation = "A physician's statement that this level is still needed, every 60 days at least."
     can = Can.MANAGE_AUTHORIZATIONS
     certified_on = date_field()
-    due_again_on = date_field("Due again")
+    due_again_on = date_field(
+        "Due again", required=False, help_text="Empty: as the patient's payer asks."
+    )
     certified_by = text_field("Physician", max_length=120, required=False)
 
     def run(self) -> str:
@@ -191,7 +194,7 @@ class MandateForm(EpisodeForm):
     ends_on = date_field("Last day", required=False)
 
     def run(self) -> str:
-        services.mandate(episode=self.row, by=self.user, **self.given)
+        Care.mandate(episode=self.row, by=self.user, **self.given)
         return "The mandate is noted. Absences of this patient wait for proof."
 
 

@@ -5,6 +5,7 @@ from patients.services.coverage import (
     authorize,
     certify,
     edit_authorization,
+    edit_certification,
     edit_coverage,
 )
 from patients.services.episodes import (
@@ -28,6 +29,7 @@ __all__ = [
     "certify",
     "diagnose",
     "edit_authorization",
+    "edit_certification",
     "edit_coverage",
     "edit_episode",
     "edit_plan",

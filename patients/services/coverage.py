@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
+from django.db.models import Min, Q
+
 from iop_clinic.accounts.acting import Job, service
 from iop_clinic.accounts.editing import check, edit
 from iop_clinic.accounts.models import User
@@ -18,7 +20,7 @@ from patients.models import (
     Patient,
     Payer,
 )
-from patients.services.episodes import locked, refuse_before
+from patients.services.episodes import locked, refuse_after, refuse_before
 
 COVERAGE_FACTS = frozenset(
     {"payer", "member_number", "starts_on", "ends_on", "verified_on", "verification_due_on"}
@@ -26,6 +28,9 @@ COVERAGE_FACTS = frozenset(
 AUTHORIZATION_FACTS = frozenset(
     {"payer", "number", "level", "unit", "units", "starts_on", "ends_on", "next_review_on"}
 )
+CERTIFICATION_FACTS = frozenset({"certified_on", "due_again_on", "certified_by"})
+USUAL_CERTIFICATION_DAYS = 60
+"""Medicare's; what a payer of the patient's asks for goes before it (R6)."""
 
 
 @service
@@ -122,12 +127,21 @@ def certify(
     *,
     episode: Episode,
     certified_on: datetime.date,
-    due_again_on: datetime.date,
     by: User | Job,
+    due_again_on: datetime.date | None = None,
     certified_by: str = "",
 ) -> Certification:
-    """Note a physician's statement that the level is still needed (R6: at least every 60 days)."""
+    """Note a physician's statement that the level is still needed (R6: at least every 60 days).
+
+    Without a date it is due again when the strictest payer in force wants it, or after 60 days.
+    Refused: `before_referral`, `in_future`, `certification_due_later`.
+    """
+    locked(episode)
     refuse_before(certified_on, episode.referred_on, field="certified_on", event="referral")
+    refuse_after(certified_on, episode.clinic, field="certified_on")
+    if due_again_on is None:
+        days = _certification_days(episode, certified_on)
+        due_again_on = certified_on + datetime.timedelta(days=days)
     certification = Certification(
         clinic=episode.clinic,
         episode=episode,
@@ -135,6 +149,35 @@ def certify(
         due_again_on=due_again_on,
         certified_by=certified_by,
     )
+    check(certification)
+    certification.save()
+    return certification
+
+
+def _certification_days(episode: Episode, day: datetime.date) -> int:
+    paying = Payer.objects.filter(
+        Q(coverages__ends_on__isnull=True) | Q(coverages__ends_on__gte=day),
+        coverages__patient=episode.patient_id,
+        coverages__starts_on__lte=day,
+    )
+    found: int | None = paying.aggregate(days=Min("certification_days"))["days"]
+    return found or USUAL_CERTIFICATION_DAYS
+
+
+@service
+def edit_certification(
+    *, certification: Certification, by: User | Job, **facts: Any
+) -> Certification:
+    """Correct a certification that was entered wrongly; refused as by `certify`."""
+    episode = locked(certification.episode)
+    certification.refresh_from_db()
+    if unknown := sorted(facts.keys() - CERTIFICATION_FACTS):
+        raise TypeError(f"a certification is not edited by {', '.join(unknown)}")
+    for name, value in facts.items():
+        setattr(certification, name, value)
+    certified_on = certification.certified_on
+    refuse_before(certified_on, episode.referred_on, field="certified_on", event="referral")
+    refuse_after(certified_on, episode.clinic, field="certified_on")
     check(certification)
     certification.save()
     return certification

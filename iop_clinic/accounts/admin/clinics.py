@@ -56,6 +56,7 @@ class ClinicAdmin(ClinicModelAdmin):
         ("opens_at", "closes_at"),
         "business_days",
         "nightly_at",
+        "adult_at",
     )
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:

@@ -19,6 +19,7 @@ from django.db.models import CheckConstraint, Model, QuerySet
 from unfold import widgets
 
 from iop_clinic.accounts.acting import Busy, Refused
+from iop_clinic.accounts.admin.panels import Panel
 from iop_clinic.accounts.constraints import violation
 from iop_clinic.accounts.models import Clinic, User
 
@@ -108,7 +109,8 @@ class ServiceForm(RefusableForm, forms.Form):
     """What a verb of the field asks a person before it calls its service.
 
     A subclass names the verb (`title`, `path`, `can`), lists its fields, and says in `run` which
-    service is called and what happened. The fields' choices are rows the person may see.
+    service is called and what happened. The fields' choices are rows the person may see. One that
+    `looks_ahead` shows what would change, and runs when the same values are sent again.
     """
 
     title = ""
@@ -120,6 +122,7 @@ class ServiceForm(RefusableForm, forms.Form):
     order = 50
     versioned = False
     wants_row = True
+    looks_ahead = False
 
     def __init__(
         self, *args: Any, row: Any = None, clinic: Clinic, user: User, **kwargs: Any
@@ -160,6 +163,14 @@ class ServiceForm(RefusableForm, forms.Form):
 
     def introduction(self) -> str:
         return self.explanation
+
+    def starting_points(self) -> Sequence[tuple[str, str]]:
+        """Titles and addresses of this form with other first values."""
+        return ()
+
+    def ahead(self) -> Sequence[Panel]:
+        """Tables of what `run` would change. Raises what it raises."""
+        return ()
 
     def run(self) -> str:
         """Call the service; the sentence says what happened and what comes next."""

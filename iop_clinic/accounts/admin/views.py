@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from django.contrib import messages
@@ -25,7 +26,9 @@ class ServiceView(UnfoldModelAdminViewMixin, FormView):
     row: Any = None
 
     def has_permission(self) -> bool:
-        return self.model_admin.may(self.request, self.form_class.can)
+        """Also to see the rows: who books, but does not see cases, books nothing for a case."""
+        sees = self.row is None or self.model_admin.has_view_permission(self.request)
+        return sees and self.model_admin.may(self.request, self.form_class.can)
 
     def handle_no_permission(self) -> Any:
         raise PermissionDenied
@@ -57,13 +60,23 @@ class ServiceView(UnfoldModelAdminViewMixin, FormView):
         }
 
     def form_valid(self, form: ServiceForm) -> HttpResponse:
+        seen = not form.looks_ahead or self.request.POST.get("seen") == self._seal()
         try:
+            if not seen:
+                ahead = {"ahead": form.ahead(), "seal": self._seal()}
+                return self.render_to_response(self.get_context_data(form=form, **ahead))
             sentence = form.run()
         except REFUSALS as error:
             self._refuse(form, error)
             return self.form_invalid(form)
         messages.success(self.request, sentence)
         return HttpResponseRedirect(form.next_url() or self._row_url())
+
+    def _seal(self) -> str:
+        """What was sent, in short: values that were changed since are looked at again."""
+        own = ("seen", "csrfmiddlewaretoken")
+        sent = sorted((key, rows) for key, rows in self.request.POST.lists() if key not in own)
+        return hashlib.sha256(repr(sent).encode()).hexdigest()
 
     def _refuse(self, form: ServiceForm, error: Exception) -> None:
         refused = refusal_of(error)

@@ -40,6 +40,8 @@ class AuditEvent(models.Model):
         ordering = ("-at", "-id")
         indexes: ClassVar = [
             models.Index(fields=["clinic_id", "table_name", "row_id", "at"], name="audit_row"),
+            # What changed since the night before, table by table (screening).
+            models.Index(fields=["clinic_id", "table_name", "at"], name="audit_since"),
         ]
         constraints: ClassVar = [
             Trigger(
