@@ -14,9 +14,9 @@ from django.db.models import Count, Exists, OuterRef, Q
 from django.urls import reverse
 from django.utils import timezone
 
-from attendance.models import Flag, NightlyRun
+from attendance.models import Flag, NightlyRun, ReportDelivery
 from attendance.models.standards import Severity
-from attendance.reports.health import jobs_health
+from attendance.reports.health import jobs_health, untold
 from iop_clinic.accounts.admin.panels import link
 from iop_clinic.accounts.admin.working import working_clinic
 from iop_clinic.accounts.roles import Can
@@ -40,6 +40,8 @@ def dashboard(request: Any, context: dict[str, Any]) -> dict[str, Any]:
     if may(request, Can.VIEW_REPORTS):
         context["night"] = NightlyRun.objects.filter(clinic=clinic).first()
         context["jobs"] = jobs_health(now=now)
+        context["untold"] = untold().filter(pk=clinic.pk).exists()
+        context["unsent"] = unsent_reports(clinic, now)
     return context
 
 
@@ -53,8 +55,8 @@ def may(request: Any, can: Can) -> bool:
 def open_cases(request: Any, clinic: Any, now: datetime.datetime) -> list[dict[str, Any]]:
     """Open and overdue cases by severity, loudest first; one statement."""
     rows = Flag.objects.visible_to(request.user).filter(clinic=clinic).open()
-    overdue = Count("pk", filter=Q(due_at__lt=now) & ~Q(state=Flag.State.SNOOZED))
-    counted = rows.order_by().values("severity").annotate(open=Count("pk"), overdue=overdue)
+    late = Count("pk", filter=Q(pk__in=rows.overdue(now).values("pk")))
+    counted = rows.order_by().values("severity").annotate(open=Count("pk"), overdue=late)
     found = {row["severity"]: row for row in counted}
     queue = reverse("admin:attendance_flag_changelist")
     return [
@@ -103,6 +105,12 @@ def sessions_today(request: Any, clinic: Any) -> dict[str, Any]:
     }
 
 
+def unsent_reports(clinic: Any, now: datetime.datetime) -> int:
+    """Mails of the last two weeks that were given up; one statement."""
+    failed = ReportDelivery.objects.filter(clinic=clinic, state=ReportDelivery.State.FAILED)
+    return failed.filter(due_at__gte=now - LOOK_BACK).count()
+
+
 def _sessions(request: Any, clinic: Any) -> Any:
     rows = Session.objects.live().visible_to(request.user).filter(clinic=clinic)
     return rows.select_related("group", "session_type", "room")
@@ -129,6 +137,7 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, Can], ...]], ...] = (
             ("Sessions", "event", "scheduling_session", Can.VIEW_SCHEDULE),
             ("Cases", "flag", "attendance_flag", Can.VIEW_FLAGS),
             ("Authorizations", "verified", "patients_authorization", Can.VIEW_PATIENTS),
+            ("Certifications", "approval", "patients_certification", Can.VIEW_PATIENTS),
         ),
     ),
     (
@@ -144,7 +153,7 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, Can], ...]], ...] = (
     (
         "Reports",
         (
-            ("Reports", "summarize", "attendance_compliancereport", Can.VIEW_REPORTS),
+            ("Reports", "summarize", "attendance_compliancereport", Can.VIEW_FLAGS),
             ("Week results", "fact_check", "attendance_weekresult", Can.VIEW_FLAGS),
             ("Nights", "bedtime", "attendance_nightlyrun", Can.VIEW_REPORTS),
         ),

@@ -297,6 +297,8 @@ SPECTACULAR_SETTINGS = {
         "SessionState": "attendance.api.sessions.STATES",
         "BookingState": "scheduling.models.Booking.State",
         "CaseState": "attendance.models.Flag.State",
+        "AbsenceReason": "attendance.models.records.AbsenceReason",
+        "WeekNoteReason": "attendance.models.WeekNote.Reason",
         "WeekStatus": "attendance.api.weeks.WEEK_STATUSES",
         "AttendanceStatus": "attendance.api.shapes.STATUSES",
     },

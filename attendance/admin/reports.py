@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.db.models import Exists, F, OuterRef, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import path
+from django.utils.dateparse import parse_datetime
 
+from attendance.admin.weekly import weekly_panels
 from attendance.models import (
     AbsenceRule,
     ComplianceReport,
@@ -15,14 +23,18 @@ from attendance.models import (
     WeekResult,
 )
 from attendance.models.standards import Severity
+from attendance.reports.weekly import told_between
 from iop_clinic.accounts.admin.base import ClinicModelAdmin
-from iop_clinic.accounts.admin.panels import Panel
+from iop_clinic.accounts.admin.panels import Panel, page_url
 from iop_clinic.accounts.roles import Can
+from iop_clinic.accounts.weeks import Week
+
+Kind = ComplianceReport.Kind
 
 
 @admin.register(ComplianceReport)
 class ComplianceReportAdmin(ClinicModelAdmin):
-    view = Can.VIEW_REPORTS
+    view = Can.VIEW_FLAGS  # whoever works cases; a therapist only their caseload's reports
     list_display = ("local_date", "kind", "scope", "built_at")
     list_filter = ("kind", "local_date")
     related = ("therapist",)
@@ -33,31 +45,59 @@ class ComplianceReportAdmin(ClinicModelAdmin):
     def scope(self, row: ComplianceReport) -> str:
         return f"caseload of {row.therapist}" if row.therapist else "the whole clinic"
 
+    def get_urls(self) -> list[Any]:
+        weekly = self.admin_site.admin_view(self.weekly_view)
+        name = "attendance_compliancereport_weekly"
+        return [path("weekly/<str:start>/", weekly, name=name), *super().get_urls()]
+
+    def weekly_view(self, request: HttpRequest, start: str) -> HttpResponse:
+        """Where a mail's link leads: the week's report, the clinic's before a caseload's."""
+        if not self.has_view_permission(request):
+            raise Http404
+        try:
+            nights = told_between(Week(datetime.date.fromisoformat(start)))
+        except (ValueError, OverflowError) as error:
+            raise Http404 from error
+        rows = self.get_queryset(request).filter(kind=Kind.WEEKLY, local_date__range=nights)
+        report = rows.order_by(F("therapist").asc(nulls_first=True), "pk").first()
+        if report is None:
+            raise Http404
+        return redirect(page_url(report))
+
     def panels(self, request: Any, row: ComplianceReport) -> Iterable[Panel]:
-        content = row.content
-        yield Panel(
-            "Cases",
-            ("Severity", "New", "Overdue", "Open"),
-            [
-                (Severity(one["severity"]).label, one["new"], one["overdue"], one["open"])
-                for one in content.get("severities", ())
-            ],
-            empty="Nothing new, nothing overdue.",
-        )
-        yield Panel(
-            "By rule",
-            ("Rule", "Open"),
-            [
-                (AbsenceRule.Kind(one["rule"]).label, one["open"])
-                for one in content.get("rules", ())
-            ],
-        )
-        sent = row.deliveries.visible_to(request.user).select_related("recipient")
-        yield Panel(
-            "Sent to",
-            ("Recipient", "State", "Attempts"),
-            [(one.recipient, one.get_state_display(), one.attempts) for one in sent],
-        )
+        yield from weekly_panels(row) if row.kind == Kind.WEEKLY else _nightly_panels(row)
+        if self.may(request, Can.VIEW_REPORTS):
+            sent = row.deliveries.visible_to(request.user).select_related("recipient")
+            yield Panel(
+                "Sent to",
+                ("Recipient", "State", "Attempts"),
+                [(one.recipient, one.get_state_display(), one.attempts) for one in sent],
+                empty="Nobody: no one in the clinic receives this report.",
+            )
+
+
+def _nightly_panels(row: ComplianceReport) -> Iterable[Panel]:
+    content = row.content
+    yield Panel(
+        "Cases",
+        ("Severity", "New", "Overdue", "Open"),
+        [
+            (Severity(one["severity"]).label, one["new"], one["overdue"], one["open"])
+            for one in content.get("severities", ())
+        ],
+        empty="Nothing new, nothing overdue.",
+    )
+    yield Panel(
+        "By rule",
+        ("Rule", "Open"),
+        [(AbsenceRule.Kind(one["rule"]).label, one["open"]) for one in content.get("rules", ())],
+    )
+    told = ("changed", "escalated", "closed", "lapsed", "amended_weeks")
+    yield Panel(
+        "Since the last report",
+        ("Changed", "Escalated", "Closed", "Lapsed, not worked", "Week results amended"),
+        [[content.get(name, 0) for name in told]],
+    )
 
 
 @admin.register(NightlyRun)
@@ -87,36 +127,36 @@ class ReportDeliveryAdmin(ClinicModelAdmin):
     fields = ("recipient", "report", "state", "attempts", "due_at", "sent_at", "error")
 
 
-@admin.register(WeekResult)
-class WeekResultAdmin(ClinicModelAdmin):
-    view = Can.VIEW_FLAGS
-    reads_are_noted = True
-    list_display = (
-        "episode",
-        "week_starts_on",
-        "standard",
-        "minutes_status",
-        "days_status",
-        "credited_minutes",
-        "prorated_minimum",
-        "qualifying_days",
-        "amendment",
-    )
-    list_filter = ("minutes_status", "days_status", "week_starts_on")
-    related = ("episode__patient", "standard")
-    ordering = ("-week_starts_on", "episode__patient__last_name", "pk")
-    search_fields = ("episode__patient__last_name__istartswith",)
-    fields = (
-        "episode",
-        "standard",
-        ("week_starts_on", "amendment"),
-        ("segment_starts_on", "segment_ends_on"),
-        ("minutes_status", "days_status"),
-        ("scheduled_minutes", "attended_minutes"),
-        ("credited_minutes", "judged_minutes"),
-        ("minimum", "prorated_minimum"),
-        ("qualifying_days", "prorated_days"),
-        "over_maximum",
-        "reason",
-        "judged_at",
-    )
+class AmendedFilter(admin.SimpleListFilter):
+    """`?amended=ever`, or since an instant (ISO 8601): the link of a nightly mail."""
+
+    title = "amended"
+    parameter_name = "amended"
+
+    def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
+        return [("ever", "Ever")]
+
+    def queryset(self, request: Any, queryset: QuerySet[WeekResult]) -> QuerySet[WeekResult]:
+        """The last amendment of each result that has one."""
+        value = self.value()
+        if value is None:
+            return queryset
+        later = WeekResult.objects.filter(
+            clinic=OuterRef("clinic"),
+            episode=OuterRef("episode"),
+            standard=OuterRef("standard"),
+            segment_starts_on=OuterRef("segment_starts_on"),
+            amendment__gt=OuterRef("amendment"),
+        )
+        amended = queryset.filter(~Exists(later), amendment__gt=0)
+        return amended if value == "ever" else amended.filter(judged_at__gt=_instant(value))
+
+
+def _instant(value: str) -> datetime.datetime:
+    try:
+        instant = parse_datetime(value)
+    except ValueError:
+        instant = None
+    if instant is None or instant.tzinfo is None:
+        raise IncorrectLookupParameters
+    return instant

@@ -1,26 +1,31 @@
-"""The nightly mail: counts, a small picture and links to queues; never an identity (R15).
+"""The mails: counts, a small picture and links to queues; never an identity (R15).
 
-It carries no Part 2 notice either: the notice belongs on documents that disclose records, and on a
+They carry no Part 2 notice either: the notice belongs on documents that disclose records, and on a
 mail that discloses none it would only tell what kind of patients the recipient treats. Links lead
 to pages behind the login and hold no patient's id.
 """
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
-from urllib.parse import urlencode
 
 import css_inline
-from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 
-from attendance.models import AbsenceRule, ReportDelivery
+from attendance.models import AbsenceRule, ComplianceReport, ReportDelivery
 from attendance.models.standards import Severity
 from attendance.reports.bars import week_bars
+from attendance.reports.links import amendments_url, nights_url, queue_url, weekly_url
+from attendance.reports.weekly_mail import weekly_context
+from iop_clinic.accounts.weeks import Week
 
-SUBJECT = "Nightly report"
-CASES = "/admin/attendance/flag/"  # a test opens it; reversing it would load every page of the site
+Kind = ComplianceReport.Kind
+
+SUBJECTS = {Kind.NIGHTLY: "Nightly report", Kind.WEEKLY: "Weekly report"}
+"""The same for everybody and every day: a subject is read over shoulders."""
+
 _inliner = css_inline.CSSInliner(
     load_remote_stylesheets=False,
     keep_at_rules=True,  # dark mode and narrow screens cannot be inlined
@@ -29,14 +34,15 @@ _inliner = css_inline.CSSInliner(
 
 def compose(delivery: ReportDelivery) -> EmailMultiAlternatives:
     """The mail of a delivery, from what its report stores: sent again, it says the same."""
+    kind = Kind(delivery.report.kind)
     context = mail_context(delivery)
     message = EmailMultiAlternatives(
-        subject=SUBJECT,
-        body=render_to_string("attendance/reports/nightly.txt", context),
+        subject=SUBJECTS[kind],
+        body=render_to_string(f"attendance/reports/{kind}.txt", context),
         to=[delivery.recipient.email],
         headers={"Message-ID": delivery.message_id, "Auto-Submitted": "auto-generated"},
     )
-    html = render_to_string("attendance/reports/nightly.html", context)
+    html = render_to_string(f"attendance/reports/{kind}.html", context)
     message.attach_alternative(_inliner.inline(html), "text/html")
     return message
 
@@ -44,13 +50,25 @@ def compose(delivery: ReportDelivery) -> EmailMultiAlternatives:
 def mail_context(delivery: ReportDelivery) -> dict[str, Any]:
     """What the templates print."""
     report = delivery.report
-    content = report.content
-    severities = [_severity_row(row) for row in content["severities"]]
-    new, open_, overdue = (sum(row[key] for row in severities) for key in _COLUMNS)
+    tell = weekly_context if report.kind == Kind.WEEKLY else nightly_context
     return {
+        "title": SUBJECTS[Kind(report.kind)],
         "clinic": delivery.clinic.name,
         "scope": "your caseload" if report.therapist_id else "the whole clinic",
         "date": report.local_date,
+        **tell(report.content),
+    }
+
+
+# --- the nightly mail ------------------------------------------------------------------------
+
+
+def nightly_context(content: dict[str, Any]) -> dict[str, Any]:
+    """What a night's report says. Reports of older versions lack the newer counts."""
+    severities = [_severity_row(row) for row in content["severities"]]
+    new, open_, overdue = (sum(row[key] for row in severities) for key in _COLUMNS)
+    since = content.get("since")
+    return {
         "severities": [row for row in severities if row["open"]],
         "new": new,
         "open": open_,
@@ -63,8 +81,12 @@ def mail_context(delivery: ReportDelivery) -> dict[str, Any]:
         ],
         "closed": content["closed"],
         "lapsed": content["lapsed"],
+        "escalated": content.get("escalated", 0),
         "amended_weeks": content["amended_weeks"],
+        "amendments_url": amendments_url(since) if since else "",
+        "final_weeks": [_week_row(start) for start in content.get("final_weeks", ())],
         "findings": content["findings"],
+        "findings_url": nights_url(),
         "week": week_bars(content["week"]),
         "cases_url": queue_url(),
         "overdue_url": queue_url(case="overdue"),
@@ -84,7 +106,6 @@ def _severity_row(row: dict[str, int]) -> dict[str, Any]:
     }
 
 
-def queue_url(**filters: int | str) -> str:
-    """A list of cases in the clinic's own pages; whoever opens it sees what they may see."""
-    query = f"?{urlencode(filters)}" if filters else ""
-    return f"{settings.BASE_URL}{CASES}{query}"
+def _week_row(start: str) -> dict[str, str]:
+    week = Week(datetime.date.fromisoformat(start))
+    return {"label": week.label, "url": weekly_url(week.start)}

@@ -1,7 +1,7 @@
-"""Which nights are due, who judges them, and how an interrupted one goes on.
+"""Who judges the nights that are due, and how an interrupted one goes on.
 
-The night of a local date is due from the clinic's nightly time of the following morning. What has
-happened to it is one row, `NightlyRun`, so any worker can go on where another stopped:
+What has happened to a night is one row, `NightlyRun`, so any worker can go on where another
+stopped:
 
 - *One at a time, oldest first.* A clinic's night is claimed only when no earlier one is unfinished.
 - *A claim* is an inserted row, or one whose lease ran out. It counts an attempt, and that number is
@@ -9,8 +9,9 @@ happened to it is one row, `NightlyRun`, so any worker can go on where another s
   night has failed, is shown, and no longer holds up the next.
 - *Each step is one transaction that holds the row's lock.* A killed worker's step is rolled back
   and its lock is gone, so the lease only has to cover the moments between two steps.
-- *Missed nights* are caught up for at most 31 days. The first night of a clinic is the last one due
-  when it has a timetable: a history imported from elsewhere is not judged night by night.
+- *Many clinics together.* Those whose night nobody has begun yet are judged in batches of one local
+  date, in one transaction that holds all their rows. If that fails, each is judged alone, and a
+  night begun before always is: what ends one ends no other.
 """
 
 from __future__ import annotations
@@ -18,112 +19,40 @@ from __future__ import annotations
 import datetime
 import logging
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from attendance.compliance.evaluation import evaluate
+from attendance.compliance.evaluation import evaluate_clinics
 from attendance.models import NightlyRun
 from attendance.reports.builder import build
-from attendance.reports.queue import queue_deliveries, queue_night
-from iop_clinic.accounts.acting import Job, service
-from iop_clinic.accounts.models import Clinic
+from attendance.reports.due_nights import (
+    DAY,
+    UNFINISHED,
+    Night,
+    clinics_with_progress,
+    due_nights_of,
+    last_due,
+)
+from attendance.reports.queue import queue_deliveries, queue_nights
+from attendance.reports.weekly import build_weekly
+from iop_clinic.accounts.acting import Busy, Job, service
 from iop_clinic.accounts.weeks import local_date as local_date_of
 from patients.services import settle_holds
-from scheduling.models import Session, WeeklyBlock
+from scheduling.locks import lock
 from scheduling.services import expand
 
-if TYPE_CHECKING:
-    from django_stubs_ext import WithAnnotations
-
 NIGHTLY = Job("nightly")
-CATCH_UP_DAYS = 31
 MOST_ATTEMPTS = 3
 LEASE = datetime.timedelta(minutes=2)
-DAY = datetime.timedelta(days=1)
-UNFINISHED = (NightlyRun.State.CLAIMED, NightlyRun.State.EVALUATED)
-DONE = (NightlyRun.State.FINISHED, NightlyRun.State.FAILED)
 
 logger = logging.getLogger(__name__)
-
-
-# --- what is due -----------------------------------------------------------------------------
-
-
-class Night(NamedTuple):
-    """The judgement of one local date of one clinic."""
-
-    clinic_id: int
-    local_date: datetime.date
-
-
-class Progress(TypedDict):
-    """What the rows of the last weeks say about a clinic's nights."""
-
-    newest_done: datetime.date | None
-    oldest_unfinished: datetime.date | None
-    was_judged: bool
-    has_timetable: bool
-
-
-if TYPE_CHECKING:
-    ClinicProgress = WithAnnotations[Clinic, Progress]
-
-
-def last_due(clinic: Clinic, now: datetime.datetime) -> datetime.date:
-    """The newest local date whose nightly time, on the following morning, has passed."""
-    today = local_date_of(now, clinic.tz)
-    tonight = datetime.datetime.combine(today, clinic.nightly_at, tzinfo=clinic.tz)
-    return today - (DAY if tonight <= now else 2 * DAY)
-
-
-def due_nights(*, now: datetime.datetime) -> list[list[Night]]:
-    """For each active clinic that is behind, its unfinished nights, oldest first.
-
-    One statement for any number of clinics.
-    """
-    behind = (due_nights_of(clinic, now) for clinic in clinics_with_progress(now))
-    return [nights for nights in behind if nights]
-
-
-def clinics_with_progress(now: datetime.datetime) -> QuerySet[ClinicProgress]:
-    """Active clinics, each with what the rows say about its nights."""
-    horizon = now.date() - (CATCH_UP_DAYS + 2) * DAY  # keeps the look to a few rows a clinic
-    runs = NightlyRun.objects.filter(clinic=OuterRef("pk"), local_date__gte=horizon)
-    dates = runs.values("local_date")
-    return Clinic.objects.filter(active=True).annotate(
-        newest_done=Subquery(dates.filter(state__in=DONE).order_by("-local_date")[:1]),
-        oldest_unfinished=Subquery(dates.filter(state__in=UNFINISHED).order_by("local_date")[:1]),
-        was_judged=Exists(NightlyRun.objects.filter(clinic=OuterRef("pk"))),
-        has_timetable=Exists(WeeklyBlock.objects.filter(clinic=OuterRef("pk")))
-        | Exists(Session.objects.filter(clinic=OuterRef("pk"))),
-    )
-
-
-def due_nights_of(clinic: ClinicProgress, now: datetime.datetime) -> list[Night]:
-    """The unfinished nights of a row of `clinics_with_progress`, oldest first."""
-    last = last_due(clinic, now)
-    first = max(_first_night(clinic, last), last - (CATCH_UP_DAYS - 1) * DAY)
-    dates = [first + n * DAY for n in range((last - first).days + 1)]
-    if clinic.oldest_unfinished and clinic.oldest_unfinished not in dates:
-        dates.insert(0, clinic.oldest_unfinished)  # an older night that somebody asked for
-    return [Night(clinic.pk, day) for day in dates]
-
-
-def _first_night(clinic: ClinicProgress, last: datetime.date) -> datetime.date:
-    if clinic.newest_done:
-        return clinic.newest_done + DAY
-    if clinic.oldest_unfinished:
-        return clinic.oldest_unfinished
-    if clinic.was_judged:  # down for longer than is caught up
-        return datetime.date.min
-    return last if clinic.has_timetable else datetime.date.max
 
 
 # --- who does it -----------------------------------------------------------------------------
@@ -181,15 +110,22 @@ def hold(claim: Claim) -> Iterator[NightlyRun]:
     The lock tells every other worker that this one lives. Raises LostClaimError when another
     worker has taken the night over.
     """
-    run = (
-        NightlyRun.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("clinic")
-        .filter(pk=claim.run_id, attempts=claim.attempt, state__in=UNFINISHED)
-        .first()
-    )
+    run = _held(claim).first()
     if run is None:
         raise LostClaimError
     yield run
+    _save(run)
+
+
+def _held(claim: Claim) -> QuerySet[NightlyRun]:
+    return (
+        NightlyRun.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("clinic")
+        .filter(pk=claim.run_id, attempts=claim.attempt, state__in=UNFINISHED)
+    )
+
+
+def _save(run: NightlyRun) -> None:
     run.lease_until = timezone.now() + LEASE
     run.save()
 
@@ -209,30 +145,83 @@ def run_night(night: Night) -> None:
 
     Safe to call at any time and as often as anybody likes.
     """
-    taken = take(night, now=timezone.now())
-    if taken is not None:
-        failure = _work(taken)
-        if failure is not None:
-            _note_failure(taken, failure)
-    _queue_next(night)
+    run_nights([night])
 
 
-def _work(claim: Claim) -> Exception | None:
-    """Do the steps that are not done yet; the exception that ended it, if one did.
+def run_nights(nights: Sequence[Night]) -> None:
+    """Judge the nights of one local date that are due and free: of many clinics in the statements
+    of one. Each has its own row, timetable and reports, and fails by itself.
 
-    It is returned, not raised: the message of a database error holds the row's values, and what
-    leaves a task is logged whole.
+    A night that was begun before is judged alone, so that whatever ended it ends nobody else's.
+    """
+    taken = [claim for night in nights if (claim := take(night, now=timezone.now()))]
+    first = [claim for claim in taken if claim.attempt == 1]
+    ready = []
+    for claim in first:
+        if _attempt(claim, _prepare):
+            ready.append(claim)
+        _renew(first)
+    if len(ready) > 1:
+        _judge_together(ready)
+    for claim in ready:
+        _attempt(claim, _finish)
+    for claim in taken:
+        if claim not in first and _attempt(claim, _prepare):
+            _attempt(claim, _finish)
+    _queue_next(nights)
+
+
+def _attempt(claim: Claim, step: Callable[[Claim], None]) -> bool:
+    """Whether a step was done; if it failed, the row says so.
+
+    Nothing is raised: the message of a database error holds the row's values, and what leaves a
+    task is logged whole.
     """
     try:
-        if NightlyRun.objects.get(pk=claim.run_id).state == NightlyRun.State.CLAIMED:
-            expand_timetable(claim=claim, by=NIGHTLY)
-            judge(claim=claim, by=NIGHTLY)
-        report(claim=claim, by=NIGHTLY)
+        step(claim)
+    except SoftTimeLimitExceeded:
+        raise  # the task's time is over, and no clinic's fault
     except LostClaimError:
         logger.warning("Night %s was taken over by another worker.", claim.run_id)
+    except Busy:
+        _give_back(claim)
     except Exception as error:  # noqa: BLE001  whatever it is, the row must say so
-        return error
-    return None
+        _note_failure(claim, error)
+    else:
+        return True
+    return False
+
+
+def _prepare(claim: Claim) -> None:
+    if not _is_judged(claim):
+        expand_timetable(claim=claim, by=NIGHTLY)
+
+
+def _judge_together(claims: Sequence[Claim]) -> None:
+    """What fails here counts against nobody: each is judged alone then."""
+    try:
+        judge(claims=claims, by=NIGHTLY)
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception as error:  # noqa: BLE001  whatever it is, most clinics have no part in it
+        logger.warning("%s nights are judged one by one: %s", len(claims), type(error).__name__)
+
+
+def _finish(claim: Claim) -> None:
+    if not _is_judged(claim):
+        judge(claims=[claim], by=NIGHTLY)
+    report(claim=claim, by=NIGHTLY)
+
+
+def _is_judged(claim: Claim) -> bool:
+    return NightlyRun.objects.get(pk=claim.run_id).state != NightlyRun.State.CLAIMED
+
+
+def _renew(claims: Sequence[Claim]) -> int:
+    """A new lease for the first attempts of a batch, each of which waits for the others' steps."""
+    return NightlyRun.objects.filter(
+        pk__in=[claim.run_id for claim in claims], attempts=1, state__in=UNFINISHED
+    ).update(lease_until=timezone.now() + LEASE)
 
 
 @service
@@ -250,19 +239,43 @@ def expand_timetable(*, claim: Claim, by: Job) -> None:
 
 
 @service
-def judge(*, claim: Claim, by: Job) -> None:
-    """Open, update and close the clinic's cases, and store the weeks that are final."""
-    with hold(claim) as run:
-        counts = evaluate(clinic=run.clinic, local_date=run.local_date, by=by)
-        run.counts = {**run.counts, **asdict(counts)}
+def judge(*, claims: Sequence[Claim], by: Job) -> None:
+    """Open, update and close the clinics' cases, and store the weeks that are final.
+
+    All nights are of one local date. Raises LostClaimError when none of them is ours any more.
+    """
+    runs = [run for claim in sorted(claims, key=lambda claim: claim.run_id) for run in _held(claim)]
+    if not runs:
+        raise LostClaimError
+    # Standards and rules are replaced under this lock: a week is judged by those before or after.
+    lock(clinics=[run.clinic_id for run in runs])
+    day = runs[0].local_date
+    judged = evaluate_clinics(since=_unseen_since(runs, day), local_date=day, by=by)
+    for run in runs:
+        run.counts = {**run.counts, **asdict(judged[run.clinic_id])}
         run.state = NightlyRun.State.EVALUATED
+        _save(run)
+
+
+def _unseen_since(
+    runs: Sequence[NightlyRun], day: datetime.date
+) -> dict[int, datetime.datetime | None]:
+    """When each clinic's night before began; None where it was not judged."""
+    before = NightlyRun.objects.filter(
+        clinic__in=[run.clinic_id for run in runs],
+        local_date=day - DAY,
+        state__in=[NightlyRun.State.EVALUATED, NightlyRun.State.FINISHED],
+    )
+    begun = dict(before.values_list("clinic", "started_at"))
+    return {run.clinic_id: begun.get(run.clinic_id) for run in runs}
 
 
 @service
 def report(*, claim: Claim, by: Job) -> None:
     """Write the reports and one delivery for each recipient; a finished night has all of them."""
     with hold(claim) as run:
-        deliveries = build(run=run, now=timezone.now())
+        now = timezone.now()
+        deliveries = build(run=run, now=now) + build_weekly(run=run, now=now)
         run.state = NightlyRun.State.FINISHED
         run.finished_at = timezone.now()
         run.error = ""
@@ -285,9 +298,23 @@ def _note_failure(claim: Claim, error: Exception) -> None:
     )
 
 
-def _queue_next(night: Night) -> None:
-    now = timezone.now()
-    for clinic in clinics_with_progress(now).filter(pk=night.clinic_id):
-        for following in due_nights_of(clinic, now)[:1]:
-            if following.local_date > night.local_date:
-                queue_night(*following)
+def _give_back(claim: Claim) -> None:
+    """The rows are somebody else's for now, an import's perhaps: a later tick tries again, and this
+    was no attempt."""
+    logger.warning("Night %s waits: its clinic's rows are locked.", claim.run_id)
+    NightlyRun.objects.filter(pk=claim.run_id, attempts=claim.attempt, state__in=UNFINISHED).update(
+        attempts=claim.attempt - 1, lease_until=timezone.now()
+    )
+
+
+def _queue_next(nights: Sequence[Night]) -> None:
+    """Ring for the night that follows in each clinic that is behind."""
+    now, done = timezone.now(), dict(nights)
+    following = [
+        night
+        for clinic in clinics_with_progress(now).filter(pk__in=done)
+        for night in due_nights_of(clinic, now)[:1]
+        if night.local_date > done[clinic.pk]
+    ]
+    if following:
+        queue_nights(following)

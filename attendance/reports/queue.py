@@ -7,15 +7,23 @@ when the next tick would send it again, so that a backlog never doubles.
 
 import datetime
 import logging
-from collections.abc import Sequence
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from celery import current_app
 from django.conf import settings
 from kombu.exceptions import OperationalError
 
 TICK = "attendance.reports.tasks.tick"
-RUN_NIGHT = "attendance.reports.tasks.run_night"
+RUN_NIGHTS = "attendance.reports.tasks.run_nights"
 DELIVER = "attendance.reports.tasks.deliver"
+
+CLINICS_TOGETHER = 50
+"""At most so many share a night's statements: their fixed costs are small then, and locks short."""
+SHARES = 8
+"""A date's clinics are handed out in at least so many parts, so that several workers have work."""
 
 logger = logging.getLogger(__name__)
 
@@ -28,15 +36,31 @@ def queue_night(clinic_id: int, local_date: datetime.date) -> bool:
     return queue_nights([(clinic_id, local_date)])
 
 
-def queue_nights(nights: Sequence[tuple[int, datetime.date]]) -> bool:
-    return _queue(RUN_NIGHT, [[clinic, day.isoformat()] for clinic, day in nights])
+def queue_nights(
+    nights: Iterable[tuple[int, datetime.date]], *, together: int = CLINICS_TOGETHER
+) -> bool:
+    """A message for every few clinics of one local date; at most `together` in one."""
+    clinics: defaultdict[datetime.date, list[int]] = defaultdict(list)
+    for clinic, day in nights:
+        clinics[day].append(clinic)
+    calls = [
+        [part, day.isoformat()]
+        for day in sorted(clinics)
+        for part in _parts(clinics[day], together)
+    ]
+    return _queue(RUN_NIGHTS, calls)
+
+
+def _parts(ids: list[int], together: int) -> list[list[int]]:
+    size = min(together, math.ceil(len(ids) / SHARES))
+    return [ids[n : n + size] for n in range(0, len(ids), size)]
 
 
 def queue_deliveries(delivery_ids: Sequence[int]) -> bool:
     return _queue(DELIVER, [[delivery] for delivery in delivery_ids])
 
 
-def _queue(task: str, calls: Sequence[list[int | str]]) -> bool:
+def _queue(task: str, calls: Sequence[list[Any]]) -> bool:
     """Send one message for each list of arguments; False when the broker did not take them all.
 
     The first refusal ends it: each further message would wait for the same dead broker again.

@@ -24,7 +24,7 @@ class Recipient(NamedTuple):
 
 def recipients(clinic_id: int) -> list[Recipient]:
     """The clinic's recipients today, by person."""
-    rows = _receiving().filter(clinic=clinic_id).order_by("user")
+    rows = receiving().filter(clinic=clinic_id).order_by("user")
     return [
         Recipient(user, None if role in WHOLE_CLINIC else therapist)
         for user, role, therapist in rows.values_list("user", "role", "therapist")
@@ -39,13 +39,12 @@ def still_receives(delivery: ReportDelivery) -> bool:
     own = Q(role=Role.THERAPIST, therapist=delivery.report.therapist_id)
     may_read = Q(role__in=WHOLE_CLINIC) | (own if delivery.report.therapist_id else Q(pk__in=[]))
     return (
-        _receiving()
-        .filter(may_read, clinic=delivery.clinic_id, user=delivery.recipient_id)
-        .exists()
+        receiving().filter(may_read, clinic=delivery.clinic_id, user=delivery.recipient_id).exists()
     )
 
 
-def _receiving() -> QuerySet[Membership]:
+def receiving() -> QuerySet[Membership]:
+    """Everybody, in any clinic, whom reports are mailed to today."""
     roles = [*WHOLE_CLINIC, Role.THERAPIST]
     return Membership.objects.live().filter(
         receives_reports=True, user__is_active=True, role__in=roles

@@ -21,7 +21,10 @@ class Case:
     changed_at: datetime.datetime
     due_at: datetime.datetime
     closed_at: datetime.datetime | None
+    escalated_at: datetime.datetime | None
+    closed_by_facts: bool
     therapists: frozenset[int]
+    on_hold: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -35,9 +38,15 @@ class Case:
         """Known from an earlier report, with other facts since: worth telling again."""
         return self.is_open and since is not None and self.opened_at <= since < self.changed_at
 
+    def has_escalated(self, since: datetime.datetime | None) -> bool:
+        """Went to the next role since the previous report, and is still open."""
+        at = self.escalated_at
+        return self.is_open and at is not None and (since is None or at > since)
+
     def is_overdue(self, now: datetime.datetime) -> bool:
-        """Past its due time, unless somebody put it off with a reason."""
-        return self.is_open and self.state != Flag.State.SNOOZED and self.due_at < now
+        """Past its due time, unless somebody put it off with a reason or the patient is on hold."""
+        waits = self.state == Flag.State.SNOOZED or self.on_hold
+        return self.is_open and not waits and self.due_at < now
 
 
 def tally(
@@ -52,6 +61,7 @@ def tally(
         ],
         "rules": _open_by_rule(cases),
         "changed": sum(case.has_changed(since) for case in cases),
+        "escalated": sum(case.has_escalated(since) for case in cases),
         "closed": sum(case.state == Flag.State.CLOSED for case in cases),
         "lapsed": sum(case.state == Flag.State.LAPSED for case in cases),
     }
@@ -76,3 +86,18 @@ def _open_by_rule(cases: Iterable[Case]) -> list[dict[str, int]]:
     return [
         {"rule": rule, "open": counts[rule]} for rule in AbsenceRule.Kind.values if counts[rule]
     ]
+
+
+def casework(
+    cases: Iterable[Case], *, first: datetime.datetime, until: datetime.datetime
+) -> dict[str, int]:
+    """How many cases were opened between two instants (half-open), and how others ended."""
+    cases = list(cases)
+    ended = [case for case in cases if case.closed_at and first <= case.closed_at < until]
+    closed = [case for case in ended if case.state == Flag.State.CLOSED]
+    return {
+        "opened": sum(first <= case.opened_at < until for case in cases),
+        "by_work": sum(not case.closed_by_facts for case in closed),
+        "by_facts": sum(case.closed_by_facts for case in closed),
+        "lapsed": len(ended) - len(closed),
+    }

@@ -9,8 +9,9 @@ import datetime
 from celery import shared_task
 from django.utils import timezone
 
+from attendance.compliance.escalation import ESCALATION, escalate
 from attendance.models import JobTick
-from attendance.reports import delivery, nightly, queue
+from attendance.reports import delivery, due_nights, nightly, queue
 from iop_clinic.accounts.api.idempotency import purge_keys
 
 
@@ -19,16 +20,23 @@ def tick() -> None:
     """Find what is due and ring for it; only a tick that came through writes its time."""
     now = timezone.now()
     purge_keys(now=now)
-    nights = [nights[0] for nights in nightly.due_nights(now=now)]
+    fresh, begun = due_nights.next_nights(now=now)
     due = list(delivery.waiting(now=now).values_list("pk", flat=True)[: delivery.SWEEP_AT_MOST])
-    if queue.queue_nights(nights) and queue.queue_deliveries(due):
+    rung = (
+        queue.queue_nights(fresh)
+        and queue.queue_nights(begun, together=1)
+        and queue.queue_deliveries(due)
+    )
+    escalate(now=now, by=ESCALATION)
+    if rung:
         JobTick.objects.update_or_create(name="tick", defaults={"at": timezone.now()})
 
 
-@shared_task(name=queue.RUN_NIGHT)
-def run_night(clinic_id: int, iso_date: str) -> None:
-    """Judge one local date (YYYY-MM-DD) of one clinic, if it is due and free."""
-    nightly.run_night(nightly.Night(clinic_id, datetime.date.fromisoformat(iso_date)))
+@shared_task(name=queue.RUN_NIGHTS)
+def run_nights(clinic_ids: list[int], iso_date: str) -> None:
+    """Judge one local date (YYYY-MM-DD) of some clinics, where it is due and free."""
+    day = datetime.date.fromisoformat(iso_date)
+    nightly.run_nights([due_nights.Night(clinic_id, day) for clinic_id in clinic_ids])
 
 
 @shared_task(name=queue.DELIVER, soft_time_limit=60, time_limit=75)

@@ -4,7 +4,7 @@ import datetime
 import itertools
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -14,14 +14,15 @@ from django.utils import timezone
 from attendance.clinics import open_clinic
 from attendance.models import AbsenceRule, AttendanceRecord, Flag, NightlyRun, ReportDelivery
 from attendance.models.standards import Severity
-from attendance.reports import nightly
+from attendance.reports import due_nights, nightly
 from iop_clinic.accounts.acting import Job
-from iop_clinic.accounts.models import Clinic, User
+from iop_clinic.accounts.models import Clinic, Therapist, User
 from iop_clinic.accounts.roles import Role
 from patients.models import Episode
-from scheduling.models import Session
+from scheduling.models import Group, Session
 from tests import factories, services
 
+Kind = AbsenceRule.Kind
 HOUR = datetime.timedelta(hours=1)
 _numbers = itertools.count()
 
@@ -52,7 +53,7 @@ def judged_clinic(patients: int) -> tuple[Clinic, list[User]]:
     held = factories.session(clinic, day.isoformat(), "09:00", "10:00", capacity=12)
     for seat, person in enumerate(people[1:], start=1):
         therapist = person.memberships.get().therapist
-        admitted_on = day - 14 * nightly.DAY
+        admitted_on = day - 14 * due_nights.DAY
         episode = factories.admitted(clinic, on=admitted_on, primary_therapist=therapist)
         booked = factories.booking(held, episode, seat)
         minutes = {} if seat == 1 else {"attended_minutes": 60, "credited_minutes": 60}
@@ -60,13 +61,13 @@ def judged_clinic(patients: int) -> tuple[Clinic, list[User]]:
     return clinic, people
 
 
-def night(clinic: Clinic, days_ago: int = 0) -> nightly.Night:
+def night(clinic: Clinic, days_ago: int = 0) -> due_nights.Night:
     """The night last due, or one so many days before it."""
-    last = nightly.last_due(clinic, timezone.now())
-    return nightly.Night(clinic.pk, last - days_ago * nightly.DAY)
+    last = due_nights.last_due(clinic, timezone.now())
+    return due_nights.Night(clinic.pk, last - days_ago * due_nights.DAY)
 
 
-def run_row(night: nightly.Night, state: str = "finished", **extra: Any) -> NightlyRun:
+def run_row(night: due_nights.Night, state: str = "finished", **extra: Any) -> NightlyRun:
     now = timezone.now()
     if state == "finished":
         extra.setdefault("finished_at", now)
@@ -81,17 +82,22 @@ def case(
     *,
     episode: Episode | None = None,
     session: Session | None = None,
+    group: Group | None = None,
+    therapist: Therapist | None = None,
     severity: int = Severity.ACT,
     **extra: Any,
 ) -> Flag:
     """An open case about an episode of its own, unless a subject is given."""
-    if episode is None and session is None:
-        episode = factories.EpisodeFactory.create(patient__clinic=clinic, program__clinic=clinic)
-    about_session = session is not None
-    subject: Any = session or episode
+    subjects: list[Any] = [episode, session, group, therapist]
+    if not any(subjects):
+        subjects[0] = factories.EpisodeFactory.create(
+            patient__clinic=clinic, program__clinic=clinic
+        )
+    kind, subject = next((n, row) for n, row in enumerate(subjects, start=1) if row)
+    rules = (Kind.NO_CALL_DAY, Kind.UNRECORDED, Kind.GROUP_TOO_SMALL, Kind.CASELOAD)
     now = timezone.now()
     defaults: dict[str, Any] = {
-        "rule": AbsenceRule.Kind.UNRECORDED if about_session else AbsenceRule.Kind.NO_CALL_DAY,
+        "rule": rules[kind - 1],
         "opened_for": now.date(),
         "opened_at": now,
         "changed_at": extra.get("opened_at", now),
@@ -102,10 +108,9 @@ def case(
     }
     return Flag.objects.create(
         clinic=clinic,
-        subject_type=2 if about_session else 1,
+        subject_type=kind,
         subject_id=subject.pk,
-        episode=episode,
-        session=session,
+        **dict(zip(("episode", "session", "group", "therapist"), subjects, strict=True)),
         severity=severity,
         **{**defaults, **extra},
     )
@@ -114,11 +119,13 @@ def case(
 def reported_night(clinic: Clinic) -> list[ReportDelivery]:
     """Report the last due night as if it had just been judged; its deliveries, by recipient.
 
-    The judgement is left out: it would close cases that no facts stand behind.
+    The judgement is left out: it would close cases that no facts stand behind. The weekly report
+    that a first night may bring is left out as well.
     """
     run_row(night(clinic), "evaluated")
     nightly.run_night(night(clinic))
-    return list(ReportDelivery.objects.filter(clinic=clinic).order_by("recipient"))
+    nightly_ones = ReportDelivery.objects.filter(clinic=clinic, report__kind="nightly")
+    return list(nightly_ones.order_by("recipient"))
 
 
 def until(condition: Callable[[], Any], what: str, seconds: float = 40) -> None:
@@ -135,4 +142,5 @@ def blocked(table: str) -> Iterator[None]:
     with psycopg.connect(services._conninfo(services.database_url(connection.settings_dict))) as c:
         c.execute(f"LOCK TABLE {table} IN SHARE MODE")
         yield
-        c.rollback()
+        with suppress(psycopg.OperationalError):  # gone when the test restarts the database
+            c.rollback()

@@ -9,8 +9,8 @@ from django.db import connection
 from django.utils import timezone
 
 from attendance.models import NightlyRun
-from attendance.reports import nightly
-from attendance.reports.nightly import DAY, Night
+from attendance.reports import due_nights, nightly
+from attendance.reports.due_nights import DAY, Night
 from iop_clinic.accounts.models import Clinic
 from tests import factories
 from tests.attendance.nights import clinic_with_timetable, night, run_row
@@ -23,8 +23,8 @@ def wall(clinic: Clinic, day: datetime.date, clock: str) -> datetime.datetime:
 
 
 def due(clinic: Clinic, now: datetime.datetime | None = None) -> list[datetime.date]:
-    row = nightly.clinics_with_progress(now or timezone.now()).get(pk=clinic.pk)
-    return [night.local_date for night in nightly.due_nights_of(row, now or timezone.now())]
+    row = due_nights.clinics_with_progress(now or timezone.now()).get(pk=clinic.pk)
+    return [night.local_date for night in due_nights.due_nights_of(row, now or timezone.now())]
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def due(clinic: Clinic, now: datetime.datetime | None = None) -> list[datetime.d
 )
 def test_a_night_is_due_from_the_nightly_time_of_the_next_morning(clock, last):
     clinic = Clinic(zone="America/Los_Angeles", nightly_at=datetime.time(5))
-    assert nightly.last_due(clinic, wall(clinic, MONDAY, clock)) == last
+    assert due_nights.last_due(clinic, wall(clinic, MONDAY, clock)) == last
 
 
 @pytest.mark.parametrize("change", ["2026-03-08", "2026-11-01"])
@@ -41,7 +41,7 @@ def test_clock_changes_neither_skip_nor_repeat_a_night(change):
     clinic = Clinic(zone="America/New_York", nightly_at=datetime.time(5))
     start = wall(clinic, datetime.date.fromisoformat(change) - DAY, "12:00")
     hours = [start + n * datetime.timedelta(minutes=30) for n in range(120)]
-    seen = sorted({nightly.last_due(clinic, hour) for hour in hours})
+    seen = sorted({due_nights.last_due(clinic, hour) for hour in hours})
     assert [b - a for a, b in itertools.pairwise(seen)] == [DAY] * (len(seen) - 1)
 
 
@@ -60,7 +60,7 @@ def test_a_clinic_without_a_timetable_has_no_night():
 @pytest.mark.django_db
 def test_an_inactive_clinic_has_no_night():
     clinic_with_timetable(active=False)
-    assert nightly.due_nights(now=timezone.now()) == []
+    assert due_nights.behind(now=timezone.now()) == []
 
 
 @pytest.mark.django_db
@@ -154,4 +154,14 @@ def test_a_look_at_what_is_due_takes_one_statement(django_assert_num_queries):
     for days_ago in range(1, 6):
         run_row(night(clinic_with_timetable(), days_ago))
     with django_assert_num_queries(1):
-        assert len(nightly.due_nights(now=timezone.now())) == 5
+        assert len(due_nights.behind(now=timezone.now())) == 5
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("zone", ["Mars/Base", "../etc"])
+def test_a_zone_that_is_not_known_holds_up_nobody_else(zone, caplog):
+    lost, clinic = clinic_with_timetable(), clinic_with_timetable()
+    Clinic.objects.filter(pk=lost.pk).update(zone=zone)
+    fresh, begun = due_nights.next_nights(now=timezone.now())
+    assert [night.clinic_id for night in [*fresh, *begun]] == [clinic.pk]
+    assert f"Clinic {lost.pk} has a zone that is not known here." in caplog.text

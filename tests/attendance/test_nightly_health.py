@@ -9,6 +9,7 @@ from django.utils import timezone
 from attendance.models import JobTick
 from attendance.reports import health, queue
 from iop_clinic.celery import app
+from tests import factories
 from tests.attendance.nights import HOUR, clinic_with_timetable, night, run_row
 
 pytestmark = pytest.mark.django_db
@@ -33,14 +34,16 @@ def finished(ago, **extra):
 @pytest.mark.parametrize(("ago", "status"), [(29 * MINUTE, 200), (31 * MINUTE, 503)])
 def test_a_tick_may_be_30_minutes_old(client, ago, status):
     ticked(ago)
-    assert ask(client) == (status, {"tick": status == 200, "nights": True})
+    checks = {"tick": status == 200, "nights": True, "recipients": True}
+    assert ask(client) == (status, checks)
 
 
 @pytest.mark.parametrize(("ago", "status"), [(25 * HOUR, 200), (27 * HOUR, 503)])
 def test_a_finished_night_may_be_26_hours_old(client, ago, status):
     ticked(MINUTE)
-    finished(ago)
-    assert ask(client) == (status, {"tick": True, "nights": status == 200})
+    factories.staff(finished(ago).clinic)
+    checks = {"tick": True, "nights": status == 200, "recipients": True}
+    assert ask(client) == (status, checks)
 
 
 def test_one_late_clinic_among_many_is_enough(client):
@@ -67,10 +70,25 @@ def test_without_any_tick_it_is_not_well(client):
     assert ask(client)[0] == 503
 
 
-def test_it_takes_two_statements(django_assert_num_queries):
+def test_a_clinic_whose_reports_nobody_receives_is_said_without_an_alarm(client):
+    ticked(MINUTE)
+    clinic = finished(HOUR).clinic
+    factories.staff(clinic, receives_reports=False)
+    assert ask(client) == (200, {"tick": True, "nights": True, "recipients": False})
+    factories.staff(clinic)
+    assert ask(client)[1]["recipients"] is True
+
+
+def test_a_clinic_that_was_never_judged_need_not_tell_anybody(client):
+    ticked(MINUTE)
+    clinic_with_timetable()
+    assert ask(client)[1]["recipients"] is True
+
+
+def test_it_takes_three_statements(django_assert_num_queries):
     for _ in range(3):
         finished(HOUR)
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         health.jobs_health(now=timezone.now())
 
 
@@ -78,5 +96,5 @@ def test_beat_rings_for_a_task_that_exists():
     entry = settings.CELERY_BEAT_SCHEDULE["tick"]
     app.loader.import_default_modules()
     assert entry["task"] == queue.TICK
-    assert {queue.TICK, queue.RUN_NIGHT, queue.DELIVER} <= set(app.tasks)
+    assert {queue.TICK, queue.RUN_NIGHTS, queue.DELIVER} <= set(app.tasks)
     assert entry["schedule"] == settings.TICK_SECONDS <= 300

@@ -1,13 +1,16 @@
 """One night, step by step, in this process: what a fault leaves behind."""
 
 import logging
+from collections import Counter
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import IntegrityError
 from django.utils import timezone
 
 from attendance.models import ComplianceReport, NightlyRun, ReportDelivery
-from attendance.reports import nightly
+from attendance.reports import due_nights, nightly
+from iop_clinic.accounts.acting import Busy
 from iop_clinic.accounts.models import AuditEvent
 from patients.models import Episode, EpisodeHold
 from tests import factories
@@ -24,8 +27,8 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def queued(monkeypatch):
     """The nights that this process would ring for."""
-    calls = []
-    monkeypatch.setattr(nightly, "queue_night", lambda *call: calls.append(call))
+    calls: list[due_nights.Night] = []
+    monkeypatch.setattr(nightly, "queue_nights", calls.extend)
     return calls
 
 
@@ -60,14 +63,14 @@ def test_a_night_that_was_judged_goes_on_with_its_reports(monkeypatch, queued):
     nightly.run_night(night(clinic))
     assert NightlyRun.objects.get().state == "evaluated"
     monkeypatch.undo()
-    monkeypatch.setattr(nightly, "evaluate", fail(AssertionError("judged twice")))
+    monkeypatch.setattr(nightly, "evaluate_clinics", fail(AssertionError("judged twice")))
     nightly.run_night(night(clinic))
     assert NightlyRun.objects.get().state == "finished"
 
 
 def test_a_fault_is_counted_and_after_the_third_the_night_has_failed(monkeypatch, queued):
     clinic, _ = staffed_clinic()
-    monkeypatch.setattr(nightly, "evaluate", fail(ZeroDivisionError()))
+    monkeypatch.setattr(nightly, "evaluate_clinics", fail(ZeroDivisionError()))
     seen = []
     for _ in range(4):
         nightly.run_night(night(clinic))
@@ -83,7 +86,9 @@ def test_a_fault_is_counted_and_after_the_third_the_night_has_failed(monkeypatch
 
 def test_a_fault_is_logged_by_class_and_place_without_its_values(monkeypatch, queued, caplog):
     clinic, _ = staffed_clinic()
-    monkeypatch.setattr(nightly, "evaluate", fail(IntegrityError("Key (name)=(Zebulon Quixotry)")))
+    monkeypatch.setattr(
+        nightly, "evaluate_clinics", fail(IntegrityError("Key (name)=(Zebulon Quixotry)"))
+    )
     with caplog.at_level(logging.DEBUG):
         nightly.run_night(night(clinic))
     assert "IntegrityError" in caplog.text
@@ -97,13 +102,13 @@ def test_a_worker_that_lost_its_claim_changes_nothing():
     assert slow is not None
     assert nightly.take(night(clinic), now=timezone.now() + 2 * nightly.LEASE) is not None
     with pytest.raises(nightly.LostClaimError):
-        nightly.judge(claim=slow, by=nightly.NIGHTLY)
+        nightly.judge(claims=[slow], by=nightly.NIGHTLY)
     assert NightlyRun.objects.values_list("state", "attempts").get() == ("claimed", 2)
 
 
 def test_a_failed_night_can_be_asked_for_again(monkeypatch, queued):
     clinic, _ = staffed_clinic()
-    monkeypatch.setattr(nightly, "evaluate", fail(ZeroDivisionError()))
+    monkeypatch.setattr(nightly, "evaluate_clinics", fail(ZeroDivisionError()))
     for _ in range(3):
         nightly.run_night(night(clinic))
     monkeypatch.undo()
@@ -137,19 +142,20 @@ def test_a_night_takes_as_many_statements_for_many_as_for_few(django_assert_max_
         clinic, people = judged_clinic(patients=size)
         with django_assert_max_num_queries(200) as captured:
             nightly.run_night(night(clinic))
-        assert ReportDelivery.objects.filter(clinic=clinic).count() == len(people)
+        told = ReportDelivery.objects.filter(clinic=clinic).values_list("report__kind", flat=True)
+        assert Counter(told) == {"nightly": len(people), "weekly": len(people)}
         counts.append(len(captured))
     assert counts[0] == counts[1]
 
 
 def test_a_hold_begins_and_ends_by_its_dates():
     clinic, _ = staffed_clinic()
-    today = night(clinic).local_date + nightly.DAY
-    begins, ended = (factories.admitted(clinic, on=today - 30 * nightly.DAY) for _ in range(2))
+    today = night(clinic).local_date + due_nights.DAY
+    begins, ended = (factories.admitted(clinic, on=today - 30 * due_nights.DAY) for _ in range(2))
     Episode.objects.filter(pk=ended.pk).update(state="on_hold")
     for episode, first, last in (
         (begins, today, None),
-        (ended, today - 9 * nightly.DAY, today - nightly.DAY),
+        (ended, today - 9 * due_nights.DAY, today - due_nights.DAY),
     ):
         EpisodeHold.objects.create(
             clinic=clinic, episode=episode, reason="leave", starts_on=first, ends_on=last
@@ -159,3 +165,24 @@ def test_a_hold_begins_and_ends_by_its_dates():
     assert states == {begins.pk: "on_hold", ended.pk: "admitted"}
     changed = AuditEvent.objects.filter(table_name="patients_episode", new__state="on_hold")
     assert changed.get(row_id=begins.pk).actor == "job:nightly"
+
+
+def test_rows_that_stay_locked_are_no_attempt(monkeypatch):
+    clinic, _ = staffed_clinic()
+    for _ in range(nightly.MOST_ATTEMPTS + 1):
+        with monkeypatch.context() as patched:
+            patched.setattr(nightly, "expand", fail(Busy()))
+            nightly.run_night(night(clinic))
+    run = NightlyRun.objects.get()
+    assert (run.state, run.attempts, run.error) == ("claimed", 0, "")
+    nightly.run_night(night(clinic))
+    assert NightlyRun.objects.get().state == "finished"
+
+
+def test_the_tasks_time_being_over_is_no_clinics_fault(monkeypatch):
+    clinic, _ = staffed_clinic()
+    monkeypatch.setattr(nightly, "expand", fail(SoftTimeLimitExceeded()))
+    with pytest.raises(SoftTimeLimitExceeded):
+        nightly.run_night(night(clinic))
+    run = NightlyRun.objects.get()
+    assert (run.state, run.attempts, run.error) == ("claimed", 1, "")

@@ -19,7 +19,8 @@ TUESDAY = datetime.date(2026, 3, 3)
 
 
 def content(clinic, therapist=None):
-    return ComplianceReport.objects.filter(clinic=clinic, therapist=therapist).latest("pk").content
+    rows = ComplianceReport.objects.filter(clinic=clinic, kind="nightly", therapist=therapist)
+    return rows.latest("pk").content
 
 
 def counts(clinic, therapist=None):
@@ -99,6 +100,37 @@ def test_a_therapist_is_told_of_their_caseload_and_their_rosters_only():
     assert counts(clinic, mine) == [(Severity.ACT, 1, 1, 0), (Severity.WATCH, 1, 1, 0)]
     assert counts(clinic, other) == [(Severity.ACT, 2, 2, 0)]
     assert counts(clinic) == [(Severity.ACT, 4, 4, 0), (Severity.WATCH, 1, 1, 0)]
+
+
+@pytest.mark.django_db
+def test_a_groups_case_is_its_leaders_and_a_therapists_their_own():
+    clinic, people = staffed_clinic(therapists=3)
+    leader, second, other = (therapist_of(user) for user in people[2:])
+    group = factories.GroupFactory(clinic=clinic)
+    factories.WeeklyBlockFactory(group=group, facilitator=leader, co_facilitator=second)
+    factories.WeeklyBlockFactory(
+        group=group, facilitator=other, weekday=2, valid_until=night(clinic).local_date
+    )
+    case(clinic, group=group)
+    case(clinic, therapist=other, severity=Severity.WATCH)
+    reported_night(clinic)
+    assert counts(clinic, leader) == counts(clinic, second) == [(Severity.ACT, 1, 1, 0)]
+    assert counts(clinic, other) == [(Severity.WATCH, 1, 1, 0)]
+    assert counts(clinic) == [(Severity.ACT, 1, 1, 0), (Severity.WATCH, 1, 1, 0)]
+
+
+@pytest.mark.django_db
+def test_cases_that_went_to_the_next_role_are_said_once():
+    clinic, people = staffed_clinic(therapists=1)
+    told = timezone.now() - HOUR
+    mine = factories.admitted(clinic, primary_therapist=therapist_of(people[2]))
+    case(clinic, episode=mine, opened_at=told - HOUR, escalated_at=told + HOUR / 2)
+    case(clinic, opened_at=told - HOUR, escalated_at=told + HOUR / 2)
+    case(clinic, opened_at=told - HOUR, escalated_at=told - HOUR / 2)
+    earlier_report(clinic, told)
+    reported_night(clinic)
+    assert content(clinic)["escalated"] == 2
+    assert content(clinic, therapist_of(people[2]))["escalated"] == 1
 
 
 @pytest.mark.django_db

@@ -9,7 +9,7 @@ from django.urls import resolve
 
 from attendance.models import ComplianceReport, ReportDelivery
 from attendance.models.standards import Severity
-from attendance.reports.mail import SUBJECT, compose
+from attendance.reports.mail import compose
 from tests import factories
 from tests.attendance.nights import case, reported_night, staffed_clinic
 
@@ -27,6 +27,11 @@ def html(message):
     return message.alternatives[0].content
 
 
+def text_of(page):
+    """The page as read: tags left out."""
+    return re.sub(r"<[^>]*>", "", page)
+
+
 @pytest.fixture
 def clinic():
     clinic, _ = staffed_clinic(name="North Street")
@@ -36,7 +41,7 @@ def clinic():
 
 def test_a_quiet_night_is_mailed_too(clinic):
     message = mail(clinic)
-    assert message.subject == SUBJECT == "Nightly report"
+    assert message.subject == "Nightly report"
     assert "Nothing new, nothing overdue." in message.body
     assert "Nothing new, nothing overdue." in html(message)
 
@@ -65,13 +70,42 @@ def test_every_link_opens_a_list_of_cases(clinic, settings, client):
         assert client.get(address).status_code == 200
 
 
-def test_amendments_findings_and_closed_cases_are_said(clinic):
-    message = mail(clinic, amended_weeks=1, findings=2, closed=3, lapsed=1)
-    for said in (message.body, html(message)):
-        assert "1 week result amended by later rosters or corrections." in said
-        assert "Reports already sent stay as they were." in said
+def test_what_happened_since_the_last_report_is_said_with_a_way_to_it(clinic, settings):
+    since = "2026-03-02T10:00:00+00:00"
+    message = mail(
+        clinic, amended_weeks=3, since=since, findings=2, closed=4, lapsed=1, escalated=1
+    )
+    address = f"{settings.BASE_URL}/admin/attendance"
+    for said in (message.body, text_of(html(message))):
+        assert "3 results of earlier weeks were amended since the last report." in said
         assert "2 findings in the timetable need a look." in said
-        assert "1 " in said
+        assert "1 overdue case went to the next role." in said
+        assert "1 lapsed" in said or "1 case lapsed" in said
+        assert "Mails already sent stay as they were." in said.replace("\n", " ")
+    for said in (message.body, html(message)):
+        assert f"{address}/weekresult/?amended=2026-03-02T10%3A00%3A00%2B00%3A00" in said
+        assert f"{address}/nightlyrun/" in said
+
+
+def test_one_amendment_is_one(clinic):
+    message = mail(clinic, amended_weeks=1, since="2026-03-02T10:00:00+00:00")
+    assert "1 result of earlier weeks was amended since the last report." in message.body
+
+
+def test_a_week_that_became_final_is_said_with_its_dates(clinic, settings):
+    message = mail(clinic, final_weeks=["2026-03-02"])
+    for said in (message.body, text_of(html(message))):
+        assert "The week Mar 2 – Mar 8, 2026 is final now" in said
+    link = f"{settings.BASE_URL}/admin/attendance/compliancereport/weekly/2026-03-02/"
+    assert link in message.body
+    assert f'href="{link}"' in html(message)
+
+
+def test_a_report_of_an_older_version_can_still_be_sent(clinic):
+    delivery = ReportDelivery.objects.filter(clinic=clinic).earliest("recipient")
+    for newer in ("since", "escalated", "final_weeks"):
+        del delivery.report.content[newer]
+    assert "Nothing new, nothing overdue." in compose(delivery).body
 
 
 def test_text_is_plain_and_html_is_escaped():
@@ -139,4 +173,4 @@ def test_stored_content_holds_only_counts_and_dates(clinic):
 
     for report in ComplianceReport.objects.all():
         texts = [leaf for leaf in leaves(report.content) if isinstance(leaf, str)]
-        assert all(datetime.date.fromisoformat(text) for text in texts)
+        assert all(datetime.datetime.fromisoformat(text) for text in texts)
