@@ -11,12 +11,12 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
+from attendance.compliance.presets import OF_A_NEW_CLINIC
 from attendance.models import AbsenceRule, CreditRule, Standard
 from attendance.models.standards import Severity
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import Clinic, User, Weekday
 from iop_clinic.accounts.roles import Role
-from patients.models import AgeBracket, Level
 from scheduling.models import SessionType
 
 LONG_AGO = datetime.date(2000, 1, 1)
@@ -39,47 +39,77 @@ SESSION_TYPES: tuple[dict[str, Any], ...] = (
 )
 """Recreation and peer support are offered but never counted (R8)."""
 
-STANDARDS: tuple[dict[str, Any], ...] = (
+Due = AbsenceRule.Due
+
+PAPER_AND_PLACE_RULES: tuple[dict[str, Any], ...] = (
     {
-        "name": "Adult IOP 2.1",
-        "level": Level.IOP,
-        "age_bracket": AgeBracket.ADULT,
-        "min_minutes": 540,
-        "max_minutes": 1200,
-        "day_threshold": 180,
-        "min_days": 3,
+        "kind": AbsenceRule.Kind.NO_FIRST_SESSION,
+        "times": 2,  # business days
+        "severity": Severity.ACT,
+        "owner_role": Role.COORDINATOR,
     },
     {
-        "name": "Adolescent IOP 2.1",
-        "level": Level.IOP,
-        "age_bracket": AgeBracket.ADOLESCENT,
-        "min_minutes": 360,
-        "max_minutes": 1200,
-        "day_threshold": 120,
-        "min_days": 3,
+        "kind": AbsenceRule.Kind.PLAN_DUE,
+        "times": 7,  # days before the review
+        "severity": Severity.ACT,
+        "owner_role": Role.THERAPIST,
     },
     {
-        "name": "Adult PHP 2.5",
-        "level": Level.PHP,
-        "age_bracket": AgeBracket.ADULT,
-        "min_minutes": 1200,
-        "max_minutes": None,
-        "day_threshold": 240,
-        "min_days": 5,
+        "kind": AbsenceRule.Kind.VERIFICATION_DUE,
+        "times": 3,  # days before
+        "severity": Severity.ACT,
+        "owner_role": Role.UTILIZATION_REVIEW,
     },
     {
-        "name": "Adolescent PHP 2.5",
-        "level": Level.PHP,
-        "age_bracket": AgeBracket.ADOLESCENT,
-        "min_minutes": 1200,
-        "max_minutes": None,
-        "day_threshold": 240,
-        "min_days": 5,
+        "kind": AbsenceRule.Kind.AUTHORIZATION_ENDING,
+        "times": 7,  # days before, then 3 and 1
+        "window_days": 3,  # units left
+        "severity": Severity.ACT,
+        "owner_role": Role.UTILIZATION_REVIEW,
+    },
+    {
+        "kind": AbsenceRule.Kind.CERTIFICATION_DUE,
+        "times": 14,  # days before, then 7 and 0
+        "severity": Severity.ACT,
+        "owner_role": Role.UTILIZATION_REVIEW,
+    },
+    {
+        "kind": AbsenceRule.Kind.LICENSE_ENDING,
+        "times": 30,  # days before, then 7 and 0
+        "severity": Severity.ACT,
+        "owner_role": Role.ADMINISTRATOR,
+    },
+    {
+        "kind": AbsenceRule.Kind.CASELOAD,
+        "times": 24,
+        "severity": Severity.WATCH,
+        "owner_role": Role.COORDINATOR,
+        "due": Due.BUSINESS_DAYS,
+        "due_amount": 5,
+    },
+    {
+        "kind": AbsenceRule.Kind.GROUP_TOO_SMALL,
+        "severity": Severity.WATCH,
+        "owner_role": Role.COORDINATOR,
+        "due": Due.BUSINESS_DAYS,
+        "due_amount": 5,
+    },
+    {
+        "kind": AbsenceRule.Kind.UNDER_SCHEDULED,
+        "severity": Severity.WATCH,
+        "owner_role": Role.COORDINATOR,
+        "due": Due.BUSINESS_DAYS,
+        "due_amount": 2,
+    },
+    {
+        "kind": AbsenceRule.Kind.AGE_BRACKET,
+        "times": 30,  # days before
+        "severity": Severity.ACT,
+        "owner_role": Role.THERAPIST,
     },
 )
-"""R1, R2, R4. Outpatient treatment (OP 1) has no weekly minimum, so no standard."""
-
-Due = AbsenceRule.Due
+"""Papers, licenses and places (R2, R6, R9, R11, R12, R23): noticed early and quietly, loud on the
+day they are due, never urgent by themselves."""
 
 ABSENCE_RULES: tuple[dict[str, Any], ...] = (
     {
@@ -113,13 +143,70 @@ ABSENCE_RULES: tuple[dict[str, Any], ...] = (
         "due_amount": 2,
     },
     {
+        "kind": AbsenceRule.Kind.FIRST_DAYS,
+        "window_days": 21,
+        "severity": Severity.ACT,
+        "owner_role": Role.THERAPIST,
+        "due": Due.SAME_BUSINESS_DAY,
+    },
+    {
+        "kind": AbsenceRule.Kind.SILENT_DAYS,
+        "times": 5,
+        "window_days": 2,  # for a priority patient
+        "severity": Severity.ACT,
+        "owner_role": Role.COORDINATOR,
+        "due": Due.SAME_BUSINESS_DAY,
+    },
+    {
+        "kind": AbsenceRule.Kind.EXCUSED_DAYS,
+        "times": 3,
+        "window_days": 30,
+        "severity": Severity.WATCH,
+        "owner_role": Role.THERAPIST,
+        "due": Due.BUSINESS_DAYS,
+        "due_amount": 2,
+    },
+    {
+        "kind": AbsenceRule.Kind.TOO_FEW_DAYS,
+        "severity": Severity.WATCH,
+        "owner_role": Role.COORDINATOR,
+        "due": Due.BUSINESS_DAYS,
+        "due_amount": 1,
+    },
+    {
+        "kind": AbsenceRule.Kind.BELOW_PLAN,
+        "severity": Severity.NOTICE,
+        "owner_role": Role.THERAPIST,
+        "due": Due.BUSINESS_DAYS,
+        "due_amount": 2,
+    },
+    {
+        "kind": AbsenceRule.Kind.OVER_MAXIMUM,
+        "severity": Severity.WATCH,
+        "owner_role": Role.COORDINATOR,
+        "due": Due.BUSINESS_DAYS,
+        "due_amount": 2,
+    },
+    {
+        "kind": AbsenceRule.Kind.LEFT_SHORT,
+        "severity": Severity.NOTICE,
+        "owner_role": Role.THERAPIST,
+        "due": Due.BUSINESS_DAYS,
+        "due_amount": 2,
+    },
+    {
         "kind": AbsenceRule.Kind.UNRECORDED,
         "severity": Severity.NOTICE,
         "owner_role": Role.COORDINATOR,
         "due": Due.SAME_BUSINESS_DAY,
     },
+    *PAPER_AND_PLACE_RULES,
 )
-"""The first rules of the nightly run, with who acts and by when (R18, R19, R24)."""
+"""The rules of a new clinic, with who acts and by when (R18, R19, R21, R24).
+
+A clinic may add the others: so many of the last treatment days, under a share of the days in a
+window, late arrivals.
+"""
 
 
 @service
@@ -144,8 +231,8 @@ def open_clinic(
     clinic.save()
     SessionType.objects.bulk_create(SessionType(clinic=clinic, **row) for row in SESSION_TYPES)
     Standard.objects.bulk_create(
-        Standard(clinic=clinic, starts_on=rules_from, week_starts_on=week_starts_on, **row)
-        for row in STANDARDS
+        Standard(clinic=clinic, starts_on=rules_from, week_starts_on=week_starts_on, **one.figures)
+        for one in OF_A_NEW_CLINIC
     )
     CreditRule.objects.create(clinic=clinic, starts_on=rules_from)
     AbsenceRule.objects.bulk_create(

@@ -1,9 +1,10 @@
-"""Closing the clinic where somebody may have attended already."""
+"""Closing the clinic where somebody may have attended already, and judging those weeks again."""
 
 from __future__ import annotations
 
 import datetime
 
+from attendance.sessions import judge_sessions
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import Clinic, User
 from scheduling.models import Closure, Room, Session
@@ -24,11 +25,14 @@ def close(
     from_time: datetime.time | None = None,
     to_time: datetime.time | None = None,
     room: Room | None = None,
+    now: datetime.datetime | None = None,
 ) -> Closure:
     """Close the clinic or a room (see `add_closure`), unless somebody attended in that time.
 
-    Hours of a session that is cancelled would vanish without a correction. Raises what
-    `add_closure` raises, or Refused `attendance_recorded` with the public ids of the `sessions`.
+    Hours of a session that is cancelled would vanish without a correction. What it cancels in weeks
+    that have begun is judged again: nobody need call because of a snow day entered the morning
+    after (R24). Raises what `add_closure` raises, or Refused `attendance_recorded` with the public
+    ids of the `sessions`.
     """
     closure = Closure(
         clinic=clinic,
@@ -41,7 +45,7 @@ def close(
     )
     if room is None:
         _refuse_attended(closure)
-    return add_closure(
+    closure = add_closure(
         clinic=clinic,
         starts_on=starts_on,
         ends_on=ends_on,
@@ -51,6 +55,8 @@ def close(
         reason=reason,
         by=by,
     )
+    judge_sessions(clinic, Session.objects.filter(clinic=clinic, closure=closure), by=by, now=now)
+    return closure
 
 
 def _refuse_attended(closure: Closure) -> None:

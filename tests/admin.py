@@ -10,6 +10,7 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
+from iop_clinic.accounts.admin.panels import Panel
 from iop_clinic.accounts.models import AuditEvent, Clinic, User
 from iop_clinic.accounts.roles import Role
 from tests import factories
@@ -33,6 +34,15 @@ class Answer:
         return sentence
 
 
+@dataclass(frozen=True)
+class Ahead:
+    """What a form said would change: its address, what to send to save it, the tables."""
+
+    address: str
+    data: dict[str, Any]
+    panels: list[Panel]
+
+
 @dataclass
 class Desk:
     """One signed-in person."""
@@ -52,6 +62,18 @@ class Desk:
         shown = self.client.get(address)
         assert shown.status_code == 200, shown.status_code
         return self.send(address, {**filled(shown), **typed(data)})
+
+    def look(self, model: type[Model] | Model, page: str, **data: Any) -> Ahead:
+        """Fill in a form that first shows what would change."""
+        address = url(model, page)
+        given = {**filled(self.client.get(address)), **typed(data)}
+        response = self.client.post(address, given)
+        context = response.context
+        return Ahead(address, {**given, "seen": context["seal"]}, context["ahead"])
+
+    def save(self, ahead: Ahead) -> Answer:
+        """Send what was looked at."""
+        return self.send(ahead.address, ahead.data)
 
     def send(self, address: str, data: dict[str, Any]) -> Answer:
         response = self.client.post(address, data)

@@ -1,16 +1,23 @@
 """The admin pages of cases, rules and reports, and what they add to episodes and sessions."""
 
-from attendance.admin import cases, reports, rules
+from attendance import bookings as seats
+from attendance import call_ins, papers
+from attendance.admin import cases, reports, rules, weeks
 from attendance.admin.bookings import BOOKING_VERBS, booking_panels
+from attendance.admin.cases import FlagAdmin
 from attendance.admin.episodes import EPISODE_VERBS, episode_panels
+from attendance.admin.make_ups import MakeUpForm, make_up_panels
 from attendance.admin.sessions import SESSION_VERBS, session_panels
 from attendance.closures import close
+from attendance.sessions import cancel_session, create_session, move_session, revive_session
+from patients.admin.care import Care
 from patients.admin.episodes import EpisodeAdmin
 from scheduling.admin.bookings import BookingAdmin
 from scheduling.admin.places import ClosureAdmin
+from scheduling.admin.seats import Seats
 from scheduling.admin.sessions import SessionAdmin
 
-__all__ = ["cases", "reports", "rules"]
+__all__ = ["cases", "reports", "rules", "weeks"]
 
 EpisodeAdmin.offer(*EPISODE_VERBS)
 EpisodeAdmin.show(episode_panels)
@@ -20,3 +27,31 @@ BookingAdmin.related = (*BookingAdmin.related, "attendance")
 BookingAdmin.offer(*BOOKING_VERBS)
 BookingAdmin.show(booking_panels)
 ClosureAdmin.close = staticmethod(close)
+
+for verb in (
+    papers.admit,
+    papers.set_plan,
+    papers.edit_plan,
+    papers.authorize,
+    papers.edit_authorization,
+    papers.mandate,
+    papers.add_coverage,
+    papers.edit_coverage,
+    papers.save_patient,
+):
+    setattr(Care, verb.__name__, staticmethod(verb))
+
+FlagAdmin.offer(MakeUpForm)
+FlagAdmin.show(make_up_panels)
+for seat_verb in (
+    seats.book,
+    seats.release,
+    seats.withdraw,
+    create_session,
+    move_session,
+    cancel_session,
+    revive_session,
+    call_ins.call_in,
+    call_ins.take_back_call_in,
+):
+    setattr(Seats, seat_verb.__name__, staticmethod(seat_verb))

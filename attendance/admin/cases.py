@@ -1,146 +1,24 @@
-"""Cases: the queue, and what people do with one."""
+"""Cases: the morning list, and the page of one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+from urllib.parse import urlencode
 
-from django import forms
 from django.contrib import admin
+from django.urls import reverse
 from django.utils import timezone
-from unfold import widgets
+from django.utils.html import format_html
 from unfold.decorators import display
 
-from attendance.compliance import cases
-from attendance.models import Flag, OutreachAttempt
+from attendance.admin.case_forms import CASE_VERBS
+from attendance.admin.case_panels import case_panels, due, whose
+from attendance.compliance.outreach import attempts_for
+from attendance.models import Flag
 from iop_clinic.accounts.admin.base import ClinicModelAdmin
-from iop_clinic.accounts.admin.forms import (
-    ServiceForm,
-    choice_field,
-    date_field,
-    moment_field,
-    note_field,
-    text_field,
-)
-from iop_clinic.accounts.admin.panels import Panel, link
-from iop_clinic.accounts.models import User
-from iop_clinic.accounts.roles import PERMISSIONS, Can
-
-
-class CaseForm(ServiceForm):
-    """A verb for cases that are still open."""
-
-    can = Can.WORK_FLAGS
-    versioned = True
-    row: Flag
-
-    @classmethod
-    def offered(cls, row: Flag) -> bool:
-        return row.is_open
-
-    def call(self, verb: Any) -> Any:
-        return verb(flag=self.row, by=self.user, **self.given, **self.version)
-
-
-class AcknowledgeForm(CaseForm):
-    title = "Take it on"
-    path = "acknowledge"
-    order = 10
-    explanation = "Says that you have seen it and act; a case without an owner becomes yours."
-
-    @classmethod
-    def offered(cls, row: Flag) -> bool:
-        return row.state == Flag.State.OPEN
-
-    def run(self) -> str:
-        flag = self.call(cases.acknowledge)
-        return f"{flag.owner} works on this case. Next: reach the patient and log the attempt."
-
-
-class OutreachForm(CaseForm):
-    title = "Log an outreach attempt"
-    path = "outreach"
-    order = 11
-    method = choice_field(OutreachAttempt.Method.choices)
-    result = choice_field(OutreachAttempt.Result.choices)
-    attempted_at = moment_field("When", required=False, help_text="Empty: now.")
-    note = note_field()
-    next_step = text_field(required=False)
-
-    def introduction(self) -> str:
-        if self.row.episode is None:
-            return "This case is about a roster: there is nobody to reach."
-        allowed = cases.allowed_methods(self.row.episode.patient)
-        return f"The patient allowed: {', '.join(m.label.lower() for m in allowed) or 'nothing'}."
-
-    def run(self) -> str:
-        attempt = self.call(cases.log_outreach)
-        return f"Logged: {attempt}. Next: close the case with an outcome, or try again."
-
-
-class AssignForm(CaseForm):
-    title = "Hand over"
-    path = "assign"
-    order = 12
-    owner = forms.ModelChoiceField(
-        User.objects.none(), label="To", widget=widgets.UnfoldAdminSelectWidget()
-    )
-
-    def narrow(self) -> None:
-        roles = [role for role, allowed in PERMISSIONS.items() if Can.WORK_FLAGS in allowed]
-        staff = self.clinic_staff().filter(memberships__role__in=roles)
-        self.fields["owner"].queryset = staff  # type: ignore[attr-defined]
-
-    def clinic_staff(self) -> Any:
-        return User.objects.filter(
-            memberships__clinic=self.clinic, memberships__active=True, is_active=True
-        )
-
-    def run(self) -> str:
-        flag = self.call(cases.assign)
-        return f"The case is {flag.owner}'s now."
-
-
-class SnoozeForm(CaseForm):
-    title = "Let it wait"
-    path = "snooze"
-    order = 13
-    until = date_field("Until")
-    reason = text_field("Why it can wait", max_length=300, required=False)
-
-    def run(self) -> str:
-        self.cleaned_data.setdefault("reason", "")
-        flag = cases.snooze(
-            flag=self.row,
-            until=self.cleaned_data["until"],
-            reason=self.cleaned_data["reason"],
-            by=self.user,
-            **self.version,
-        )
-        return f"The case sleeps until {flag.snoozed_until}."
-
-
-class ResolveForm(CaseForm):
-    title = "Close the case"
-    path = "resolve"
-    order = 14
-    explanation = "For good: the same evidence never opens it again."
-    outcome = choice_field((), "What came of it", required=False)
-    note = note_field()
-
-    def narrow(self) -> None:
-        outcomes = [(one.value, one.label) for one in cases.outcomes_for(self.row)]
-        self.fields["outcome"].choices = [("", "Select …"), *outcomes]  # type: ignore[attr-defined]
-
-    def run(self) -> str:
-        flag = cases.resolve(
-            flag=self.row,
-            outcome=self.cleaned_data["outcome"],
-            note=self.cleaned_data["note"],
-            by=self.user,
-            **self.version,
-        )
-        return f"The case is closed: {flag.get_outcome_display()}."
+from iop_clinic.accounts.admin.panels import Panel
+from iop_clinic.accounts.roles import Can
 
 
 class OpenFilter(admin.SimpleListFilter):
@@ -152,7 +30,9 @@ class OpenFilter(admin.SimpleListFilter):
     def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
         return [
             ("mine", "Mine"),
+            ("role", "Waiting for my role"),
             ("overdue", "Overdue"),
+            ("asleep", "Put off"),
             ("settled", "Closed and lapsed"),
             ("all", "All"),
         ]
@@ -164,8 +44,10 @@ class OpenFilter(admin.SimpleListFilter):
 
     def queryset(self, request: Any, rows: Any) -> Any:
         ways = {
-            "mine": lambda: rows.open_for(request.user),
+            "mine": lambda: rows.open().owned_by(request.user),
+            "role": lambda: rows.waiting_for_role_of(request.user),
             "overdue": lambda: rows.overdue(timezone.now()),
+            "asleep": rows.asleep,
             "settled": rows.settled,
             "all": lambda: rows,
         }
@@ -180,22 +62,26 @@ class FlagAdmin(ClinicModelAdmin):
     view = Can.VIEW_FLAGS
     reads_are_noted = True
     panels_first = True
-    list_display = ("what", "loudness", "about", "due_at", "state", "owner")
+    list_display = ("what", "loudness", "about", "due", "state", "whose")
     list_display_links = ("what",)
     list_filter = (OpenFilter, "severity", "rule", "owner_role")
-    related = ("episode__patient", "session__group", "session__session_type", "owner")
+    related = (
+        *("clinic", "episode__patient", "session__group", "session__session_type"),
+        *("group", "therapist", "owner"),
+    )
     ordering = ("-severity", "due_at", "pk")
     search_fields = (
         "episode__patient__last_name__istartswith",
         "episode__patient__record_number__istartswith",
+        "group__name__istartswith",
+        "therapist__name__istartswith",
     )
-    verbs = (AcknowledgeForm, OutreachForm, AssignForm, SnoozeForm, ResolveForm)
+    verbs = CASE_VERBS
     fields = (
-        "sentence",
-        ("severity", "rule"),
-        ("episode", "session"),
-        ("state", "owner"),
-        ("opened_for", "due_at"),
+        ("episode", "session", "group", "therapist"),
+        ("owner", "owner_role"),
+        ("opened_for", "opened_at"),
+        ("due_at", "escalated_at"),
         "snoozed_until",
         ("outcome", "closed_at"),
         "outcome_note",
@@ -207,6 +93,12 @@ class FlagAdmin(ClinicModelAdmin):
         shown = (tuple(name for name in line if obj and getattr(obj, name)) for line in lines)
         return tuple(line for line in shown if line) if obj else self.fields
 
+    def get_list_display(self, request: Any) -> Any:
+        """With a button to take a case on, for those who may."""
+        if not self.may(request, Can.WORK_FLAGS):
+            return self.list_display
+        return (*self.list_display, _take_on(request))
+
     @admin.display(description="Case")
     def what(self, row: Flag) -> str:
         return row.sentence
@@ -217,31 +109,36 @@ class FlagAdmin(ClinicModelAdmin):
 
     @admin.display(description="About")
     def about(self, row: Flag) -> str:
-        return str(row.episode.patient if row.episode else row.session)
+        patient = row.episode.patient if row.episode else None
+        return str(patient or row.session or row.group or row.therapist)
+
+    @admin.display(description="Due", ordering="due_at")
+    def due(self, row: Flag) -> str:
+        return due(row)
+
+    @admin.display(description="Owner")
+    def whose(self, row: Flag) -> str:
+        return whose(row)
 
     def panels(self, request: Any, row: Flag) -> Iterable[Panel]:
-        if row.episode is not None:
-            yield self._contact(row)
-        attempts = row.outreach.visible_to(request.user).select_related("attempted_by")
-        yield Panel(
-            "Outreach",
-            ("When", "How", "Result", "By", "Note"),
-            [
-                (f"{timezone.localtime(one.attempted_at):%a %b %-d, %-I:%M %p %Z}",
-                 one.get_method_display(), one.get_result_display(), one.attempted_by, one.note)
-                for one in attempts
-            ],
-            empty="Nobody has tried yet.",
-        )  # fmt: skip
+        return case_panels(row, list(attempts_for(row).visible_to(request.user)))
 
-    def _contact(self, row: Flag) -> Panel:
-        assert row.episode is not None
-        patient = row.episode.patient
-        allowed = ", ".join(one.label.lower() for one in cases.allowed_methods(patient))
-        told = "may be named" if patient.may_say_clinic_name else "must not be named"
-        return Panel(
-            "How to reach the patient",
-            ("Patient", "Phone", "Allowed", "Best time", "The clinic"),
-            [(link(row.episode, patient), patient.phone if patient.phone_is_safe else "not safe",
-              allowed or "nothing", patient.best_time_to_call, told)],
-        )  # fmt: skip
+
+def _take_on(request: Any) -> Callable[[Flag], str]:
+    """One click from the list: the button posts the version it was shown with."""
+    back = request.GET.urlencode()
+
+    @admin.display(description="")
+    def take_on(row: Flag) -> str:
+        if row.state != Flag.State.OPEN:
+            return ""
+        address = reverse("admin:attendance_flag_acknowledge", args=[row.pk])
+        return format_html(
+            '<button type="submit" name="version" value="{}" formaction="{}?{}" '
+            'class="clinic-take">Take on</button>',
+            row.version,
+            address,
+            urlencode({"back": back}),
+        )
+
+    return take_on

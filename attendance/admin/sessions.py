@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from attendance.models import AttendanceRecord
+from attendance.models.records import AbsenceReason
 from attendance.records import services
 from attendance.records.roster import roster_rows
 from iop_clinic.accounts.admin.panels import Panel
@@ -92,6 +93,9 @@ def _booking_link(pk: int, name: str) -> str:
 
 def _status(line: Any) -> str:
     words = [line.status.value.replace("_", " ")]
+    if line.version is None and line.notified_at:
+        words.append(f"absence announced {_clock(line.notified_at)}")
+        words += [AbsenceReason(line.absence_reason).label.lower()] if line.absence_reason else []
     words += [f"late {_clock(line.arrived_at)}"] if line.late else []
     words += [f"left early {_clock(line.left_at)}"] if line.left_early else []
     return ", ".join(words)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from uuid import UUID
 
+from django.core.exceptions import PermissionDenied
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -13,7 +14,9 @@ from rest_framework.response import Response
 
 from attendance.api.flags import FlagView, FlagWithOutreach
 from attendance.compliance import cases
-from attendance.models import Flag, OutreachAttempt
+from attendance.compliance.outreach import DECISIONS
+from attendance.compliance.week_notes import write_week_note
+from attendance.models import Flag, OutreachAttempt, WeekNote
 from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.api.fields import Instant, LocalDate, PublicId, Strict, Text
 from iop_clinic.accounts.api.idempotency import idempotent
@@ -21,6 +24,7 @@ from iop_clinic.accounts.api.problems import Problem
 from iop_clinic.accounts.api.versions import etag, version_matched
 from iop_clinic.accounts.models import User
 from iop_clinic.accounts.roles import Can
+from scheduling.models import Booking
 
 
 class AssignBody(Strict):
@@ -43,13 +47,20 @@ class SnoozeBody(Strict):
 class ResolveBody(Strict):
     outcome = serializers.ChoiceField(Flag.Outcome.choices)
     note = Text(required=False, allow_blank=True, max_length=300)
+    make_up = PublicId(required=False, help_text="The booking, for the outcome `make_up`.")
+
+
+class WeekNoteBody(Strict):
+    reason = serializers.ChoiceField(WeekNote.Reason.choices)
+    detail = Text(required=False, allow_blank=True, max_length=300)
+    make_up_offered = Text(max_length=300, help_text="Which one, or why none.")
 
 
 class Step(FlagView):
     """One kind of work; `body_shape` says what it takes, `take` does it."""
 
     needs: ClassVar = {"POST": Can.WORK_FLAGS}
-    if_match = ("POST",)
+    if_match: tuple[str, ...] = ("POST",)
     made = "id"
     body_shape: ClassVar[type[Strict]] = Strict
 
@@ -70,15 +81,14 @@ class Step(FlagView):
         raise NotImplementedError  # each step below calls its service
 
     def representation(self, public_id: Any) -> Mapping[str, Any]:
-        flag = self.own(self.worked_flags(), public_id)
-        return FlagWithOutreach(flag, context={"zone": flag.clinic.tz}).data
+        return self.shown(public_id)[1]
 
 
 class Acknowledge(Step):
     @extend_schema(summary="Take it on", request=None, responses={200: FlagWithOutreach})
     @idempotent
     def post(self, request: Request, public_id: UUID) -> Response:
-        """A case without an owner becomes yours."""
+        """The case becomes yours, whoever had it."""
         return self.work(public_id)
 
     def take(self, flag: Flag, **given: Any) -> None:
@@ -105,10 +115,18 @@ class Outreach(Step):
     @extend_schema(summary="Log a try", request=OutreachBody, responses={200: FlagWithOutreach})
     @idempotent
     def post(self, request: Request, public_id: UUID) -> Response:
-        """409 `method_not_allowed` for a channel the patient did not allow."""
+        """409 `method_not_allowed` for a channel the patient did not allow.
+
+        A welfare check is decided by a coordinator or an administrator (403 for others): `method`
+        is `welfare_check`, `result` is `requested` or `not_needed`, and `note` says why. What it
+        found is a try of the same method later.
+        """
         return self.work(public_id)
 
     def take(self, flag: Flag, **given: Any) -> None:
+        decides = given["result"] in DECISIONS
+        if decides and not self.user.may(Can.MANAGE_EPISODES, flag.clinic_id):
+            raise PermissionDenied("A supervisor decides on a welfare check.")
         cases.log_outreach(flag=flag, **given)
 
 
@@ -118,7 +136,7 @@ class Snooze(Step):
     @extend_schema(summary="Put it off", request=SnoozeBody, responses={200: FlagWithOutreach})
     @idempotent
     def post(self, request: Request, public_id: UUID) -> Response:
-        """Until a local date after today, with a reason."""
+        """Until a local date after today, with a reason; at most `snooze_until_at_most`."""
         return self.work(public_id)
 
     def take(self, flag: Flag, **given: Any) -> None:
@@ -131,8 +149,35 @@ class Resolve(Step):
     @extend_schema(summary="Close it", request=ResolveBody, responses={200: FlagWithOutreach})
     @idempotent
     def post(self, request: Request, public_id: UUID) -> Response:
-        """With an outcome, for good: the same evidence never opens it again."""
+        """With an outcome, for good: the same evidence never opens it again.
+
+        409 `note_required` for a week that ended short and has no note yet; `make_up` names the
+        booking of the outcome "make-up booked".
+        """
         return self.work(public_id)
 
     def take(self, flag: Flag, **given: Any) -> None:
+        if "make_up" in given:
+            bookings = Booking.objects.visible_to(self.user).filter(clinic=flag.clinic)
+            given["make_up"] = self.one(bookings, given["make_up"])
         cases.resolve(flag=flag, **given)
+
+
+class WeekNotes(Step):
+    needs: ClassVar = {"PUT": Can.WORK_FLAGS}
+    if_match = ("PUT",)
+    http_method_names = ["put"]
+    body_shape = WeekNoteBody
+
+    @extend_schema(
+        summary="Why a week was short", request=WeekNoteBody, responses={200: FlagWithOutreach}
+    )
+    def put(self, request: Request, public_id: UUID) -> Response:
+        """Written, or written anew: the reason and the make-up offered, or why none (R7).
+
+        409 `not_a_week` for a case that is not about a week's hours.
+        """
+        return self.work(public_id)
+
+    def take(self, flag: Flag, **given: Any) -> None:
+        write_week_note(flag=flag, **given)

@@ -2,7 +2,18 @@ import datetime
 
 from django.urls import path, register_converter
 
-from attendance.api import additions, casework, flags, records, roster, sessions, weeks
+from attendance.api import (
+    additions,
+    bookings,
+    call_ins,
+    casework,
+    flags,
+    make_ups,
+    records,
+    roster,
+    sessions,
+    weeks,
+)
 
 
 class LocalDateConverter:
@@ -28,6 +39,9 @@ urlpatterns = [
     ),
     path("sessions/<uuid:public_id>/roster/", additions.Additions.as_view(), name="additions"),
     path("sessions/<uuid:public_id>/sign/", roster.Signature.as_view(), name="sign"),
+    path("bookings/", bookings.Bookings.as_view(), name="bookings"),
+    path("bookings/<uuid:public_id>/release/", bookings.Release.as_view(), name="release"),
+    path("bookings/<uuid:public_id>/withdraw/", bookings.Withdraw.as_view(), name="withdraw"),
     path("bookings/<uuid:public_id>/attendance/", records.Record.as_view(), name="record"),
     path(
         "bookings/<uuid:public_id>/attendance/history/", records.History.as_view(), name="history"
@@ -43,6 +57,13 @@ urlpatterns = [
         weeks.PatientMinutes.as_view(),
         name="minutes",
     ),
+    path(
+        "patients/<uuid:public_id>/weeks/<date:start>/make-ups/",
+        make_ups.PatientMakeUps.as_view(),
+        name="make-ups",
+    ),
+    path("patients/<uuid:public_id>/call-ins/", call_ins.CallIns.as_view(), name="call-ins"),
+    path("call-ins/<uuid:public_id>/take-back/", call_ins.TakeBack.as_view(), name="take-back"),
     path("flags/", flags.Flags.as_view(), name="flags"),
     path("flags/<uuid:public_id>/", flags.FlagDetail.as_view(), name="flag-detail"),
     *(
@@ -53,6 +74,7 @@ urlpatterns = [
             "outreach": casework.Outreach,
             "snooze": casework.Snooze,
             "resolve": casework.Resolve,
+            "week-note": casework.WeekNotes,
         }.items()
     ),
 ]

@@ -6,25 +6,41 @@ the same facts writes nothing.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from attendance.compliance.courses import Course
-from attendance.compliance.due import due_at, priority_due_at
-from attendance.compliance.findings import CaseKey, Finding, Findings
-from attendance.compliance.settings import ClinicSettings
+from attendance.compliance.due import due_at, due_by, priority_due_at
+from attendance.compliance.findings import PAPERS_AND_PLACES, CaseKey, Finding, Findings
+from attendance.compliance.rules.snoozing import deadline_in
+from attendance.compliance.settings import WEEKLY_RULES, ClinicSettings
 from attendance.models import AbsenceRule, Flag
+from attendance.querysets import SETTLED
 from patients.models import Episode
 
 MATERIAL = ("stage", "days", "missing")
 """What in the evidence makes a case worth mailing again; other numbers move every day."""
 
+ONGOING_RULES = (
+    AbsenceRule.Kind.CONSECUTIVE,
+    AbsenceRule.Kind.COUNT_IN_DAYS,
+    AbsenceRule.Kind.MISSED_OF_LAST,
+    AbsenceRule.Kind.PERCENT_IN_DAYS,
+    AbsenceRule.Kind.TARDIES,
+    AbsenceRule.Kind.EXCUSED_DAYS,
+    AbsenceRule.Kind.SILENT_DAYS,
+)
+"""Rules whose evidence can go on for ever: a run or a silence until the patient comes, a window
+until its count has been below the limit."""
+
 _CHANGED = (
     *("state", "evidence", "sentence", "severity", "due_at", "snoozed_until", "closed_at"),
     *("outcome", "outcome_note", "closed_by_facts", "changed_at", "version"),
+    *("owner_role", "owner", "escalated_at"),
 )
 
 
@@ -32,25 +48,52 @@ def key_of(flag: Flag) -> CaseKey:
     return CaseKey(flag.rule, flag.subject_type, flag.subject_id, flag.evidence_key)
 
 
-def stored_cases(
-    clinic_id: int, since: date, episode_ids: Collection[int], *, rosters: bool
-) -> dict[CaseKey, Flag]:
-    """Open cases, those opened for a date from `since` on, and every run of missed days of these
-    episodes, locked in order of key; with `rosters` the rest of the clinic's as well.
+@dataclass(frozen=True, slots=True)
+class Rosters:
+    """The sessions that a night looks at: those from a date on, and some older ones."""
 
-    A run goes on until the patient comes, however long ago it was reached and settled. Locked, or a
+    first: date
+    also: Collection[int] = ()
+
+
+def stored_cases(
+    clinics: Collection[int], since: Mapping[int, date], rosters: Rosters | None
+) -> dict[int, dict[CaseKey, Flag]]:
+    """The cases of episodes, by clinic: the open ones, those opened for a date from `since` on (by
+    episode), and every run, window and silence; with `rosters` those of the sessions too.
+
+    Those go on, however long ago they were reached and settled. Locked in order of key, or a
     person's outcome could be overwritten between reading and writing; 1 statement.
     """
-    rows: QuerySet[Flag] = Flag.objects.filter(
-        ~Q(state__in=[Flag.State.CLOSED, Flag.State.LAPSED])
-        | Q(opened_for__gte=since)
-        | Q(rule=AbsenceRule.Kind.CONSECUTIVE, episode__in=episode_ids),
-        clinic=clinic_id,
-    )
-    if not rosters:
-        rows = rows.filter(episode__in=episode_ids)
-    locked = rows.order_by("pk").select_for_update(of=("self",), no_key=True)
-    return {key_of(flag): flag for flag in locked}
+    rows = Flag.objects.filter(_of_episodes(since) | _of_sessions(rosters), clinic__in=clinics)
+    rows = rows.exclude(rule__in=PAPERS_AND_PLACES)  # judged by themselves
+    found: dict[int, dict[CaseKey, Flag]] = {clinic_id: {} for clinic_id in clinics}
+    for flag in rows.order_by("pk").select_for_update(of=("self",), no_key=True):
+        found[flag.clinic_id][key_of(flag)] = flag
+    return found
+
+
+_HALF_WEEK = timedelta(days=3)
+_OPEN = ~Q(state__in=SETTLED)
+_NONE = Q(pk__in=[])
+
+
+def _of_episodes(since: Mapping[int, date]) -> Q:
+    episodes: defaultdict[date, list[int]] = defaultdict(list)
+    for episode_id, first in since.items():
+        episodes[first].append(episode_id)
+    wanted = _NONE
+    for first, ids in episodes.items():
+        told = _OPEN | Q(opened_for__gte=first) | Q(rule__in=ONGOING_RULES)
+        wanted |= told & Q(episode__in=ids)
+    return wanted
+
+
+def _of_sessions(rosters: Rosters | None) -> Q:
+    if rosters is None:
+        return _NONE
+    looked_at = Q(opened_for__gte=rosters.first) | Q(session__in=rosters.also)
+    return (_OPEN | looked_at) & Q(subject_type=Flag.Subject.SESSION)
 
 
 @dataclass(slots=True)
@@ -61,13 +104,19 @@ class Changes:
     reopened: list[Flag] = field(default_factory=list)
     lapsed: list[Flag] = field(default_factory=list)
 
+    def take(self, other: Changes) -> None:
+        for name in ("opened", "updated", "closed", "reopened", "lapsed"):
+            getattr(self, name).extend(getattr(other, name))
+
     def write(self) -> None:
         """At most two statements."""
         if self.opened:
             Flag.objects.bulk_create(self.opened, batch_size=None)
         changed = [*self.updated, *self.closed, *self.reopened, *self.lapsed]
         if changed:
-            Flag.objects.bulk_update(changed, _CHANGED)
+            Flag.objects.bulk_create(
+                changed, update_conflicts=True, unique_fields=["pk"], update_fields=_CHANGED
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +128,8 @@ class Judge:
     through: date
     today: date
     now: datetime
-    weeks_from: date
-    """Hours cases of weeks before this one were not looked at."""
+    weeks_from: Mapping[int, date]
+    """The first week looked at, by episode: cases of weeks before it are left alone."""
 
     def compare(self, stored: Mapping[CaseKey, Flag], findings: Findings) -> Changes:
         changes = Changes()
@@ -115,9 +164,12 @@ class Judge:
             changes.updated.append(flag)
 
     def _looked_at(self, flag: Flag) -> bool:
-        if flag.rule == AbsenceRule.Kind.HOURS:
-            return date.fromisoformat(flag.evidence_key[:10]) >= self.weeks_from
-        return flag.episode_id is None or flag.episode_id in self.courses
+        if flag.rule in WEEKLY_RULES:
+            first = self.weeks_from.get(flag.subject_id, date.max)
+            # A standard's own week goes with the clinic's week that shares most days with it.
+            return date.fromisoformat(flag.evidence_key[:10]) + _HALF_WEEK >= first
+        of_the_clinic = flag.rule in PAPERS_AND_PLACES or flag.episode_id is None
+        return of_the_clinic or flag.episode_id in self.courses
 
     def _outcome_of(self, flag: Flag) -> Flag.Outcome:
         recorded = flag.rule == AbsenceRule.Kind.UNRECORDED
@@ -134,19 +186,39 @@ class Judge:
         return self._touched(flag)
 
     def _update(self, flag: Flag, finding: Finding) -> bool:
-        woken = (
-            flag.state == Flag.State.SNOOZED and (flag.snoozed_until or self.today) <= self.today
-        )
-        told = (finding.evidence, finding.sentence, finding.severity)
-        if not woken and told == (flag.evidence, flag.sentence, flag.severity):
+        due = self._due_anew(flag, finding)
+        woken = flag.state == Flag.State.SNOOZED and self._wakes(flag, due)
+        told = (finding.evidence, finding.sentence, finding.severity, due)
+        if not woken and told == (flag.evidence, flag.sentence, flag.severity, flag.due_at):
             return False
-        if woken or _is_material(flag, finding):
+        if woken or due != flag.due_at or _is_material(flag, finding):
             flag.changed_at = self.now
         if woken:
             flag.state, flag.snoozed_until = Flag.State.OPEN, None
-        flag.evidence, flag.sentence, flag.severity = told
+        flag.evidence, flag.sentence, flag.severity, flag.due_at = told
         flag.version += 1
         return True
+
+    def _wakes(self, flag: Flag, due: datetime) -> bool:
+        """On its day, or at once where the case is due before it by what has changed."""
+        until = flag.snoozed_until or self.today
+        sooner = due < flag.due_at and due.astimezone(self.settings.zone).date() < until
+        return until <= self.today or sooner
+
+    def _due_anew(self, flag: Flag, finding: Finding) -> datetime:
+        """When a standing case is due by what is known now.
+
+        A paper whose date has moved moves it; a patient who has become a priority makes it sooner.
+        What was already late stays so, and nothing just learnt is late at once. Otherwise it stays
+        as it was: a person may have put it off.
+        """
+        before = deadline_in(flag.evidence)
+        if finding.due_on and before and finding.due_on > before:
+            return max(flag.due_at, self._due(finding))
+        moved = finding.due_on and before and finding.due_on < before
+        if moved or _is_priority_now(flag, finding):
+            return min(flag.due_at, self._due(finding))
+        return flag.due_at
 
     # Cases that were settled
 
@@ -159,6 +231,9 @@ class Judge:
         flag.closed_by_facts, flag.closed_at, flag.snoozed_until = False, None, None
         flag.evidence, flag.sentence = finding.evidence, finding.sentence
         flag.severity, flag.due_at = finding.severity, self._due(finding)
+        # A new start: whoever had it, and the role it had gone to, belong to the time before.
+        flag.owner_role, flag.owner_id = finding.owner_role, finding.owner_id
+        flag.escalated_at = None
         changes.reopened.append(self._touched(flag))
 
     # New cases
@@ -184,12 +259,16 @@ class Judge:
         """A hold silences rules, a discharge ends them, a death stops everything."""
         if key.subject_type != Flag.Subject.EPISODE:
             return False
-        course = self.courses[key.subject_id]
+        course = self.courses.get(key.subject_id)
+        if course is None:
+            return False  # of papers and places: their finders look at nobody who is silent
         ended = course.deceased or course.state == Episode.State.DISCHARGED
         return ended or course.on_hold_on(self.through) or course.on_hold_on(self.today)
 
     def _due(self, finding: Finding) -> datetime:
         rule, hours = finding.rule, self.settings.hours
+        if finding.due_on is not None:
+            return due_by(self.now, hours, finding.due_on)
         if finding.priority and rule.due == AbsenceRule.Due.SAME_BUSINESS_DAY:
             return priority_due_at(self.now, hours)
         return due_at(self.now, hours, rule.due, rule.due_amount)
@@ -239,6 +318,11 @@ _RULE_GONE: dict[int, str] = {
 def _is_material(flag: Flag, finding: Finding) -> bool:
     louder = finding.severity != flag.severity
     return louder or any(flag.evidence.get(k) != finding.evidence.get(k) for k in MATERIAL)
+
+
+def _is_priority_now(flag: Flag, finding: Finding) -> bool:
+    """Whether the patient has become a priority since the case was told."""
+    return finding.priority and not flag.evidence.get("priority")
 
 
 def sessions_of(flags: Iterable[Flag]) -> list[int]:

@@ -6,35 +6,47 @@ permission; every verb takes the `version` the person saw and refuses when someb
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from django.utils import timezone
 
+from attendance.compliance.due import due_at
+from attendance.compliance.outreach import AWAY, DECISIONS, check_allowed
+from attendance.compliance.rules import snoozing
+from attendance.compliance.settings import business_hours, with_closures
+from attendance.compliance.week_notes import needs_note, note_of, week_of_case
 from attendance.models import AbsenceRule, Flag, OutreachAttempt
 from iop_clinic.accounts.acting import Refused, service
 from iop_clinic.accounts.editing import check_version
-from iop_clinic.accounts.models import User
+from iop_clinic.accounts.models import Clinic, Membership, User
 from iop_clinic.accounts.roles import Can
-from iop_clinic.accounts.weeks import local_date
+from iop_clinic.accounts.visibility import ClinicQuerySet
+from iop_clinic.accounts.weeks import day_instants, local_date
 from patients.locks import lock_and_refresh
 from patients.models import Episode, Patient
+from scheduling.models import Booking
 
-State, Outcome, Method = Flag.State, Flag.Outcome, OutreachAttempt.Method
+State, Outcome, Kind = Flag.State, Flag.Outcome, AbsenceRule.Kind
+Method, Result = OutreachAttempt.Method, OutreachAttempt.Result
 
 BY_FACTS_ONLY = frozenset({Outcome.FACTS})
 OF_ROSTERS_ONLY = frozenset({Outcome.RECORDED})
+OF_PATIENTS_ONLY = frozenset(
+    {Outcome.REACHED, Outcome.MAKE_UP, Outcome.EXCUSED, Outcome.DISCHARGED, Outcome.NOT_REACHED}
+)
+OLDEST_ATTEMPT = timedelta(days=31)
+"""An attempt that lies longer before its case is a typing mistake."""
 
 
 @service
 def acknowledge(*, flag: Flag, by: User, version: int | None = None) -> Flag:
-    """Somebody has seen it and takes it on; a case without an owner becomes theirs.
+    """Take the case on: it is this person's now, whoever had it.
 
     Again: nothing changes. Refused: case_closed, stale_version.
     """
     _take(flag, version)
     if flag.state == State.OPEN:
-        flag.state = State.ACKNOWLEDGED
-        flag.owner = flag.owner or by
+        flag.state, flag.owner = State.ACKNOWLEDGED, by
         _save(flag, "state", "owner")
     return flag
 
@@ -68,24 +80,27 @@ def log_outreach(
 ) -> OutreachAttempt:
     """Record one try to reach the patient, by a channel the patient allowed (R19).
 
-    Refused: method_not_allowed, no_patient, in_future, case_closed, stale_version.
+    A welfare check is decided before it is made, with a reason in `note`; who decides is checked by
+    the edges. Refused: method_not_allowed, no_patient, in_future, too_long_ago, not_possible (a
+    result that the method cannot have), note_required, not_decided, case_closed, stale_version.
     """
     _take(flag, version)
     if flag.episode_id is None:
-        raise Refused("no_patient", "This case is about a roster, not about a patient.")
+        raise Refused("no_patient", "This case is not about a patient: there is nobody to reach.")
     now = timezone.now()
-    if attempted_at is not None and attempted_at > now:
-        raise Refused("in_future", "An attempt lies in the past.", field="attempted_at")
-    check_allowed(_patient(flag.episode_id), method)
+    attempted_at = attempted_at or now
+    _check_when(flag, attempted_at, now)
+    check_allowed(_patient(flag.episode_id), method, local_date(now, flag.clinic.tz))
+    _check_result(flag, method, result, note)
     attempt = OutreachAttempt.objects.create(
         clinic_id=flag.clinic_id,
         flag=flag,
         episode_id=flag.episode_id,
         method=Method(method),
-        result=OutreachAttempt.Result(result),
+        result=Result(result),
         note=note,
         next_step=next_step,
-        attempted_at=attempted_at or now,
+        attempted_at=attempted_at,
         attempted_by=by,
     )
     flag.state, flag.snoozed_until = State.IN_OUTREACH, None
@@ -98,70 +113,161 @@ def log_outreach(
 def snooze(*, flag: Flag, until: date, reason: str, by: User, version: int | None = None) -> Flag:
     """Let the case sleep until a local date, with a reason; the night before it, it wakes.
 
-    Refused: reason_required, not_later, case_closed, stale_version.
+    It is then due by the end of that business day. Refused: reason_required, not_later, too_late,
+    not_yours (a case about this person), case_closed, stale_version.
     """
     _take(flag, version)
+    _check_not_about(flag, by)
     if not reason.strip():
         raise Refused("reason_required", "Say why the case can wait.", field="reason")
-    if until <= local_date(timezone.now(), flag.clinic.tz):
-        raise Refused("not_later", "Choose a day after today.", field="until")
+    _check_until(flag, until)
     flag.state, flag.snoozed_until, flag.outcome_note = State.SNOOZED, until, reason[:300]
-    _save(flag, "state", "snoozed_until", "outcome_note")
+    wakes, _ = day_instants(until, flag.clinic.tz)
+    hours = business_hours(with_closures(Clinic.objects.all()).get(pk=flag.clinic_id))
+    flag.due_at = max(flag.due_at, due_at(wakes, hours, AbsenceRule.Due.SAME_BUSINESS_DAY))
+    _save(flag, "state", "snoozed_until", "outcome_note", "due_at")
     return flag
+
+
+def latest_snooze(flag: Flag, today: date) -> date:
+    """The last local date until which this case may sleep; before tomorrow: it cannot wait."""
+    week = week_of_case(flag)
+    deadline = week.end if week else snoozing.deadline_in(flag.evidence)
+    return snoozing.latest_snooze(today, most_days=_most_days(flag.rule), deadline=deadline)
 
 
 @service
 def resolve(
-    *, flag: Flag, outcome: str, by: User, note: str = "", version: int | None = None
+    *,
+    flag: Flag,
+    outcome: str,
+    by: User,
+    note: str = "",
+    make_up: Booking | None = None,
+    version: int | None = None,
 ) -> Flag:
     """Close the case with an outcome, for good: the same evidence never opens it again.
 
-    Refused: outcome_required, note_required (for "other"), case_closed, stale_version.
+    A week that ended below its minimum needs its note first (R7); "make-up booked" names the
+    booking. Refused: outcome_required, note_required (the week's, or for "other"),
+    make_up_required, unknown_booking, not_yours (a case about this person), case_closed,
+    stale_version.
     """
     _take(flag, version)
+    _check_not_about(flag, by)
     if outcome not in outcomes_for(flag):
         raise Refused("outcome_required", "Choose what came of the case.", field="outcome")
     if outcome == Outcome.OTHER and not note.strip():
         raise Refused("note_required", "Say what came of the case.", field="note")
+    if needs_note(flag, local_date(timezone.now(), flag.clinic.tz)) and note_of(flag) is None:
+        raise Refused(
+            "note_required",
+            "The week ended short: write its note first, with the reason and the make-up offered.",
+            field="week_note",
+        )
+    if outcome == Outcome.MAKE_UP:
+        note = _name_make_up(flag, make_up, note)
     flag.state, flag.outcome, flag.outcome_note = State.CLOSED, outcome, note[:300]
     flag.closed_at, flag.closed_by_facts, flag.snoozed_until = timezone.now(), False, None
-    _save(flag, "state", "outcome", "outcome_note", "closed_at", "closed_by_facts", "snoozed_until")
+    _save(
+        flag,
+        *("state", "outcome", "outcome_note", "closed_at", "closed_by_facts", "snoozed_until"),
+        "evidence",
+    )
     return flag
 
 
 def outcomes_for(flag: Flag) -> list[Flag.Outcome]:
     """What a person may close the case with; closing by facts is the evaluation's."""
-    of_roster = flag.rule == AbsenceRule.Kind.UNRECORDED
-    never = BY_FACTS_ONLY if of_roster else BY_FACTS_ONLY | OF_ROSTERS_ONLY
+    never = set(BY_FACTS_ONLY)
+    if flag.rule != Kind.UNRECORDED:
+        never |= OF_ROSTERS_ONLY
+    if flag.subject_type in (Flag.Subject.GROUP, Flag.Subject.THERAPIST):
+        never |= OF_PATIENTS_ONLY
     return [outcome for outcome in Outcome if outcome not in never]
 
 
-def allowed_methods(patient: Patient) -> list[OutreachAttempt.Method]:
-    """The channels the patient allowed; none at all after a death (R15, R19)."""
-    if patient.deceased_on is not None:
-        return []
-    allowed = {
-        Method.CALL: patient.phone_is_safe,
-        Method.VOICEMAIL: patient.phone_is_safe and patient.may_leave_voicemail,
-        Method.TEXT: patient.may_text,
-        Method.EMERGENCY_CONTACT: patient.emergency_consent,
-        Method.IN_PERSON: True,
-    }
-    return [method for method in Method if allowed[method]]
-
-
-def check_allowed(patient: Patient, method: str) -> None:
-    """Refuse a channel the patient did not allow: method_not_allowed."""
-    allowed = allowed_methods(patient)
-    if method in allowed:
-        return
-    label = dict(Method.choices).get(method, method)
-    raise Refused(
-        "method_not_allowed",
-        f"The patient did not allow this: {label.lower()}.",
-        field="method",
-        allowed=[one.value for one in allowed],
+def make_ups_for(flag: Flag) -> ClinicQuerySet[Booking]:
+    """The patient's bookings that a closing case may name: those that make up a missed one first,
+    then by time, from the day on which the case opened."""
+    rows = Booking.objects.filter(
+        clinic=flag.clinic_id,
+        episode=flag.episode_id,
+        state=Booking.State.BOOKED,
+        live=True,
+        session__local_date__gte=flag.opened_for,
     )
+    related = rows.select_related("session__group", "session__session_type")
+    return related.order_by("makes_up", "starts_at", "pk")
+
+
+def _name_make_up(flag: Flag, make_up: Booking | None, note: str) -> str:
+    """Put the booking into the evidence, and its date before the note."""
+    if make_up is None:
+        raise Refused("make_up_required", "Name the booking that makes it up.", field="make_up")
+    if not make_ups_for(flag).filter(pk=make_up.pk).exists():
+        raise Refused(
+            "unknown_booking", "That is no booking of this patient's to come.", field="make_up"
+        )
+    flag.evidence = {**flag.evidence, "make_up": str(make_up.public_id)}
+    starts = make_up.starts_at.astimezone(flag.clinic.tz)
+    return f"{starts:%a, %b} {starts.day}, {starts:%H:%M}. {note}".strip()
+
+
+def _check_not_about(flag: Flag, by: User) -> None:
+    """Nobody puts off or settles the case about their own license or caseload."""
+    own = Membership.objects.filter(clinic=flag.clinic_id, user=by, therapist=flag.therapist_id)
+    if flag.therapist_id is not None and own.exists():
+        raise Refused(
+            "not_yours", "This case is about you: a colleague has to put it off or close it."
+        )
+
+
+def _check_when(flag: Flag, attempted_at: datetime, now: datetime) -> None:
+    if attempted_at > now:
+        raise Refused("in_future", "An attempt lies in the past.", field="attempted_at")
+    if attempted_at < flag.opened_at - OLDEST_ATTEMPT:
+        raise Refused(
+            "too_long_ago", "The attempt lies long before this case.", field="attempted_at"
+        )
+
+
+def _check_result(flag: Flag, method: str, result: str, note: str) -> None:
+    of_checks = DECISIONS | {Result.REACHED, Result.NO_ANSWER}
+    possible = of_checks if method == Method.WELFARE_CHECK else set(Result) - DECISIONS
+    if result not in possible:
+        raise Refused("not_possible", "This method has no such result.", field="result")
+    if result in DECISIONS and not note.strip():
+        raise Refused("note_required", "Say why it was decided so.", field="note")
+    decided = flag.outreach.filter(method=Method.WELFARE_CHECK, result=Result.REQUESTED)
+    if method == Method.WELFARE_CHECK and result not in DECISIONS and not decided.exists():
+        raise Refused("not_decided", "A supervisor decides on a welfare check.", field="method")
+
+
+def _check_until(flag: Flag, until: date) -> None:
+    today = local_date(timezone.now(), flag.clinic.tz)
+    latest = latest_snooze(flag, today)
+    if until <= today:
+        raise Refused("not_later", "Choose a day after today.", field="until")
+    if latest <= today:
+        raise Refused(
+            "too_late", "This is the last day to put it right: it cannot wait.", field="until"
+        )
+    if until > latest:
+        raise Refused(
+            "too_late",
+            f"This case may wait until {latest:%a, %b} {latest.day} at most.",
+            field="until",
+            latest=latest.isoformat(),
+        )
+
+
+def _most_days(rule: int) -> int:
+    if rule == Kind.SILENT_DAYS:
+        return snoozing.MOST_DAYS_SILENT
+    if rule == Kind.UNRECORDED:
+        return snoozing.MOST_DAYS_ROSTER
+    return snoozing.MOST_DAYS_AWAY if rule in AWAY else snoozing.MOST_DAYS
 
 
 def _take(flag: Flag, version: int | None) -> None:

@@ -5,17 +5,17 @@ A *course* is what was true of a patient on which dates: plans, holds, groups, p
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import JSONObject
+from django.db.models.functions import Greatest, JSONObject
 
 from attendance.compliance.spans import Span
-from attendance.models import Flag
+from attendance.models import Flag, OutreachAttempt
 from iop_clinic.accounts.models import Membership
 from patients.models import (
     Authorization,
@@ -25,7 +25,7 @@ from patients.models import (
     EpisodeHold,
     TreatmentPlan,
 )
-from scheduling.models import GroupMembership
+from scheduling.models import CallIn, GroupMembership
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,8 @@ class Course:
     seats: tuple[Seat, ...]
     payers: tuple[Paid, ...]
     courts: tuple[Span, ...]
+    heard_at: datetime | None = None
+    """The last call-in, or the last outreach that somebody answered."""
 
     def active_on(self, day: date) -> bool:
         """In treatment: admitted, not yet discharged, alive."""
@@ -97,21 +99,26 @@ def courses(rows: QuerySet[Episode]) -> list[Course]:
     return [_course(row) for row in _with_facts(rows).order_by("pk")]
 
 
-def judged_episodes(clinic_id: int, since: date) -> QuerySet[Episode]:
-    """Who a night looks at: everyone in treatment, everyone discharged on or after `since`, and
-    everyone with an open case."""
-    waiting = Flag.objects.filter(clinic=clinic_id, episode=OuterRef("pk")).open()
+def judged_episodes(clinics: Collection[int], since: date) -> QuerySet[Episode]:
+    """Whom a whole night looks at: everyone in treatment, everyone discharged on or after `since`,
+    and everyone with an open case."""
+    waiting = Flag.objects.filter(clinic=OuterRef("clinic"), episode=OuterRef("pk")).open()
     return Episode.objects.filter(
         Q(state__in=[Episode.State.ADMITTED, Episode.State.ON_HOLD])
         | Q(discharged_on__gte=since, admitted_on__isnull=False)
         | Q(Exists(waiting)),
-        clinic=clinic_id,
+        clinic__in=clinics,
     )
 
 
 def locked(rows: QuerySet[Episode]) -> QuerySet[Episode]:
-    """Lock the episodes as they are read: what is stored about them is summed afterwards."""
-    return rows.select_for_update(of=("self",), no_key=True)
+    """Lock the episodes: what is stored about them is read and summed in the statements after.
+
+    One statement that locks and reads would wait for a writer and then tell what was true before.
+    """
+    held = rows.select_for_update(of=("self",), no_key=True).order_by("pk")
+    keys = list(held.values_list("pk", flat=True))
+    return Episode.objects.filter(pk__in=keys)
 
 
 def _with_facts(rows: QuerySet[Episode]) -> QuerySet[Episode]:
@@ -126,7 +133,25 @@ def _with_facts(rows: QuerySet[Episode]) -> QuerySet[Episode]:
         authorization_rows=_array(Authorization.objects.all(), "payer_id", "level"),
         coverage_rows=_array(Coverage.objects.all(), "payer_id", key="patient"),
         court_rows=_array(CourtReferral.objects.all()),
+        # GREATEST leaves out what is empty.
+        heard_at=Greatest(Subquery(_last_call_in()), Subquery(_last_answer())),
     )
+
+
+def _last_call_in() -> QuerySet[Any, Any]:
+    own = CallIn.objects.filter(clinic=OuterRef("clinic"), episode=OuterRef("pk"))
+    return own.order_by("-notified_at").values("notified_at")[:1]
+
+
+def _last_answer() -> QuerySet[Any, Any]:
+    """A patient who declined to talk was heard; of somebody else only an answer counts."""
+    result, method = OutreachAttempt.Result, OutreachAttempt.Method
+    others = [method.EMERGENCY_CONTACT, method.GUARDIAN]
+    declined = Q(result=result.DECLINED) & ~Q(method__in=others)
+    own = OutreachAttempt.objects.filter(
+        Q(result=result.REACHED) | declined, clinic=OuterRef("clinic"), episode=OuterRef("pk")
+    )
+    return own.order_by("-attempted_at").values("attempted_at")[:1]
 
 
 def _user_of_therapist() -> QuerySet[Any, Any]:
@@ -161,6 +186,7 @@ def _course(row: Any) -> Course:
         seats=tuple(Seat(one["group_id"], Span.of(one)) for one in row.seat_rows),
         payers=tuple(_paid([*row.authorization_rows, *row.coverage_rows])),
         courts=tuple(Span.of(one) for one in row.court_rows),
+        heard_at=row.heard_at,
     )
 
 

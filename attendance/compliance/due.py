@@ -18,7 +18,8 @@ def due_at(opened_at: datetime, hours: BusinessHours, due: str, amount: int = 0)
 
     The business day it opens: closing time that day, or of the next business day when the clinic
     has closed. Hours are counted from the first business moment and end at one. Business days are
-    counted after the local date on which it opened, to closing time.
+    counted after the local date on which it opened, to closing time. A date on which the whole
+    clinic is closed is no business day.
     """
     start = business_moment(opened_at, hours)
     match AbsenceRule.Due(due):
@@ -29,7 +30,7 @@ def due_at(opened_at: datetime, hours: BusinessHours, due: str, amount: int = 0)
             return business_moment(start + timedelta(hours=amount), hours)
         case AbsenceRule.Due.BUSINESS_DAYS:
             opened_on = opened_at.astimezone(hours.zone).date()
-            return _wall(hours, _business_day_after(opened_on, amount, hours), hours.closes_at)
+            return _wall(hours, business_day_after(opened_on, amount, hours), hours.closes_at)
 
 
 def priority_due_at(opened_at: datetime, hours: BusinessHours) -> datetime:
@@ -37,22 +38,33 @@ def priority_due_at(opened_at: datetime, hours: BusinessHours) -> datetime:
     return due_at(opened_at, hours, AbsenceRule.Due.HOURS, PRIORITY_HOURS)
 
 
+def due_by(opened_at: datetime, hours: BusinessHours, day: date) -> datetime:
+    """Closing time of the last business day up to a local date, and no sooner than the business day
+    on which the case opens."""
+    soonest = due_at(opened_at, hours, AbsenceRule.Due.SAME_BUSINESS_DAY)
+    opened_on = opened_at.astimezone(hours.zone).date()
+    while day > opened_on and not hours.opens_on(day):
+        day -= _DAY
+    return max(soonest, _wall(hours, day, hours.closes_at))
+
+
+def business_day_after(day: date, n: int, hours: BusinessHours) -> date:
+    """The n-th business day after a local date; of 0, the date itself or the next business day."""
+    while n > 0 or not hours.opens_on(day):
+        day += _DAY
+        n -= hours.opens_on(day)
+    return day
+
+
 def business_moment(instant: datetime, hours: BusinessHours) -> datetime:
     """The instant itself in business hours, or else the next opening."""
     day = instant.astimezone(hours.zone).date()
     while True:
-        if day.weekday() in hours.weekdays:
+        if hours.opens_on(day):
             opens = _wall(hours, day, hours.opens_at)
             if instant < _wall(hours, day, hours.closes_at):
                 return max(opens, instant.astimezone(UTC))
         day += _DAY
-
-
-def _business_day_after(day: date, n: int, hours: BusinessHours) -> date:
-    while n > 0 or day.weekday() not in hours.weekdays:
-        day += _DAY
-        n -= day.weekday() in hours.weekdays
-    return day
 
 
 def _wall(hours: BusinessHours, day: date, clock: time) -> datetime:

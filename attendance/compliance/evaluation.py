@@ -1,30 +1,35 @@
 """Evaluation: the one function that judges a clinic's day and opens, changes and closes cases.
 
-The nightly run calls `evaluate` for a clinic; the correction of a day already judged calls
-`reevaluate` for the roster's episodes, in the transaction of the correction. Both read everything
-in a constant number of statements, judge it with pure rules, and write only what changed.
+The nightly run judges many clinics at once (`evaluate_clinics`); the correction of a day already
+judged calls `reevaluate` for the roster's episodes, in the transaction of the correction. Both read
+everything in a constant number of statements, judge it with pure rules, and write only what
+changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from django.utils import timezone
 
 from attendance.compliance.absences import NOTHING, Attendance, attendances
-from attendance.compliance.casebook import Changes, Judge, sessions_of, stored_cases
+from attendance.compliance.casebook import Changes, Judge, Rosters, sessions_of, stored_cases
 from attendance.compliance.courses import Course, courses, judged_episodes, locked
-from attendance.compliance.days import by_episode, day_lines
+from attendance.compliance.days import DayLine, by_episode, lines_of
 from attendance.compliance.finders.absences import absence_findings
 from attendance.compliance.finders.hours import hours_findings
+from attendance.compliance.finders.patterns import pattern_findings
 from attendance.compliance.finders.rosters import roster_findings
-from attendance.compliance.findings import Findings, Night
+from attendance.compliance.finders.weeks import week_findings
+from attendance.compliance.findings import CaseKey, Findings, Night
+from attendance.compliance.papers_and_places import judge_papers_and_places
 from attendance.compliance.results import latest_results, new_results
-from attendance.compliance.settings import ClinicSettings, clinic_settings
+from attendance.compliance.screening import moved_since
+from attendance.compliance.settings import ClinicSettings, clinic_settings, settings_of
 from attendance.compliance.status import PatientWeek, judge_weeks, reach
-from attendance.models import AbsenceRule, WeekResult
+from attendance.models import Flag, WeekResult
 from iop_clinic.accounts.acting import Job, service
 from iop_clinic.accounts.models import Clinic, User
 from iop_clinic.accounts.weeks import Week, local_date, weeks_touching
@@ -34,11 +39,12 @@ WEEKS_BACK = 5
 """How many weeks before the current one a night looks at: rosters and plans may come late."""
 MOST_WEEKS_BACK = 26
 """An open case keeps an older week under watch, up to half a year."""
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationCounts:
-    """What one evaluation looked at and wrote."""
+    """What one evaluation looked at and wrote; `patients` are those it judged."""
 
     patients: int = 0
     opened: int = 0
@@ -54,17 +60,30 @@ class EvaluationCounts:
 def evaluate(
     *, clinic: Clinic, local_date: date, by: User | Job, now: datetime | None = None
 ) -> EvaluationCounts:
-    """Judge a clinic's local date: its weeks, absences and rosters; at most 11 statements.
+    """Judge a clinic's local date, all of it: its weeks, absences, papers and rosters.
 
     Facts count as they stand at `now`, the clock by default, so that a night run late tells the
     truth; evidence later than `local_date` is left to the next night. Running it again changes
-    nothing.
+    nothing. A constant number of statements, whatever the number of patients.
     """
-    settings = clinic_settings(clinic)
-    now = now or timezone.now()
-    weeks = _weeks(settings, local_date)
-    known = courses(locked(judged_episodes(settings.clinic_id, weeks[0].start)))
-    return _evaluate(settings, known, weeks, local_date, now, rosters=True)
+    return _night({clinic.pk: None}, local_date, now or timezone.now())[clinic.pk]
+
+
+@service
+def evaluate_clinics(
+    *,
+    since: Mapping[int, datetime | None],
+    local_date: date,
+    by: User | Job,
+    now: datetime | None = None,
+) -> dict[int, EvaluationCounts]:
+    """Judge a local date of several clinics at once, with the statements of one.
+
+    `since` names the clinics by their keys, each with the moment from which changes are unseen:
+    when its night before began. Of such a clinic only what moved since then is judged (screening);
+    of one that comes with None everything.
+    """
+    return _night(since, local_date, now or timezone.now())
 
 
 @service
@@ -81,19 +100,73 @@ def reevaluate(
     Weeks are judged from the one that holds `since`, or else from the first admission, so that a
     stored result of any age is amended. Rosters are left to the night.
     """
-    settings = clinic_settings(clinic)
+    rows = Episode.objects.filter(clinic=clinic, pk__in=episode_ids)
+    settings = clinic_settings(clinic, locking=rows)
     now = now or timezone.now()
-    yesterday = local_date(now, settings.zone) - timedelta(days=1)
-    rows = Episode.objects.filter(clinic=settings.clinic_id, pk__in=episode_ids)
-    known = courses(locked(rows))
+    yesterday = local_date(now, settings.zone) - _DAY
+    known = courses(rows)
     first = since or min((c.treated.first for c in known if c.treated), default=yesterday)
-    weeks = _weeks(settings, yesterday, since=first)
-    return _evaluate(settings, known, weeks, yesterday, now, rosters=False)
+    # A standard's own week may end up to three days after the clinic's.
+    weeks = _weeks(settings, yesterday, since=first - timedelta(days=3))
+    docket = Docket(
+        {settings.clinic_id: settings}, yesterday, now, [(course, weeks) for course in known]
+    )
+    return _evaluate(docket)[settings.clinic_id]
+
+
+@dataclass(frozen=True, slots=True)
+class Docket:
+    """What one evaluation has before it: each course with the weeks to judge, and the rosters."""
+
+    settings: Mapping[int, ClinicSettings]
+    through: date
+    now: datetime
+    courses: list[tuple[Course, list[Week]]]
+    rosters: Rosters | None = None
+
+    def by_clinic(self) -> dict[int, dict[int, Course]]:
+        found: dict[int, dict[int, Course]] = {pk: {} for pk in self.settings}
+        for course, _ in self.courses:
+            found[course.clinic_id][course.episode_id] = course
+        return found
+
+    @property
+    def first_weeks(self) -> dict[int, date]:
+        """The first date of the first week judged, by episode."""
+        return {course.episode_id: weeks[0].start for course, weeks in self.courses}
+
+
+def _night(
+    since: Mapping[int, datetime | None], through: date, now: datetime
+) -> dict[int, EvaluationCounts]:
+    settings = settings_of(since)
+    weeks = {pk: _weeks(one, through) for pk, one in settings.items()}
+    running = {
+        pk: [week for week in weeks[pk] if reach(one, [week])[1] >= through]
+        for pk, one in settings.items()
+    }
+    moved = moved_since(settings, since, through=through, now=now)
+    rows = moved.among(judged_episodes(settings, _first(weeks, through)))
+    docket = Docket(
+        settings,
+        through,
+        now,
+        [
+            (one, (weeks if moved.is_whole(one) else running)[one.clinic_id])
+            for one in courses(locked(rows))
+        ],
+        Rosters(_first({pk: weeks[pk] for pk in moved.whole}, through - _DAY), moved.sessions),
+    )
+    return _evaluate(docket)
+
+
+def _first(weeks: Mapping[int, list[Week]], through: date) -> date:
+    return min((each[0].start for each in weeks.values()), default=through)
 
 
 def _weeks(settings: ClinicSettings, through: date, *, since: date | None = None) -> list[Week]:
     """The clinic weeks to judge, through the one that begins or goes on the day after."""
-    today = through + timedelta(days=1)
+    today = through + _DAY
     usual = today - timedelta(weeks=WEEKS_BACK)
     oldest = today - timedelta(weeks=MOST_WEEKS_BACK)
     watched = max(settings.watched_from or usual, oldest)
@@ -101,101 +174,149 @@ def _weeks(settings: ClinicSettings, through: date, *, since: date | None = None
     return list(weeks_touching(first, today, week_start=settings.week_starts_on))
 
 
-def _evaluate(
-    settings: ClinicSettings,
-    known: list[Course],
-    weeks: list[Week],
-    through: date,
-    now: datetime,
-    *,
-    rosters: bool,
-) -> EvaluationCounts:
-    by_id = {course.episode_id: course for course in known}
-    since = _cases_since(settings, weeks[0].start, through)
-    stored = stored_cases(settings.clinic_id, since, by_id.keys(), rosters=rosters)
-    open_keys = {key for key, flag in stored.items() if flag.is_open}
-    night = Night(settings, through, now, open_keys)
-    judged = _judged(settings, known, weeks, now)
-    attended = attendances(settings=settings, courses=known, through=through, now=now)
-    findings = _found(night, known, judged, attended)
-    if rosters:
-        waiting = sessions_of(stored.values())
-        findings.add(
-            roster_findings({settings.clinic_id: night}, first=weeks[0].start, also=waiting)
-        )
-    judge = Judge(settings, by_id, through, night.today, now, weeks[0].start)
-    changes = judge.compare(stored, findings)
-    changes.write()
-    results = _store_results(settings, by_id, weeks, judged, now)
-    return _counts(known, changes, results)
+# One evaluation
 
 
-def _cases_since(settings: ClinicSettings, first: date, through: date) -> date:
-    """Settled cases are read back to the oldest evidence that could still open one (runs apart)."""
-    windows = (r.window_days for r in settings.rules if r.kind == AbsenceRule.Kind.COUNT_IN_DAYS)
-    longest = timedelta(days=max(windows, default=0))
-    return min(first, through - longest) - timedelta(days=7)
+def _evaluate(docket: Docket) -> dict[int, EvaluationCounts]:
+    read_from = {pk: first - timedelta(days=7) for pk, first in docket.first_weeks.items()}
+    stored = stored_cases(docket.settings, read_from, docket.rosters)
+    nights = {pk: _night_of(docket, one, stored[pk]) for pk, one in docket.settings.items()}
+    judged = _judged(docket)
+    found = _found(docket, nights, judged)
+    if docket.rosters:
+        waiting = sessions_of(flag for flags in stored.values() for flag in flags.values())
+        rosters = {*docket.rosters.also, *waiting}
+        for one in roster_findings(nights, first=docket.rosters.first, also=rosters):
+            found[one.clinic_id].add([one])
+    changes = _compare(docket, nights, stored, found)
+    if docket.rosters:
+        for pk, papers in judge_papers_and_places(nights).items():
+            changes[pk].take(papers)
+    results = _store_results(docket, judged)
+    return {pk: _counts(docket, pk, changes[pk], results) for pk in nights}
 
 
-def _judged(
-    settings: ClinicSettings, known: list[Course], weeks: list[Week], now: datetime
-) -> dict[int, list[PatientWeek]]:
-    first, last = reach(settings, weeks)
-    lines = day_lines(
-        clinic=settings.clinic_id,
-        first=first,
-        last=last,
-        now=now,
-        episode_ids=[course.episode_id for course in known],
-        settings=settings,
-    )
-    found: dict[int, list[PatientWeek]] = {course.episode_id: [] for course in known}
-    for week in judge_weeks(settings, known, weeks, by_episode(lines), now):
-        found[week.episode_id].append(week)
+def _night_of(docket: Docket, settings: ClinicSettings, stored: Mapping[CaseKey, Flag]) -> Night:
+    open_keys = frozenset(key for key, flag in stored.items() if flag.is_open)
+    settled = ((key, flag) for key, flag in stored.items() if not flag.is_open)
+    worked = frozenset(key for key, flag in settled if not flag.closed_by_facts)
+    return Night(settings, docket.through, docket.now, open_keys, worked)
+
+
+def _judged(docket: Docket) -> dict[int, list[PatientWeek]]:
+    """The weeks of each episode; two statements for each first week there is, at most two."""
+    found: dict[int, list[PatientWeek]] = {}
+    for group in _by_first_week(docket):
+        lines = _lines(docket, group)
+        for course, weeks in group:
+            settings = docket.settings[course.clinic_id]
+            found[course.episode_id] = list(
+                judge_weeks(settings, [course], weeks, lines, docket.now)
+            )
     return found
 
 
+def _by_first_week(docket: Docket) -> Iterable[list[tuple[Course, list[Week]]]]:
+    """Those with only the running weeks apart from those with earlier ones: they read less."""
+    least = min((len(weeks) for _, weeks in docket.courses), default=0)
+    few = [entry for entry in docket.courses if len(entry[1]) == least]
+    more = [entry for entry in docket.courses if len(entry[1]) > least]
+    return (few, more) if more else (few,)
+
+
+def _lines(docket: Docket, group: list[tuple[Course, list[Week]]]) -> dict[int, list[DayLine]]:
+    weeks = {course.clinic_id: weeks for course, weeks in group}
+    spans = [reach(docket.settings[pk], each) for pk, each in weeks.items()]
+    lines = lines_of(
+        docket.settings,
+        first=min((first for first, _ in spans), default=docket.through),
+        last=max((last for _, last in spans), default=docket.through),
+        now=docket.now,
+        episode_ids=[course.episode_id for course, _ in group],
+    )
+    return by_episode(lines)
+
+
 def _found(
-    night: Night,
-    known: list[Course],
-    judged: dict[int, list[PatientWeek]],
-    attended: dict[int, Attendance],
-) -> Findings:
-    findings = Findings()
+    docket: Docket, nights: Mapping[int, Night], judged: Mapping[int, list[PatientWeek]]
+) -> dict[int, Findings]:
+    found = {pk: Findings() for pk in nights}
+    known = [course for course, _ in docket.courses]
+    attended = attendances(
+        settings=docket.settings, courses=known, through=docket.through, now=docket.now
+    )
     for course in known:
+        night = nights[course.clinic_id]
         attendance = attended.get(course.episode_id, NOTHING)
-        hours = hours_findings(night, course, judged[course.episode_id], attendance)
-        findings.add(hours.by_key.values())
-        findings.gone.update(hours.gone)
-        findings.add(absence_findings(night, course, attendance))
-    return findings
+        _of_course(found[course.clinic_id], night, course, judged[course.episode_id], attendance)
+    return found
 
 
-def _store_results(
-    settings: ClinicSettings,
-    known: dict[int, Course],
-    weeks: list[Week],
-    judged: dict[int, list[PatientWeek]],
-    now: datetime,
-) -> list[WeekResult]:
+def _of_course(
+    findings: Findings,
+    night: Night,
+    course: Course,
+    weeks: list[PatientWeek],
+    attendance: Attendance,
+) -> None:
+    hours = hours_findings(night, course, weeks, attendance)
+    findings.take(hours)
+    findings.take(week_findings(night, course, weeks, attendance, hours=hours.by_key))
+    findings.add(absence_findings(night, course, attendance))
+    findings.add(pattern_findings(night, course, attendance))
+
+
+def _compare(
+    docket: Docket,
+    nights: Mapping[int, Night],
+    stored: Mapping[int, Mapping[CaseKey, Flag]],
+    found: Mapping[int, Findings],
+) -> dict[int, Changes]:
+    """What changes in each clinic, written: at most two statements."""
+    courses_of = docket.by_clinic()
+    changes = {}
+    for pk, night in nights.items():
+        judge = Judge(
+            night.settings,
+            courses_of[pk],
+            night.through,
+            night.today,
+            night.now,
+            docket.first_weeks,
+        )
+        changes[pk] = judge.compare(stored[pk], found[pk])
+    together = Changes()
+    for one in changes.values():
+        together.take(one)
+    together.write()
+    return changes
+
+
+def _store_results(docket: Docket, judged: Mapping[int, list[PatientWeek]]) -> list[WeekResult]:
+    """Of those with an ended week before them; 2 statements at most."""
+    ended = [course for course, weeks in docket.courses if weeks[0].end <= docket.through]
+    known = {course.episode_id: course for course in ended}
     # A standard's own week may begin up to three days before the clinic's.
-    first = weeks[0].start - timedelta(days=3)
-    stored = latest_results(settings.clinic_id, known, first)
-    every = (week for rows in judged.values() for week in rows)
-    results = new_results(every, stored, known, now=now)
+    first = min(docket.first_weeks.values(), default=docket.through) - timedelta(days=3)
+    stored = latest_results(docket.settings, known, first) if known else {}
+    every = (week for episode_id in known for week in judged[episode_id])
+    results = new_results(every, stored, known, now=docket.now)
     if results:
         WeekResult.objects.bulk_create(results)
     return results
 
 
-def _counts(known: list[Course], changes: Changes, results: list[WeekResult]) -> EvaluationCounts:
+def _counts(
+    docket: Docket, clinic_id: int, changes: Changes, results: list[WeekResult]
+) -> EvaluationCounts:
+    own = [result for result in results if result.clinic_id == clinic_id]
     return EvaluationCounts(
-        patients=len(known),
+        patients=sum(course.clinic_id == clinic_id for course, _ in docket.courses),
         opened=len(changes.opened),
         updated=len(changes.updated),
         closed=len(changes.closed),
         reopened=len(changes.reopened),
         lapsed=len(changes.lapsed),
-        results=sum(not result.amendment for result in results),
-        amendments=sum(bool(result.amendment) for result in results),
+        results=sum(not result.amendment for result in own),
+        amendments=sum(bool(result.amendment) for result in own),
     )

@@ -14,8 +14,24 @@ from typing import Any, NamedTuple
 from attendance.compliance.courses import Course
 from attendance.compliance.rules.severity import absence_severity
 from attendance.compliance.settings import ClinicSettings, Rule
-from attendance.models import Flag
+from attendance.models import AbsenceRule, Flag
 from iop_clinic.accounts.roles import Role
+
+PAPERS_AND_PLACES = frozenset(
+    {
+        AbsenceRule.Kind.NO_FIRST_SESSION,
+        AbsenceRule.Kind.PLAN_DUE,
+        AbsenceRule.Kind.VERIFICATION_DUE,
+        AbsenceRule.Kind.AUTHORIZATION_ENDING,
+        AbsenceRule.Kind.CERTIFICATION_DUE,
+        AbsenceRule.Kind.LICENSE_ENDING,
+        AbsenceRule.Kind.CASELOAD,
+        AbsenceRule.Kind.GROUP_TOO_SMALL,
+        AbsenceRule.Kind.UNDER_SCHEDULED,
+        AbsenceRule.Kind.AGE_BRACKET,
+    }
+)
+"""Rules that a night judges for whole clinics, and a correction of some episodes does not."""
 
 RECENT_DAYS = 7
 """A roster may come a week late and still owe the patient a call; older days open nothing new."""
@@ -48,6 +64,8 @@ class Finding:
     priority: bool = False
     fresh: bool = True
     current: bool = True
+    due_on: date | None = None
+    """The day a paper itself is due, where that is later than the rule's own due time."""
 
     @property
     def owner_role(self) -> str:
@@ -67,15 +85,21 @@ class Findings:
         for one in found:
             self.by_key[one.key] = one
 
+    def take(self, other: Findings) -> None:
+        self.by_key |= other.by_key
+        self.gone |= other.gone
+
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """The local date that is judged, in a clinic, and the cases that stand open."""
+    """The local date that is judged, in a clinic, with the cases that stand open and those that a
+    person has settled."""
 
     settings: ClinicSettings
     through: date
     now: datetime
     open_keys: Container[CaseKey] = frozenset()
+    settled_keys: Container[CaseKey] = frozenset()
 
     @property
     def today(self) -> date:
@@ -96,19 +120,23 @@ Nights = Mapping[int, Night]
 def of_course(
     night: Night, rule: Rule, course: Course, *, evidence_key: str, **rest: Any
 ) -> Finding:
-    """A finding about a patient: one tier up and due sooner for a priority patient (R18)."""
+    """A finding about a patient: one tier up and due sooner for a priority patient (R18).
+
+    The evidence says so, and so a later night sees who has become one.
+    """
     priority = course.is_priority_on(night.today)
-    return Finding(
-        **{
-            "key": episode_key(course, rule.kind, evidence_key),
-            "severity": absence_severity(rule.severity, priority=priority),
-            "rule": rule,
-            "clinic_id": course.clinic_id,
-            "owner_id": owner_of(rule, course),
-            "priority": priority,
-            **rest,
-        }
-    )
+    told = {
+        "key": episode_key(course, rule.kind, evidence_key),
+        "severity": absence_severity(rule.severity, priority=priority),
+        "rule": rule,
+        "clinic_id": course.clinic_id,
+        "owner_id": owner_of(rule, course),
+        "priority": priority,
+        **rest,
+    }
+    if told["priority"]:
+        told["evidence"] = {**told["evidence"], "priority": True}
+    return Finding(**told)
 
 
 def owner_of(rule: Rule, course: Course) -> int | None:

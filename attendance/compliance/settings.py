@@ -6,7 +6,7 @@ tables of a clinic come as arrays beside its row.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, time
 from typing import Any
@@ -21,10 +21,20 @@ from attendance.compliance.spans import Span
 from attendance.models import AbsenceRule, CreditRule, Flag, Standard
 from attendance.records.facts import DEFAULT_POLICY, policy_of
 from attendance.records.rules import CreditPolicy
-from iop_clinic.accounts.models import Clinic
+from iop_clinic.accounts.models import Clinic, Membership
 from iop_clinic.accounts.weeks import Week, week_of
-from scheduling.models import WeeklyBlock
+from patients.models import Episode
+from scheduling.models import Closure, WeeklyBlock
 from scheduling.rules import occurrences
+
+WEEKLY_RULES = (
+    AbsenceRule.Kind.HOURS,
+    AbsenceRule.Kind.BELOW_PLAN,
+    AbsenceRule.Kind.OVER_MAXIMUM,
+    AbsenceRule.Kind.TOO_FEW_DAYS,
+    AbsenceRule.Kind.LEFT_SHORT,
+)
+"""Rules about one week, whose evidence begins with the week's first date."""
 
 WEEKDAYS = frozenset(range(7))
 MONDAY_TO_FRIDAY = frozenset(range(5))
@@ -94,6 +104,12 @@ class BusinessHours:
     opens_at: time
     closes_at: time
     weekdays: frozenset[int]
+    closures: tuple[Span, ...] = ()
+    """Local dates on which the whole clinic is closed all day."""
+
+    def opens_on(self, day: date) -> bool:
+        """Whether a local date is a business day."""
+        return day.weekday() in self.weekdays and not any(day in away for away in self.closures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +126,8 @@ class ClinicSettings:
     blocks: tuple[Block, ...]
     watched_from: date | None
     """The oldest week or roster that an open case waits for."""
+    roles: frozenset[str] = frozenset()
+    """The roles that somebody has who may sign in."""
 
     def week(self, day: date) -> Week:
         return week_of(day, week_start=self.week_starts_on)
@@ -122,28 +140,55 @@ class ClinicSettings:
         return (rule for rule in self.rules if rule.kind == kind and day in rule.span)
 
 
-def clinic_settings(clinic: Clinic | int) -> ClinicSettings:
-    """Hours, standards, absence rules, credit rules and weekly blocks of a clinic; 1 statement."""
+def clinic_settings(
+    clinic: Clinic | int, *, locking: QuerySet[Episode] | None = None
+) -> ClinicSettings:
+    """What one clinic has decided; 1 statement. Raises Clinic.DoesNotExist for an unknown key.
+
+    The episodes of `locking` are locked on the way, so that the next statement reads them as they
+    are: one that locks and reads would wait for a writer and then tell what was true before.
+    """
     pk = clinic if isinstance(clinic, int) else clinic.pk
-    row = Clinic.objects.annotate(
+    found = settings_of([pk], locking=locking)
+    if pk not in found:
+        raise Clinic.DoesNotExist
+    return found[pk]
+
+
+def settings_of(
+    clinics: Iterable[int], *, locking: QuerySet[Episode] | None = None
+) -> dict[int, ClinicSettings]:
+    """Hours, standards, absence rules, credit rules and weekly blocks of clinics, by their keys;
+    1 statement for any number of them."""
+    rows: QuerySet[Any] = Clinic.objects.filter(pk__in=list(clinics)).annotate(
         standard_rows=_array(Standard.objects.filter(kind=Standard.Kind.WEEKLY_HOURS), _STANDARD),
         rule_rows=_array(AbsenceRule.objects.all(), _RULE),
         policy_rows=_array(CreditRule.objects.all(), _POLICY),
         block_rows=_array(_counted_blocks(), _BLOCK),
-        watched_week=_watched(AbsenceRule.Kind.HOURS, "evidence_key"),
-        watched_roster=_watched(AbsenceRule.Kind.UNRECORDED, "session__local_date"),
-    ).get(pk=pk)
+        closure_rows=_array(_whole_days(), _DATED),
+        role_names=ArraySubquery(_roles()),
+        watched_week=_watched(WEEKLY_RULES, "evidence_key"),
+        watched_roster=_watched([AbsenceRule.Kind.UNRECORDED], "session__local_date"),
+    )
+    if locking is not None:
+        held = locking.select_for_update(no_key=True).order_by("pk")
+        rows = rows.annotate(held=ArraySubquery(held.values("pk")))
+    return {row.pk: _settings(row) for row in rows.order_by("pk")}
+
+
+def _settings(row: Any) -> ClinicSettings:
     return ClinicSettings(
         clinic_id=row.pk,
         zone=row.tz,
         week_starts_on=row.week_starts_on,
         adult_at=row.adult_at,
-        hours=_hours(row),
+        hours=business_hours(row),
         standards=tuple(_standard(one) for one in row.standard_rows),
         rules=tuple(_rule(one) for one in row.rule_rows),
         policies=tuple(_policy(one) for one in row.policy_rows),
         blocks=tuple(_block(one) for one in row.block_rows),
         watched_from=_earliest(row.watched_week, row.watched_roster),
+        roles=frozenset(row.role_names),
     )
 
 
@@ -170,9 +215,18 @@ def _counted_blocks() -> QuerySet[WeeklyBlock]:
     return WeeklyBlock.objects.filter(session_type__creditable=True)
 
 
-def _watched(kind: AbsenceRule.Kind, field: str) -> Any:
-    """The earliest `field` of the clinic's open cases of a rule, as a scalar subquery."""
-    still_open = Flag.objects.filter(clinic=OuterRef("pk"), rule=kind).open()
+def _whole_days() -> QuerySet[Closure]:
+    return Closure.objects.filter(from_time=None, to_time=None, room=None)
+
+
+def _roles() -> QuerySet[Any, Any]:
+    own = Membership.objects.filter(clinic=OuterRef("pk"), active=True, user__is_active=True)
+    return own.order_by().values("role").distinct()
+
+
+def _watched(kinds: Sequence[AbsenceRule.Kind], field: str) -> Any:
+    """The earliest `field` of the clinic's open cases of some rules, as a scalar subquery."""
+    still_open = Flag.objects.filter(clinic=OuterRef("pk"), rule__in=kinds).open()
     grouped = still_open.order_by().values("clinic").annotate(first=Min(field))
     return grouped.values("first")[:1]
 
@@ -182,9 +236,16 @@ def _earliest(week_key: str | None, roster: date | None) -> date | None:
     return min((day for day in (week, roster) if day), default=None)
 
 
-def _hours(row: Clinic) -> BusinessHours:
+def with_closures(rows: QuerySet[Clinic]) -> QuerySet[Any]:
+    """Clinics with what `business_hours` reads beside their own columns."""
+    return rows.annotate(closure_rows=_array(_whole_days(), _DATED))
+
+
+def business_hours(row: Any) -> BusinessHours:
+    """Opening hours of a clinic read with its closures; without business days Monday to Friday."""
     weekdays = frozenset(row.business_days) & WEEKDAYS or MONDAY_TO_FRIDAY
-    return BusinessHours(row.tz, row.opens_at, row.closes_at, weekdays)
+    closures = tuple(Span.of(one) for one in row.closure_rows)
+    return BusinessHours(row.tz, row.opens_at, row.closes_at, weekdays, closures)
 
 
 def _standard(row: dict[str, Any]) -> DatedStandard:

@@ -206,7 +206,7 @@ def judge_weeks(
     for course in known:
         own = lines.get(course.episode_id, ())
         for week in weeks:
-            yield _patient_week(settings, course, week, own, today)
+            yield patient_week(settings, course, week, own, today)
 
 
 def reach(settings: ClinicSettings, weeks: Sequence[Week]) -> tuple[date, date]:
@@ -218,13 +218,14 @@ def reach(settings: ClinicSettings, weeks: Sequence[Week]) -> tuple[date, date]:
 # One week
 
 
-def _patient_week(
+def patient_week(
     settings: ClinicSettings,
     course: Course,
     week: Week,
     lines: Sequence[DayLine],
     today: date,
 ) -> PatientWeek:
+    """One course in one clinic week, as of a local date; `lines` may hold other weeks too."""
     inside = tuple(line for line in lines if line.local_date in week)
     standards = tuple(_judged(settings, course, week, lines, today))
     credited = sum(line.credited for line in inside)

@@ -59,7 +59,7 @@ def demo_tables(seed: int, today: datetime.date) -> dict[str, Rows]:
         "coverages": coverage_rows(people, courses),
         "episodes": [episode_row(c, i) for i, c in enumerate(courses)]
         + [_referral(person, calendar, i) for i, person in enumerate(waiting)],
-        "plans": [row for course in courses for row in plan_rows(course)],
+        "plans": [row for course in courses for row in plan_rows(course, today)],
         "authorizations": authorization_rows(courses, facts, calendar),
         "certifications": _certifications(courses, calendar),
         "groups": _groups(),
@@ -158,7 +158,7 @@ def _referral(person: Person, calendar: Calendar, number: int) -> dict[str, Any]
     }
 
 
-def plan_rows(course: Course) -> Rows:
+def plan_rows(course: Course, today: datetime.date) -> Rows:
     cohort, starts = course.cohort, course.admitted
     bracket = "adolescent" if cohort.adolescent else "adult"
     same = {"record_number": course.person.record, "age_bracket": bracket}
@@ -174,17 +174,23 @@ def plan_rows(course: Course) -> Rows:
     rows.append(
         same
         | {"starts_on": starts, "level": "IOP", "weekly_minutes": target, "days_per_week": 3}
-        | {"review_due_on": starts + DAY * 30}
+        | {"review_due_on": _next_review(starts, today)}
     )
     return rows
 
 
+def _next_review(starts: datetime.date, today: datetime.date) -> datetime.date:
+    """Plans are reviewed every 30 days; whoever was due has been, and nobody is in the next ten."""
+    done = max((today + DAY * 10 - starts).days // 30, 0)
+    return starts + DAY * 30 * (done + 1)
+
+
 def _certifications(courses: list[Course], calendar: Calendar) -> Rows:
-    """Due again every 60 days (R6): the patient in two groups is due in five days."""
+    """Due again after 60 days (R6): the patient in two groups in five days, the others later."""
     rows: Rows = []
-    for course in courses:
+    for number, course in enumerate(courses):
         if course.active:
-            day = course.admitted
+            day = max(course.admitted, calendar.today - DAY * (number % 40))
             if course.story == "two_groups":
                 day = calendar.today - DAY * 55
             rows.append(

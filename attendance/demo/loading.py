@@ -12,9 +12,11 @@ from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db.models import Count, Q
 
+from attendance.compliance.evaluation import evaluate
 from attendance.compliance.status import WeekStatus, week_statuses
 from attendance.demo import files, neighbor
 from attendance.demo.courses import WEEKS, Calendar
+from attendance.demo.desk import Desk
 from attendance.demo.files import demo_tables, write_tables
 from attendance.demo.timetable import COHORTS
 from attendance.imports.services import Progress, import_clinic
@@ -27,6 +29,8 @@ from scheduling.models import Booking, GroupMembership, Room, Session, WaitlistE
 
 PASSWORD = "demo-clinic"  # noqa: S105  published in the README
 JOB = Job("demo")
+MORNINGS = 14
+SATURDAY = 5
 Tables = Callable[[int, datetime.date], dict[str, files.Rows]]
 
 
@@ -61,9 +65,27 @@ def load_demo(
         outcome = import_clinic(folder=written, by=JOB, now=now, progress=progress)
         said.append(f"{name} from {written}: {outcome.total}")
         if name == files.NAME:
-            said += check(count(Clinic.objects.get(name=name), today, now))
+            clinic = Clinic.objects.get(name=name)
+            said += check(count(clinic, today, now))
+            play_mornings(clinic=clinic, today=today, seed=seed, by=JOB)
     set_passwords(by=JOB)
     return said
+
+
+@service
+def play_mornings(*, clinic: Clinic, today: datetime.date, seed: int, by: Job) -> None:
+    """Judge the nights before the last one, and work the list of each business morning.
+
+    So that the list of the first real morning holds what is new, beside what is left, and cases
+    have a past.
+    """
+    desk = Desk(clinic, seed=seed)
+    for ago in range(MORNINGS, 0, -1):
+        day = today - datetime.timedelta(days=ago)
+        now = datetime.datetime.combine(day, clinic.nightly_at, tzinfo=clinic.tz)
+        evaluate(clinic=clinic, local_date=day - datetime.timedelta(days=1), by=by, now=now)
+        if day.weekday() < SATURDAY:
+            desk.work(datetime.datetime.combine(day, clinic.opens_at, tzinfo=clinic.tz))
 
 
 @service

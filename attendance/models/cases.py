@@ -156,6 +156,8 @@ class OutreachAttempt(ClinicModel):
         TEXT = "text", "Text message"
         EMERGENCY_CONTACT = "emergency_contact", "Emergency contact"
         IN_PERSON = "in_person", "In person"
+        GUARDIAN = "guardian", "Guardian"
+        WELFARE_CHECK = "welfare_check", "Welfare check"
 
     class Result(models.TextChoices):
         REACHED = "reached", "Reached"
@@ -163,6 +165,8 @@ class OutreachAttempt(ClinicModel):
         LEFT_MESSAGE = "left_message", "Left a message"
         WRONG_NUMBER = "wrong_number", "Wrong number"
         DECLINED = "declined", "Declined to talk"
+        REQUESTED = "requested", "Decided: asked for"
+        NOT_NEEDED = "not_needed", "Decided: not asked for"
 
     flag = ClinicForeignKey(Flag, related_name="outreach")
     episode = ClinicForeignKey(Episode, related_name="outreach")

@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from attendance.querysets import WeekResultQuerySet
 from iop_clinic.accounts.constraints import DateSpan, SameValue, Trigger, same_clinic
 from iop_clinic.accounts.fields import ClinicForeignKey
 from iop_clinic.accounts.models import ClinicModel, Weekday
@@ -166,6 +167,8 @@ class WeekResult(ClinicModel):
         default=False, help_text="An amendment that takes back a part of a week nobody judges now."
     )
     judged_at = models.DateTimeField(default=timezone.now)
+
+    objects: ClassVar = WeekResultQuerySet.as_manager()
 
     class Meta(ClinicModel.Meta):
         ordering = ("-week_starts_on", "-amendment")

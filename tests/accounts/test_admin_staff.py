@@ -105,9 +105,10 @@ def test_the_zone_of_one_request_is_gone_in_the_next(administrator):
 
 
 def test_the_clinics_settings_are_changed_by_an_administrator_only(administrator, clinic):
-    assert administrator.fill(clinic, "change", business_days=["0", "5"]).status == 302
+    new = {"business_days": ["0", "5"], "adult_at": 21}
+    assert administrator.fill(clinic, "change", **new).status == 302
     clinic.refresh_from_db()
-    assert (clinic.business_days, clinic.version) == ([0, 5], 2)
+    assert (clinic.business_days, clinic.adult_at, clinic.version) == ([0, 5], 21, 2)
     assert actors(clinic) == {administrator.user.actor}
     assert desk(clinic).open(clinic, "change").status_code == 403
 
@@ -116,6 +117,8 @@ def test_the_clinics_settings_are_changed_by_an_administrator_only(administrator
     ("wrong", "sentence"),
     [
         ({"nightly_at": "02:00"}, "Choose a nightly time outside 00:30-03:30."),
+        ({"adult_at": 17}, "Adolescence ends between 18 and 21."),
+        ({"adult_at": 22}, "Adolescence ends between 18 and 21."),
         ({"closes_at": "07:00"}, "The clinic must close after it opens."),
         ({"zone": "Mars/Base"}, ("“Mars/Base” is not a time zone. Use a name such as "
          "America/New_York.")),

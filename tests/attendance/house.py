@@ -43,7 +43,7 @@ class House:
         self.drug_screen = types.get(name="Drug screen")
         self.user = f.staff(self.clinic, Role.THERAPIST)
         self.therapist = self.user.memberships.get().therapist
-        self.group = f.GroupFactory(clinic=self.clinic)
+        self.group = f.GroupFactory(clinic=self.clinic, min_size=1)
         for weekday in (0, 2, 4):
             f.WeeklyBlockFactory(
                 group=self.group,

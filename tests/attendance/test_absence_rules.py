@@ -1,4 +1,4 @@
-"""Absences: the status of one booking, treatment days, runs and windows."""
+"""Absences: the status of one booking, treatment days, runs, first days, silence."""
 
 from datetime import date, timedelta
 
@@ -11,15 +11,15 @@ from attendance.compliance.rules.absences import (
     SessionOutcome,
     TreatmentDay,
     consecutive_unexcused,
-    count_in_window,
-    count_on,
     day_kind,
+    first_days_missed,
     no_call_days,
+    silence,
     treatment_days,
 )
-from attendance.compliance.rules.severity import Severity, absence_severity
 from attendance.records.rules import AttendanceFacts, CreditPolicy, Proof, Status, status
 from tests.attendance.facts import at, session
+from tests.attendance.months import found, march, month
 
 UNRECORDED, PRESENT = Status.UNRECORDED, Status.PRESENT
 EXCUSED, PENDING = Status.ABSENT_EXCUSED, Status.ABSENT_PENDING
@@ -214,33 +214,7 @@ def test_no_call_days(statuses, no_call):
     assert found == ((day,) if no_call else ())
 
 
-# Runs and windows: one letter a date from March 1, "." for a date without treatment
-
-LETTERS = {
-    "A": DayKind.ATTENDED,
-    "x": DayKind.MISSED_UNEXCUSED,
-    "e": DayKind.MISSED_EXCUSED,
-    "p": DayKind.MISSED_PENDING,
-    "c": DayKind.CANCELLED,
-    "u": DayKind.UNRECORDED,
-}
-
-
-def march(n):
-    return date(2026, 2, 28) + timedelta(days=n)
-
-
-def month(letters):
-    dated = enumerate(letters, start=1)
-    return [TreatmentDay(march(n), LETTERS[one]) for n, one in dated if one != "."]
-
-
-def found(evidence):
-    """Evidence as day numbers: (the day that reached the limit, the days counted)."""
-    return [
-        ((one.reached_on - march(0)).days, [(day - march(0)).days for day in one.days])
-        for one in evidence
-    ]
+# Runs
 
 
 @pytest.mark.parametrize(
@@ -280,121 +254,97 @@ def test_consecutive_unexcused(letters, n, expected):
     assert found(consecutive_unexcused(month(letters), n)) == expected
 
 
-@pytest.mark.parametrize(
-    ("letters", "expected"),
-    [
-        ("x..x", []),
-        ("x..x..x", [(7, [1, 4, 7])]),
-        ("xAx.A.xA", [(7, [1, 3, 7])]),
-        ("x........x........x", []),
-        ("x...x....x", [(10, [1, 5, 10])]),
-        ("x...x.....x", []),
-        ("xxx.xx", [(3, [1, 2, 3])]),
-        ("x...x....xx", [(10, [1, 5, 10])]),
-        ("xxx.........xxx", [(3, [1, 2, 3]), (15, [13, 14, 15])]),
-        ("x.x....x...x", [(8, [1, 3, 8]), (12, [3, 8, 12])]),
-        ("x.x....x....x", [(8, [1, 3, 8])]),
-        ("x.xx......x..x", [(4, [1, 3, 4])]),
-        ("xe.cx.u.p", []),
-    ],
-    ids=[
-        "two are not three",
-        "three in ten",
-        "attended days between break nothing",
-        "too far apart",
-        "the tenth date is inside ten days",
-        "the eleventh is not",
-        "more of them is the same evidence",
-        "one slides out as one comes in: never below",
-        "below, then three again: new evidence",
-        "below on the 11th, three again on the 12th: new evidence",
-        "two in the window on the 13th: nothing new",
-        "two in the window on the 14th: nothing new",
-        "only unexcused days count",
-    ],
-)
-def test_three_in_ten_days(letters, expected):
-    assert found(count_in_window(month(letters), 3, 10)) == expected
-
-
-def test_a_window_over_another_kind_sees_the_one_who_always_calls_in():
-    days = month("e....e....e")
-    assert found(count_in_window(days, 3, 30, DayKind.MISSED_EXCUSED)) == [(11, [1, 6, 11])]
-    assert count_in_window(days, 3, 30) == ()
-
-
-@pytest.mark.parametrize(("on", "count"), [(9, 2), (10, 3), (11, 2), (14, 2), (15, 1), (20, 0)])
-def test_a_window_slides_past(on, count):
-    assert count_on(month("x...x....x"), march(on), 10) == count
-
-
-def test_a_make_up_attended_does_not_erase_the_day():
-    days = month("x.x..A.x")
-    assert found(count_in_window(days, 3, 30)) == [(8, [1, 3, 8])]
-
-
 @pytest.mark.parametrize("n", [0, -1])
 def test_a_limit_below_one_is_refused(n):
     with pytest.raises(ValueError, match="at least 1"):
         consecutive_unexcused(month("x"), n)
     with pytest.raises(ValueError, match="at least 1"):
-        count_in_window(month("x"), n, 30)
+        silence(month("Ax"), march(1), n, through=march(9))
+
+
+# The first days, and silence
+
+EARLY = [
+    ("the day after the first", "Ax", 21, [2]),
+    ("the last of 21 dates", "A..................xx", 21, [20, 21]),
+    ("the 22nd date", "A....................x", 21, []),
+    ("from the first attended day, not the first expected", "x.xA.x", 21, [6]),
+    ("nobody came yet", "x.x.x", 21, []),
+    ("an excused, cancelled or open day is no miss", "Ae.cup", 21, []),
+    ("each miss is its own", "A.x.A.x", 21, [3, 7]),
+    ("a window of one date holds the first day alone", "Ax", 1, []),
+]
 
 
 @pytest.mark.parametrize(
-    ("base", "priority", "severity"),
-    [
-        (Severity.NOTICE, False, Severity.NOTICE),
-        (Severity.ACT, False, Severity.ACT),
-        (Severity.ACT, True, Severity.URGENT),
-        (Severity.URGENT, True, Severity.URGENT),
-    ],
+    ("letters", "window", "expected"),
+    [row[1:] for row in EARLY],
+    ids=[row[0] for row in EARLY],
 )
-def test_a_priority_patient_raises_the_tier(base, priority, severity):
-    assert absence_severity(base, priority=priority) == severity
+def test_first_days_missed(letters, window, expected):
+    missed = first_days_missed(month(letters), window)
+    assert [day.local_date for day in missed] == [march(n) for n in expected]
+
+
+SILENT = [
+    ("four dates are not five", "A.x..", 5, []),
+    ("five dates", "A.x...", 5, (6, [3])),
+    ("it goes on from the same day", "A.x...x.x", 5, (6, [3, 7, 9])),
+    ("nothing was expected", "A.........", 5, []),
+    ("a date the clinic cancelled is no silence", "A.c...c", 5, []),
+    ("nor is one without a roster", "A.u...u", 5, []),
+    ("nor an excused one", "A.e...e", 5, []),
+    ("the missed day's morning is its call's", "A......x", 5, []),
+    ("the wellness call is the day after's", "A......x.", 5, (9, [8])),
+    ("two dates, one of them missed", "Ax", 2, []),
+    ("two dates for a priority patient", "Ax.", 2, (3, [2])),
+]
+
+
+@pytest.mark.parametrize(
+    ("letters", "n", "expected"),
+    [row[1:] for row in SILENT],
+    ids=[row[0] for row in SILENT],
+)
+def test_silence(letters, n, expected):
+    one = silence(month(letters), march(1), n, through=march(len(letters)))
+    assert (found([one]) if one else []) == ([expected] if expected else [])
+
+
+def test_a_call_breaks_the_silence_and_later_misses_begin_another():
+    days = month("A.x.....x.x")
+    assert silence(days, march(5), 5, through=march(9)) is None
+    assert found([silence(days, march(5), 5, through=march(11))]) == [(10, [9, 11])]
 
 
 # Properties
 
 months = st.text("Axepcu.", max_size=60).map(month)
-limits, windows = st.integers(1, 4), st.integers(1, 30)
+limits = st.integers(1, 4)
 
 
 @given(months, limits, st.randoms(use_true_random=False))
 def test_the_order_of_the_days_is_nothing(days, n, random):
     shuffled = random.sample(days, len(days))
     assert consecutive_unexcused(shuffled, n) == consecutive_unexcused(days, n)
-    assert count_in_window(shuffled, n, 10) == count_in_window(days, n, 10)
+    assert first_days_missed(shuffled, 21) == first_days_missed(days, 21)
 
 
-@given(months, limits, windows)
-def test_neutral_days_change_nothing(days, n, window):
+@given(months, limits)
+def test_neutral_days_change_nothing(days, n):
     """Excused, pending, cancelled and unrecorded days neither count nor break."""
     loud = [d for d in days if d.kind in (DayKind.ATTENDED, DayKind.MISSED_UNEXCUSED)]
     assert consecutive_unexcused(days, n) == consecutive_unexcused(loud, n)
-    assert count_in_window(days, n, window) == count_in_window(loud, n, window)
+    assert first_days_missed(days, 21) == first_days_missed(loud, 21)
+    assert silence(days, march(3), n, through=march(60)) == silence(
+        loud, march(3), n, through=march(60)
+    )
 
 
-@given(months, limits, windows)
-def test_evidence_holds_the_day_that_reached_the_limit(days, n, window):
-    for one in count_in_window(days, n, window):
-        assert one.days[-1] == one.reached_on
-        assert len(one.days) >= n
-        assert (one.reached_on - one.days[0]).days < window
+@given(months, limits)
+def test_evidence_holds_the_day_that_reached_the_limit(days, n):
     for one in consecutive_unexcused(days, n):
         assert one.days[n - 1] == one.reached_on
-
-
-@given(months, limits, windows)
-def test_a_window_agrees_with_a_walk_over_every_date(days, n, window):
-    """The evidence is what a nightly look at the count of each date would have opened."""
-    opened, below = [], True
-    for date_number in range(1, 62):
-        count = count_on(days, march(date_number), window)
-        if count >= n and below:
-            opened.append(march(date_number))
-        below = count < n
-    assert [one.reached_on for one in count_in_window(days, n, window)] == opened
 
 
 @given(months, limits)

@@ -9,8 +9,7 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from attendance.models import AbsenceRule, AttendanceRecord, CreditRule, Flag, Standard
-from iop_clinic.accounts.models import AuditEvent
+from attendance.models import AbsenceRule, AttendanceRecord, Flag
 from iop_clinic.accounts.roles import Role
 from scheduling.models import GroupMembership
 from tests import factories
@@ -272,76 +271,3 @@ def test_the_queue_shows_open_cases_first_and_closed_ones_on_request(coordinator
 def test_the_mails_link_to_a_severity_shows_its_open_cases(coordinator, case):
     assert case.sentence in coordinator.open(Flag, severity__exact=3).content.decode()
     assert case.sentence not in coordinator.open(Flag, severity__exact=4).content.decode()
-
-
-# --- rules -----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def administrator(held) -> Desk:
-    return desk(held.clinic, Role.ADMINISTRATOR)
-
-
-def standard(**extra: object) -> dict[str, object]:
-    return {"name": "IOP", "starts_on": "2026-01-05", **extra}
-
-
-def test_a_standard_is_entered_and_later_only_ended(administrator):
-    assert administrator.fill(Standard, "add", **standard()).status == 302
-    row = Standard.objects.get()
-    assert administrator.fill(row, "change", ends_on="2026-03-01", min_minutes=1).status == 302
-    row.refresh_from_db()
-    assert (row.ends_on, row.min_minutes) == (datetime.date(2026, 3, 1), 540)
-    assert actors(row) == {administrator.user.actor}
-
-
-@pytest.mark.parametrize(
-    ("wrong", "sentence"),
-    [
-        ({"min_minutes": 1300}, "The minimum lies over the maximum."),
-        ({"min_days": 8}, "A week has at most 7 days."),
-        ({"ends_on": "2026-01-01"}, "The standard ends before it starts."),
-        ({"source": 2}, "Payers and courts see the unreduced figure."),
-    ],
-)
-def test_a_standard_that_cannot_be_is_refused(administrator, wrong, sentence):
-    answer = administrator.fill(Standard, "add", **standard(**wrong))
-    assert sentence in answer.errors["__all__"]
-    assert not Standard.objects.exists()
-
-
-def test_a_second_standard_for_the_same_weeks_is_refused(administrator):
-    administrator.fill(Standard, "add", **standard())
-    answer = administrator.fill(Standard, "add", **standard(name="Again"))
-    assert answer.refusal == (
-        "Another standard of this source, level and bracket covers these dates."
-    )
-    assert Standard.objects.count() == 1
-
-
-def test_rules_are_entered_once_for_the_same_days(administrator):
-    rule = {"kind": 3, "times": 2, "severity": 3, "starts_on": "2026-01-05"}
-    assert administrator.fill(AbsenceRule, "add", **rule).status == 302
-    assert administrator.fill(AbsenceRule, "add", **rule).refusal == (
-        "The same rule already covers these dates."
-    )
-    credit = {"starts_on": "2026-01-05"}
-    assert administrator.fill(CreditRule, "add", **credit).status == 302
-    assert administrator.fill(CreditRule, "add", **credit).refusal == (
-        "Another credit rule covers these dates."
-    )
-    assert (AbsenceRule.objects.count(), CreditRule.objects.count()) == (1, 1)
-    assert CreditRule.objects.get().excused_reasons[:2] == ["illness", "medical"]
-
-
-def test_a_coordinator_reads_the_rules_and_changes_none(coordinator, held):
-    row = Standard.objects.create(clinic=held.clinic, name="IOP", starts_on=DAY)
-    assert coordinator.open(row, "change").status_code == 200
-    assert coordinator.open(Standard, "add").status_code == 403
-    assert (
-        coordinator.send(
-            f"/admin/attendance/standard/{row.pk}/change/", {"ends_on": "2026-03-03"}
-        ).status
-        == 403
-    )
-    assert not AuditEvent.objects.filter(operation="U", table_name=row._meta.db_table).exists()

@@ -117,3 +117,110 @@ def test_what_is_missing_is_named(
         answer = step(client, flag, verb, 1, **body)
     assert answer.status_code in (400, 409)
     assert answer.json()["errors"][0]["loc"] == [place]
+
+
+# The week's note, welfare checks, make-ups
+
+NOTE = {"reason": "work", "make_up_offered": "Saturday, declined"}
+
+
+def note(client: Any, flag: Flag, version: int, **body: Any) -> Any:
+    url = f"{API}/flags/{flag.public_id}/week-note/"
+    return client.put(url, body, HTTP_IF_MATCH=f'"{version}"')
+
+
+@pytest.fixture
+def short(flag: Flag) -> Flag:
+    """The case of a week that ended short: the Monday a week before."""
+    flag.rule, flag.evidence_key = 1, "2026-02-23:program"
+    flag.save()
+    return flag
+
+
+def test_a_week_that_ended_short_is_closed_with_its_note(short: Flag, worker: Any) -> None:
+    client = client_of(worker)
+    with nothing_written():
+        early = step(client, short, "resolve", 1, outcome="excused")
+    assert (early.status_code, early.json()["code"]) == (409, "note_required")
+    assert early.json()["errors"][0]["loc"] == ["week_note"]
+    written = note(client, short, 1, **NOTE)
+    assert (written.status_code, written["ETag"]) == (200, '"2"')
+    assert written.json()["week_note"] == {
+        **NOTE, "detail": "", "written_by": worker.name, "written_at": "2026-03-02T11:00:00-05:00",
+    }  # fmt: skip
+    assert step(client, short, "resolve", 2, outcome="excused").json()["state"] == "closed"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "place"),
+    [
+        ({"reason": "lazy"}, "reason"),
+        ({"reason": "other"}, "detail"),
+        ({"make_up_offered": " "}, "make_up_offered"),
+        ({"make_up_offered": 7}, "make_up_offered"),
+        ({"week": "2026-02-23"}, "week"),
+    ],
+)
+def test_a_note_that_lacks_something_names_it(
+    short: Flag, worker: Any, wrong: dict[str, Any], place: str
+) -> None:
+    client = client_of(worker)
+    with nothing_written():
+        answer = note(client, short, 1, **{**NOTE, **wrong})
+    assert answer.status_code in (400, 409)
+    assert answer.json()["errors"][0]["loc"] == [place]
+
+
+def test_a_note_from_an_old_page_is_412_and_without_a_version_428(short: Flag, worker: Any) -> None:
+    client = client_of(worker)
+    with nothing_written():
+        stale = note(client, short, 9, **NOTE)
+        absent = client.put(f"{API}/flags/{short.public_id}/week-note/", NOTE)
+    assert (stale.status_code, absent.status_code) == (412, 428)
+
+
+def test_an_auditor_reads_the_note_and_writes_none(short: Flag, worker: Any) -> None:
+    note(client_of(worker), short, 1, **NOTE)
+    auditor = client_of(factories.staff(short.clinic, Role.AUDITOR))
+    body = auditor.get(f"{API}/flags/{short.public_id}/").json()
+    assert body["week_note"]["reason"] == "work"
+    with nothing_written():
+        assert note(auditor, short, 2, **NOTE).status_code == 403
+
+
+def test_a_supervisor_decides_on_a_welfare_check(flag: Flag, worker: Any) -> None:
+    therapist = factories.staff(flag.clinic, Role.THERAPIST)
+    flag.episode.primary_therapist = therapist.memberships.get().therapist
+    flag.episode.save()
+    body = {"method": "welfare_check", "result": "requested", "note": "Silent for days"}
+    client = client_of(therapist)
+    with nothing_written():
+        denied = step(client, flag, "outreach", 1, **body)
+    assert (denied.status_code, denied.json()["code"]) == (403, "not_allowed")
+    decided = step(client_of(worker), flag, "outreach", 1, **body)
+    assert decided.json()["next_step"]["step"] == "welfare_result"
+    found = {"method": "welfare_check", "result": "reached"}
+    found_by = step(client, flag, "outreach", 2, **found)
+    assert found_by.json()["next_step"]["step"] == "close"
+
+
+def test_a_make_up_is_named_by_its_booking(flag: Flag, worker: Any) -> None:
+    session = factories.session(flag.clinic, "2026-03-05", "09:00", "10:00")
+    booking = factories.booking(session, flag.episode)
+    client = client_of(worker)
+    with nothing_written():
+        unnamed = step(client, flag, "resolve", 1, outcome="make_up")
+    assert (unnamed.status_code, unnamed.json()["code"]) == (409, "make_up_required")
+    closed = step(client, flag, "resolve", 1, outcome="make_up", make_up=str(booking.public_id))
+    assert closed.json()["outcome_note"] == "Thu, Mar 5, 09:00."
+    assert closed.json()["evidence"] == {"make_up": str(booking.public_id)}
+
+
+def test_another_clinics_booking_is_404(flag: Flag, worker: Any) -> None:
+    elsewhere = factories.admitted(factories.ClinicFactory())
+    session = factories.session(elsewhere.clinic, "2026-03-05", "09:00", "10:00")
+    booking = factories.booking(session, elsewhere)
+    body = {"outcome": "make_up", "make_up": str(booking.public_id)}
+    client = client_of(worker)
+    with nothing_written():
+        assert step(client, flag, "resolve", 1, **body).status_code == 404

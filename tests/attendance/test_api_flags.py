@@ -107,3 +107,67 @@ def test_a_list_of_any_length_takes_the_same_statements(coordinator: Any, number
     client = client_of(coordinator)
     with exactly(3):
         assert len(client.get(FLAGS).json()["results"]) == number
+
+
+def about(user: Any, subject: int, **named: Any) -> Flag:
+    (row,) = named.values()
+    return Flag.objects.create(
+        clinic=user.current_clinic, subject_type=subject, subject_id=row.pk, rule=22, severity=2,
+        evidence_key="2026-03", sentence="Over the limit", owner_role=Role.ADMINISTRATOR,
+        opened_for="2026-03-02", due_at=AFTER, **named,
+    )  # fmt: skip
+
+
+def test_a_case_of_a_group_or_a_therapist_names_it(coordinator: Any) -> None:
+    group = factories.GroupFactory(clinic=coordinator.current_clinic)
+    therapist = factories.TherapistFactory(clinic=coordinator.current_clinic)
+    flag(coordinator)
+    of_group, of_therapist = (
+        about(coordinator, 3, group=group),
+        about(coordinator, 4, therapist=therapist),
+    )
+    client = client_of(coordinator)
+    (row,) = client.get(f"{FLAGS}?subject=group").json()["results"]
+    assert (row["id"], row["subject"], row["patient"]) == (str(of_group.public_id), "group", None)
+    assert row["group"] == {"id": str(group.public_id), "name": group.name}
+    body = client.get(f"{FLAGS}{of_therapist.public_id}/").json()
+    assert (body["subject"], body["group"]) == ("therapist", None)
+    assert body["therapist"] == {"id": str(therapist.public_id), "name": str(therapist)}
+    assert (body["next_step"], body["week_note"]) == (None, None)
+
+
+def test_a_case_tells_what_comes_next_and_what_happened(coordinator: Any) -> None:
+    row = flag(coordinator)
+    row.episode.patient.phone, row.episode.patient.phone_is_safe = "555 0100", True
+    row.episode.patient.save()
+    OutreachAttempt.objects.create(
+        clinic=row.clinic, flag=row, episode=row.episode, method="call", result="no_answer",
+        attempted_by=coordinator, attempted_at=AFTER,
+    )  # fmt: skip
+    body = client_of(coordinator).get(f"{FLAGS}{row.public_id}/").json()
+    assert body["next_step"] == {
+        "step": "second_call", "method": "call", "not_before": None,
+        "hints": ["do not say the clinic's name", "leave no voicemail"],
+        "sentence": "Next: second call, at another time of day; do not say the clinic's name; "
+        "leave no voicemail.",
+    }  # fmt: skip
+    assert body["snooze_until_at_most"] == "2026-03-09"
+    assert {(step["what"], step["by"]) for step in body["history"]} == {
+        ("opened", "database:postgres"), ("outreach", str(coordinator)),
+    }  # fmt: skip
+    assert body["outreach"][0]["flag"] == str(row.public_id)
+
+
+@pytest.mark.parametrize("number", [1, 30])
+def test_a_case_with_any_history_takes_the_same_statements(coordinator: Any, number: int) -> None:
+    row = flag(coordinator)
+    for n in range(number):
+        Flag.objects.filter(pk=row.pk).update(sentence=f"Sentence {n}", owner=coordinator)
+        OutreachAttempt.objects.create(
+            clinic=row.clinic, flag=row, episode=row.episode, method="call", result="no_answer",
+            attempted_by=coordinator,
+        )  # fmt: skip
+    client = client_of(coordinator)
+    with exactly(8):
+        body = client.get(f"{FLAGS}{row.public_id}/").json()
+    assert (len(body["outreach"]), len(body["history"])) == (number, 2 * number + 1)

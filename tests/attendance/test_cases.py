@@ -1,24 +1,26 @@
 """Working cases: verbs, versions, and the channels a patient allowed."""
 
 import datetime
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from attendance.compliance.cases import (
     acknowledge,
-    allowed_methods,
     assign,
     log_outreach,
     outcomes_for,
     resolve,
     snooze,
 )
+from attendance.compliance.outreach import allowed_methods
 from attendance.models import AbsenceRule, Flag, OutreachAttempt
+from attendance.reports.casework import cases
 from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.models import AuditEvent
 from iop_clinic.accounts.roles import Role
-from patients.models import Patient
+from patients.models import Episode, Patient
 from tests import factories as f
 from tests.attendance.house import House
 from tests.attendance.nights import case
@@ -152,7 +154,7 @@ def test_a_voicemail_at_an_unsafe_number_is_refused(house, flag):
 def test_nobody_is_called_after_a_death(house, flag):
     allow(flag, phone_is_safe=True, deceased_on=datetime.date(2026, 3, 1))
     flag.episode.patient.refresh_from_db()
-    assert allowed_methods(flag.episode.patient) == []
+    assert allowed_methods(flag.episode.patient, datetime.date(2026, 3, 2)) == []
     refused(
         "method_not_allowed", flag, log_outreach, method="in_person", result="reached",
         by=house.user,
@@ -185,8 +187,8 @@ def test_a_case_sleeps_until_a_later_date(house, flag):
 
 
 def test_a_case_is_closed_with_an_outcome(house, flag):
-    resolve(flag=flag, outcome="make_up", note="Saturday", by=house.user, version=1)
-    assert (flag.state, flag.outcome, flag.outcome_note) == ("closed", "make_up", "Saturday")
+    resolve(flag=flag, outcome="excused", note="In hospital", by=house.user, version=1)
+    assert (flag.state, flag.outcome, flag.outcome_note) == ("closed", "excused", "In hospital")
     assert (flag.closed_by_facts, flag.closed_at is not None) == (False, True)
 
 
@@ -227,3 +229,100 @@ def test_a_case_put_off_is_not_overdue(house):
     case(house.clinic, due_at=now + DAY)
     case(house.clinic, due_at=now - DAY, state="snoozed", snoozed_until=now.date() + 3 * DAY)
     assert set(Flag.objects.overdue(now)) == {late}
+
+
+def test_a_hold_takes_the_patients_cases_off_the_list_and_the_return_brings_them_back(house):
+    pat = house.patient()
+    late = timezone.now() - DAY
+    held = case(house.clinic, episode=pat, due_at=late)
+    roster = case(house.clinic, session=house.day("2026-03-02", [pat]), due_at=late)
+    Episode.objects.filter(pk=pat.pk).update(state="on_hold")
+    assert shown(house) == (({roster}, {roster}), [False, True])
+    Episode.objects.filter(pk=pat.pk).update(state="admitted")
+    assert shown(house) == (({held, roster}, {held, roster}), [True, True])
+
+
+def shown(house):
+    """What waits and what is overdue; and what a report calls overdue."""
+    now = timezone.now()
+    rows = Flag.objects.order_by("pk")
+    told = [one.is_overdue(now) for one in cases(rows, house.clinic.pk, now.date())]
+    return (set(rows.waiting(now.date())), set(rows.overdue(now))), told
+
+
+@pytest.mark.parametrize("rule", [AbsenceRule.Kind.LICENSE_ENDING, AbsenceRule.Kind.CASELOAD])
+def test_nobody_settles_the_case_about_themselves(house, rule):
+    own = case(house.clinic, therapist=house.therapist, rule=rule)
+    tomorrow = timezone.localdate(timezone=house.clinic.tz) + DAY
+    done: dict[str, Any] = {"outcome": "other", "note": "Renewed"}
+    refused("not_yours", own, snooze, until=tomorrow, reason="Busy", by=house.user)
+    refused("not_yours", own, resolve, by=house.user, **done)
+    colleague = f.staff(house.clinic, Role.THERAPIST)
+    assert snooze(flag=own, until=tomorrow, reason="Busy", by=colleague).state == "snoozed"
+    assert resolve(flag=own, by=colleague, **done).state == "closed"
+
+
+# Welfare checks, and what was tried
+
+
+def test_a_welfare_check_is_decided_with_a_reason_before_it_is_made(house, flag):
+    check = {"method": "welfare_check", "by": house.user}
+    refused("note_required", flag, log_outreach, result="requested", note=" ", **check)
+    refused("not_decided", flag, log_outreach, result="reached", **check)
+    refused("not_possible", flag, log_outreach, result="left_message", **check)
+    decided = log_outreach(flag=flag, result="requested", note="Silent for six days", **check)
+    assert (decided.method, decided.note, flag.state) == (
+        "welfare_check", "Silent for six days", "in_outreach",
+    )  # fmt: skip
+    assert log_outreach(flag=flag, result="reached", **check).result == "reached"
+
+
+@pytest.mark.parametrize("result", ["requested", "not_needed", "telepathy"])
+def test_a_decision_is_no_result_of_a_visit(house, flag, result):
+    how = {"method": "in_person", "note": "x", "by": house.user}
+    assert refused("not_possible", flag, log_outreach, result=result, **how).field == "result"
+
+
+def test_no_welfare_check_after_a_death(house, flag):
+    allow(flag, deceased_on=datetime.date(2026, 3, 1))
+    check = {"method": "welfare_check", "result": "requested", "note": "x"}
+    refused("method_not_allowed", flag, log_outreach, by=house.user, **check)
+
+
+@pytest.mark.parametrize(("born", "allowed"), [("2010-01-01", True), ("1990-01-01", False)])
+def test_the_guardian_of_a_minor_only(house, flag, born, allowed):
+    allow(flag, guardian_phone="555 0101", birth_date=born)
+    how = {"method": "guardian", "result": "reached", "by": house.user}
+    if allowed:
+        assert log_outreach(flag=flag, **how).method == "guardian"
+    else:
+        refused("method_not_allowed", flag, log_outreach, **how)
+
+
+def test_an_attempt_long_before_its_case_is_a_mistake(house, flag):
+    how = {"method": "in_person", "result": "reached", "by": house.user}
+    limit = flag.opened_at - 31 * DAY
+    early = {"attempted_at": limit - DAY / 24, **how}
+    assert refused("too_long_ago", flag, log_outreach, **early).field == "attempted_at"
+    assert log_outreach(flag=flag, attempted_at=limit, **how).attempted_at == limit
+
+
+def test_taking_a_colleagues_case_on_makes_it_yours(house, flag):
+    Flag.objects.filter(pk=flag.pk).update(owner=f.staff(house.clinic))
+    acknowledge(flag=flag, by=house.user)
+    assert (flag.owner, flag.state) == (house.user, "acknowledged")
+
+
+def test_facts_do_not_reopen_what_a_person_closed(house):
+    pat = house.patient()
+    house.day("2026-03-02", [pat])
+    house.missed(pat, "2026-03-02")
+    house.night(datetime.date(2026, 3, 2))
+    [flag] = house.flags(AbsenceRule.Kind.NO_CALL_DAY)
+    resolve(flag=flag, outcome="excused", by=house.user)
+    house.came(pat, "2026-03-02")
+    house.night(datetime.date(2026, 3, 3))
+    house.missed(pat, "2026-03-02")
+    house.night(datetime.date(2026, 3, 4))
+    flag.refresh_from_db()
+    assert (flag.state, flag.outcome, flag.closed_by_facts) == ("closed", "excused", False)

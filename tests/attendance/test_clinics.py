@@ -14,6 +14,7 @@ from scheduling.models import SessionType
 pytestmark = pytest.mark.django_db
 
 BY = Job("setup")
+Kind = AbsenceRule.Kind
 
 
 def opened(**extra) -> Clinic:
@@ -46,17 +47,34 @@ def test_standards_of_the_field():
     assert starts == {(datetime.date(2000, 1, 1), "credited")}
 
 
-def test_rules_with_owner_and_due_time():
+ATTENDANCE_RULES = [
+    (Kind.HOURS, 1, 0, "coordinator", "business_days", 1),
+    (Kind.NO_CALL_DAY, 1, 0, "therapist", "same_day", 0),
+    (Kind.CONSECUTIVE, 2, 0, "coordinator", "hours", 24),
+    (Kind.COUNT_IN_DAYS, 3, 30, "coordinator", "business_days", 2),
+    (Kind.UNRECORDED, 1, 0, "coordinator", "same_day", 0),
+    (Kind.BELOW_PLAN, 1, 0, "therapist", "business_days", 2),
+    (Kind.OVER_MAXIMUM, 1, 0, "coordinator", "business_days", 2),
+    (Kind.TOO_FEW_DAYS, 1, 0, "coordinator", "business_days", 1),
+    (Kind.LEFT_SHORT, 1, 0, "therapist", "business_days", 2),
+    (Kind.EXCUSED_DAYS, 3, 30, "therapist", "business_days", 2),
+    (Kind.SILENT_DAYS, 5, 2, "coordinator", "same_day", 0),
+    (Kind.FIRST_DAYS, 1, 21, "therapist", "same_day", 0),
+]
+OFFERED = {Kind.MISSED_OF_LAST, Kind.PERCENT_IN_DAYS, Kind.TARDIES}
+
+
+def test_rules_about_attendance_with_owner_and_due_time():
     clinic = opened()
-    rules = AbsenceRule.objects.filter(clinic=clinic).order_by("kind")
-    assert [(r.times, r.window_days, r.owner_role, r.due, r.due_amount) for r in rules] == [
-        (1, 0, "coordinator", "business_days", 1),
-        (1, 0, "therapist", "same_day", 0),
-        (2, 0, "coordinator", "hours", 24),
-        (3, 30, "coordinator", "business_days", 2),
-        (1, 0, "coordinator", "same_day", 0),
-    ]
-    assert [r.kind for r in rules] == list(AbsenceRule.Kind)
+    rules = AbsenceRule.objects.filter(clinic=clinic, kind__lte=Kind.FIRST_DAYS).order_by("kind")
+    assert [
+        (r.kind, r.times, r.window_days, r.owner_role, r.due, r.due_amount) for r in rules
+    ] == ATTENDANCE_RULES
+
+
+def test_every_rule_but_those_a_clinic_may_add_is_on():
+    on = set(AbsenceRule.objects.filter(clinic=opened()).values_list("kind", flat=True))
+    assert set(Kind) - on == OFFERED
 
 
 def test_exact_minutes_and_five_minutes_of_grace():

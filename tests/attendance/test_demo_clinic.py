@@ -6,12 +6,15 @@ import random
 import pytest
 from django.db import transaction
 
+from attendance.compliance.evaluation import evaluate
+from attendance.compliance.findings import PAPERS_AND_PLACES
 from attendance.compliance.status import week_statuses
 from attendance.demo import files, neighbor
 from attendance.demo.courses import Calendar, Casting
 from attendance.demo.files import demo_tables
 from attendance.demo.loading import DemoWrong, Expectation, check, count, load_demo
-from attendance.models import AttendanceRecord
+from attendance.models import AbsenceRule, AttendanceRecord, Flag
+from iop_clinic.accounts.acting import Job
 from iop_clinic.accounts.models import Clinic, Membership, User
 from iop_clinic.accounts.roles import Can, Role
 from patients.models import Episode, TreatmentPlan
@@ -22,6 +25,7 @@ SATURDAY = datetime.datetime(2026, 11, 21, 20, tzinfo=datetime.UTC)
 MONDAY = datetime.datetime(2026, 7, 6, 13, tzinfo=datetime.UTC)
 CLOCKS_CHANGE = datetime.datetime(2026, 11, 4, 20, tzinfo=datetime.UTC)
 DAY = datetime.timedelta(days=1)
+AUTHORIZATION = AbsenceRule.Kind.AUTHORIZATION_ENDING
 
 
 # --- the files, without a database -------------------------------------------------------------
@@ -243,6 +247,36 @@ def test_a_therapist_is_on_leave_for_a_day(clinic):
     assert all(s.needs_attention == "No leader: Mo Familiari has time off" for s in away)
 
 
+PAPERS_FOUND = [
+    ("AUTHORIZATION_ENDING", "ahead", 1),  # runs out four days early
+    ("AUTHORIZATION_ENDING", "near", 2),  # ends in three days
+    ("AUTHORIZATION_ENDING", "near", 2),  # ends in two days
+    ("AUTHORIZATION_ENDING", "now", 3),  # ends tomorrow
+    ("AUTHORIZATION_ENDING", "over", 3),  # lapsed two days ago
+    ("CERTIFICATION_DUE", "near", 2),  # due in five days
+    ("GROUP_TOO_SMALL", "", 2),
+    ("AGE_BRACKET", "ahead", 1),  # turns 18 in ten days
+]
+"""Rule, stage and severity of what the first night says about papers and places, and nothing else
+(DOMAIN: the demo clinic)."""
+
+
+def papers_found(clinic, now):
+    """The cases of papers and places that stand open after the night before `now`."""
+    today = now.astimezone(clinic.tz).date()
+    evaluate(clinic=clinic, local_date=today - DAY, by=Job("nightly"), now=now)
+    flags = Flag.objects.filter(clinic=clinic, rule__in=PAPERS_AND_PLACES).open().order_by("rule")
+    told = [(AbsenceRule.Kind(f.rule).name, f.evidence.get("stage", ""), f.severity) for f in flags]
+    order = list(AbsenceRule.Kind.__members__)
+    return sorted(told, key=lambda one: (order.index(one[0]), one[1], one[2]))
+
+
+def test_the_first_night_finds_the_papers_that_are_due_and_no_others(clinic):
+    assert papers_found(clinic, SATURDAY) == PAPERS_FOUND
+    early = Flag.objects.get(clinic=clinic, rule=AUTHORIZATION, evidence__stage="ahead")
+    assert "run out on Mon, Dec 14, 4 days early" in early.sentence
+
+
 def test_counts_outside_their_range_are_an_error():
     with pytest.raises(DemoWrong, match="patients: 39, not 40 to 40"):
         check([Expectation("patients", 39, 40, 40)])
@@ -263,3 +297,5 @@ def test_counts_hold_for_any_seed_and_day(tmp_path, now, seed):
     load_demo(folder=tmp_path, now=now, seed=seed)
     clinic = Clinic.objects.get(name=files.NAME)
     check(count(clinic, now.date(), now))
+    drawn = "NO_FIRST_SESSION"  # whoever began last week may have missed every day so far
+    assert [one for one in papers_found(clinic, now) if one[0] != drawn] == PAPERS_FOUND

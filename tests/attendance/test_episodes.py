@@ -3,6 +3,8 @@
 import datetime
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from attendance.episodes import discharge
 from attendance.models import Flag
@@ -23,6 +25,7 @@ pytestmark = pytest.mark.django_db
 
 LAST = datetime.date(2026, 3, 4)
 LATER = datetime.date(2026, 3, 9)
+LOCKED_BY_KEY = 'ORDER BY "attendance_flag"."id" ASC FOR NO KEY UPDATE OF "attendance_flag"'
 
 
 class Stay:
@@ -162,6 +165,18 @@ def test_open_cases_close_with_the_discharge_and_closed_ones_stay(stay):
     assert (case.state, case.outcome, case.closed_by_facts) == ("closed", "discharged", False)
     assert (case.outcome_note, case.version) == ("Discharged: dropped out", 2)
     assert closed.state == "open"
+
+
+def test_cases_are_locked_by_key_before_they_close(stay):
+    """A night takes them in this order: two who lock the other way round would wait for ever."""
+    stay.case()
+    with CaptureQueriesContext(connection) as sent:
+        stay.leaves()
+    told = [one["sql"] for one in sent if '"attendance_flag"' in one["sql"]]
+    locks = [n for n, sql in enumerate(told) if sql.endswith(LOCKED_BY_KEY)]
+    closes = [n for n, sql in enumerate(told) if sql.startswith('UPDATE "attendance_flag"')]
+    assert (len(locks), len(closes)) == (1, 1)
+    assert locks < closes
 
 
 def test_a_death_is_noted_with_the_patient(stay):

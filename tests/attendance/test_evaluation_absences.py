@@ -5,18 +5,19 @@ import datetime
 import pytest
 
 from attendance.compliance.cases import resolve
-from attendance.compliance.evaluation import evaluate
+from attendance.compliance.evaluation import evaluate, reevaluate
 from attendance.models import AbsenceRule, Flag
 from attendance.models.standards import Severity
 from iop_clinic.accounts.roles import Role
 from patients.models import Episode
+from tests import factories as f
 from tests.attendance.house import FRI, JOB, MON, SUN, THU, TUE, WED, House
 
 pytestmark = pytest.mark.django_db
 
 HOURS, NO_CALL = AbsenceRule.Kind.HOURS, AbsenceRule.Kind.NO_CALL_DAY
 CONSECUTIVE, COUNT = AbsenceRule.Kind.CONSECUTIVE, AbsenceRule.Kind.COUNT_IN_DAYS
-UNRECORDED = AbsenceRule.Kind.UNRECORDED
+UNRECORDED, FIRST_DAYS = AbsenceRule.Kind.UNRECORDED, AbsenceRule.Kind.FIRST_DAYS
 DAY = datetime.timedelta(days=1)
 
 
@@ -57,6 +58,31 @@ def test_a_priority_patient_is_called_two_hours_after_opening(house):
     house.night(MON)
     flag = only(house.flags(NO_CALL))
     assert (flag.due_at, flag.severity) == (house.at(TUE, "10:00"), Severity.URGENT)
+
+
+def test_who_becomes_a_priority_is_called_sooner(house):
+    pat = house.patient()
+    booked_week(house, pat)
+    house.missed(pat, MON)
+    house.night(MON)
+    Episode.objects.update(priority=Episode.Priority.SUICIDE_OR_OVERDOSE)
+    now = house.at(TUE, "08:30")
+    reevaluate(clinic=house.clinic, episode_ids=[pat.pk], by=JOB, now=now)
+    flag = only(house.flags(NO_CALL))
+    assert (flag.due_at, flag.severity) == (house.at(TUE, "10:30"), Severity.URGENT)
+    assert (flag.changed_at, flag.evidence["priority"]) == (now, True)
+
+
+def test_what_a_person_put_off_for_a_priority_patient_stays_put_off(house):
+    pat = house.patient(priority=Episode.Priority.SUICIDE_OR_OVERDOSE)
+    booked_week(house, pat)
+    house.missed(pat, MON)
+    house.night(MON)
+    later = {"state": "snoozed", "snoozed_until": FRI, "due_at": house.at(FRI, "17:00")}
+    Flag.objects.of_rule(NO_CALL).update(**later)
+    house.night(TUE)
+    flag = only(house.flags(NO_CALL))
+    assert (flag.state, flag.due_at, flag.version) == ("snoozed", later["due_at"], 1)
 
 
 def test_without_a_therapist_the_call_is_the_coordinators(house):
@@ -178,6 +204,67 @@ def test_a_corrected_day_closes_its_case_and_reopens_it(house):
     assert (flag.state, flag.due_at) == ("open", house.at(THU, "17:00"))
 
 
+def test_a_reopened_case_begins_again_with_whom_the_rule_asks(house):
+    pat = house.patient()
+    booked_week(house, pat)
+    house.missed(pat, MON)
+    house.night(MON)
+    gone = {"owner_role": Role.ADMINISTRATOR, "escalated_at": house.at(TUE, "11:00")}
+    Flag.objects.of_rule(NO_CALL).update(owner=f.staff(house.clinic), **gone)
+    house.came(pat, MON)
+    house.night(TUE)
+    assert only(house.flags(NO_CALL)).owner_role == Role.ADMINISTRATOR
+    house.missed(pat, MON)
+    house.night(WED)
+    flag = only(house.flags(NO_CALL))
+    assert (flag.state, flag.escalated_at) == ("open", None)
+    assert (flag.owner_role, flag.owner) == (Role.THERAPIST, house.user)
+
+
+# One day, one call
+
+
+def calls(house, day):
+    return [(c.rule, c.state) for c in house.flags(NO_CALL, FIRST_DAYS) if c.evidence_key == day]
+
+
+@pytest.mark.parametrize("settled", [False, True])
+def test_a_first_day_recorded_late_asks_for_no_second_call(house, settled):
+    pat = house.patient()
+    booked_week(house, pat)
+    house.missed(pat, WED)
+    house.night(WED)
+    if settled:
+        resolve(flag=only(house.flags(NO_CALL)), outcome="reached", by=house.user)
+    house.came(pat, MON)
+    house.night(THU)
+    assert calls(house, "2026-03-04") == [(NO_CALL, "closed" if settled else "open")]
+
+
+def test_a_first_day_taken_back_asks_for_no_second_call(house):
+    pat = house.patient()
+    booked_week(house, pat)
+    house.came(pat, MON)
+    house.missed(pat, WED)
+    house.night(WED)
+    resolve(flag=only(house.flags(FIRST_DAYS)), outcome="reached", by=house.user)
+    house.missed(pat, MON)
+    house.night(THU)
+    assert calls(house, "2026-03-04") == [(FIRST_DAYS, "closed")]
+    assert calls(house, "2026-03-02") == [(NO_CALL, "open")]
+
+
+def test_the_call_that_is_no_welcome_any_more_is_still_owed(house):
+    pat = house.patient()
+    booked_week(house, pat)
+    house.came(pat, MON)
+    house.missed(pat, WED)
+    house.night(WED)
+    house.missed(pat, MON)
+    house.night(THU)
+    assert calls(house, "2026-03-04") == [(FIRST_DAYS, "closed"), (NO_CALL, "open")]
+
+
 def test_what_a_person_closed_stays_closed(house):
     pat = house.patient()
     booked_week(house, pat)
@@ -201,7 +288,7 @@ def test_a_run_closed_by_a_person_stays_closed_for_as_long_as_it_goes_on(house):
         house.missed(pat, day)
     house.night(WED)
     for weeks in range(1, 11):
-        for flag in Flag.objects.open():
+        for flag in Flag.objects.open().of_rule(CONSECUTIVE):
             resolve(flag=flag, outcome="not_reached", by=house.user)
         house.night(WED + 7 * weeks * DAY)
     assert only(house.flags(CONSECUTIVE)).state == Flag.State.CLOSED

@@ -1,4 +1,4 @@
-"""A night over many clinics, against one bare aggregate over the same rows in the same run."""
+"""Nights over many clinics, against one bare aggregate over the same rows in the same run."""
 
 from __future__ import annotations
 
@@ -6,89 +6,139 @@ import datetime
 import resource
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from attendance.compliance.evaluation import evaluate
+from attendance.compliance.evaluation import EvaluationCounts, evaluate_clinics
+from attendance.compliance.screening import OVERLAP
+from attendance.models import Flag
+from attendance.reports.queue import CLINICS_TOGETHER
 from iop_clinic.accounts.acting import acting
 from iop_clinic.accounts.models import Clinic
-from tests.bench.clinics import BENCH, build
+from tests.bench.clinics import BENCH, DAY, PATIENTS, all_clinics, analyze, build, record
+
+WEEKS = 5
+MONDAY = datetime.date(2026, 2, 9)
+LAST_MONDAY = MONDAY + (WEEKS - 1) * 7 * DAY
 
 BARE = """
 SELECT b.clinic_id, b.episode_id, s.local_date, s.session_type_id,
-       sum(a.attended_minutes), sum(a.credited_minutes)
+       sum(a.attended_minutes) AS attended, sum(a.credited_minutes) AS credited
 FROM scheduling_booking b
 JOIN scheduling_session s ON s.id = b.session_id
 LEFT JOIN attendance_attendancerecord a ON a.booking_id = b.id
 WHERE b.live AND b.state <> 'withdrawn'
 GROUP BY b.clinic_id, b.episode_id, s.local_date, s.session_type_id
 """
-
-# One patient-day in twenty loses its last half hour.
-CHANGE = """
-UPDATE attendance_attendancerecord SET credited_minutes = 30, attended_minutes = 30
-WHERE attended AND booking_id % 20 = 0
-"""
+"""The day sums of every booking there is: what any evaluation must at least have added up."""
 
 
-def run(clinics: int = 20, weeks: int = 5) -> list[str]:
-    """The lines of the report: sizes, seconds, ratio, patients a second, statements, memory."""
-    today = datetime.date(2026, 3, 13)
-    made = [build(number, today=today, weeks=weeks) for number in range(clinics)]
-    with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE")
-    yesterday = today - datetime.timedelta(days=1)
-    now = datetime.datetime(2026, 3, 13, 9, tzinfo=datetime.UTC)
-    night = _every(made, yesterday, now)
-    first = _seconds(night)
-    quiet = _seconds(night)
-    with acting(BENCH), connection.cursor() as cursor:
-        cursor.execute(CHANGE)
-        changed = cursor.rowcount
-    after_change = _seconds(night)
-    bare = statistics.median(_seconds(_bare) for _ in range(5))
-    with CaptureQueriesContext(connection) as captured:
-        evaluate(clinic=made[0], local_date=yesterday, by=BENCH, now=now)
-    patients = clinics * 40
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+def run(clinics: int, say: Callable[[str], None] = print) -> Iterator[str]:
+    """The lines of the report: sizes, seconds, ratios, statements, memory."""
+    build(clinics, MONDAY, WEEKS, say, guarded=False)
+    record(MONDAY, LAST_MONDAY - 4 * DAY, audited=False)
+    analyze()
+    nights = Nights(list(all_clinics()))
+    yield f"{clinics} clinics, {clinics * PATIENTS} active patients, {_bookings()} bookings"
+    yield nights.judge("first night, all is new", LAST_MONDAY - 2 * DAY)
+    yield nights.judge("night after the week's end", LAST_MONDAY - DAY)
+    for day in (LAST_MONDAY, LAST_MONDAY + DAY):
+        nights.morning(day)
+        nights.judge("", day)
+    wednesday = LAST_MONDAY + 2 * DAY
+    written = nights.morning(wednesday)
+    share = written * 100 / _bookings()
+    yield nights.judge(f"next night, {share:.0f} % of rows new", wednesday)
+    yield nights.judge("night, nothing changed", wednesday)
+    one, batch = nights.statements(1), nights.statements(CLINICS_TOGETHER)
+    yield f"{'statements for one clinic':<30} {one:7}, for {CLINICS_TOGETHER} together {batch}"
+    yield f"{'peak memory after 200 clinics':<30} {nights.early:7} MB, after all {_memory()} MB"
+    yield f"{'the bare aggregate, fetched':<30} {_seconds(_fetched):7.3f} s"
 
-    def line(what: str, seconds: float) -> str:
-        times = seconds / bare
+
+@dataclass(slots=True)
+class Nights:
+    """The nights of some clinics, each judged by what moved since the one before."""
+
+    clinics: Sequence[Clinic]
+    since: datetime.datetime | None = None
+    early: int = 0
+
+    def morning(self, day: datetime.date) -> int:
+        """Staff have worked the calls of the days before and recorded the day; the rows written."""
+        with acting(BENCH):
+            calls = Flag.objects.exclude(rule__in=[1, 6, 7, 8, 9]).filter(opened_for__lt=day)
+            calls.open().update(state="closed", outcome="reached", closed_at=timezone.now())
+        written = record(day, day, audited=True)
+        analyze()
+        return written
+
+    def judge(self, what: str, day: datetime.date) -> str:
+        began = timezone.now()
+        before = _bare()
+        started = time.perf_counter()
+        counts = self._judge(day)
+        seconds = time.perf_counter() - started
+        self.since = began + OVERLAP  # here days are minutes apart
+        bare = statistics.median([before, _bare(), _bare()])
+        patients = len(self.clinics) * PATIENTS
         return (
-            f"{what:<26} {seconds:7.3f} s {times:6.1f} x bare {patients / seconds:8.0f} patients/s"
+            f"{what:<30} {seconds:8.2f} s {seconds / bare:6.1f} x bare ({bare:.2f} s)"
+            f" {patients / seconds:7.0f} patients/s, {counts}"
         )
 
-    return [
-        f"{clinics} clinics, {patients} active patients, {_rows()} bookings",
-        f"{'one bare aggregate':<26} {bare:7.3f} s",
-        line("first night", first),
-        line("night, nothing changed", quiet),
-        line(f"night, {changed} rows changed", after_change),
-        f"{'statements for one clinic':<26} {len(captured):7}",
-        f"{'peak memory':<26} {memory:7} MB",
-    ]
+    def _judge(self, day: datetime.date) -> str:
+        judged: list[EvaluationCounts] = []
+        for n in range(0, len(self.clinics), CLINICS_TOGETHER):
+            judged += self._batch(self.clinics[n : n + CLINICS_TOGETHER], day)
+            if n < 200:
+                self.early = _memory()
+        return (
+            f"judged {sum(c.patients for c in judged)}, opened {sum(c.opened for c in judged)},"
+            f" changed {sum(c.updated + c.closed + c.reopened + c.lapsed for c in judged)},"
+            f" results {sum(c.results for c in judged)}"
+        )
+
+    def _batch(self, clinics: Iterable[Clinic], day: datetime.date) -> Iterable[EvaluationCounts]:
+        now = datetime.datetime.combine(day + DAY, datetime.time(9), tzinfo=datetime.UTC)
+        since = dict.fromkeys([clinic.pk for clinic in clinics], self.since)
+        return evaluate_clinics(since=since, local_date=day, by=BENCH, now=now).values()
+
+    def statements(self, clinics: int) -> int:
+        with CaptureQueriesContext(connection) as captured:
+            self._batch(self.clinics[:clinics], LAST_MONDAY + 2 * DAY)
+        return len(captured)
 
 
-def _every(clinics: list[Clinic], day: datetime.date, now: datetime.datetime) -> Callable[[], None]:
-    def night() -> None:
-        for clinic in clinics:
-            evaluate(clinic=clinic, local_date=day, by=BENCH, now=now)
-
-    return night
+def _bare() -> float:
+    """Seconds of the bare aggregate on the server: no row leaves it."""
+    query = f"SELECT count(*), sum(attended), sum(credited) FROM ({BARE}) AS sums"
+    return _seconds(lambda: _execute(query))
 
 
-def _bare() -> None:
+def _fetched() -> None:
     with connection.cursor() as cursor:
         cursor.execute(BARE)
         cursor.fetchall()
 
 
-def _rows() -> int:
+def _execute(query: str) -> int:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM scheduling_booking")
+        cursor.execute(query)
         return int(cursor.fetchone()[0])
+
+
+def _bookings() -> int:
+    return _execute("SELECT count(*) FROM scheduling_booking")
+
+
+def _memory() -> int:
+    """The most that this process has held so far, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 def _seconds(action: Callable[[], object]) -> float:

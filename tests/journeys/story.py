@@ -124,7 +124,7 @@ class Story:
             clinic=self.clinic, name="Recovery", kind=Program.Kind.SUBSTANCE_USE, part2=True
         )
         self.group = Group.objects.create(
-            clinic=self.clinic, name=GROUP_NAME, program=self.program, capacity=8
+            clinic=self.clinic, name=GROUP_NAME, program=self.program, capacity=8, min_size=1
         )
         kind = SessionType.objects.get(clinic=self.clinic, name="Group therapy")
         for day in days_of(self.first_week):
@@ -206,10 +206,21 @@ class Story:
         return answer
 
     def night(self) -> None:
-        """Yesterday is judged by the worker, and everybody has the mail about it."""
+        """Yesterday is judged by the worker, and everybody has the mails about it.
+
+        Yesterday ended a week, so when nothing in it is open the week is told as well.
+        """
         assert queue_tick()
-        sent = ReportDelivery.objects.filter(clinic=self.clinic, state=ReportDelivery.State.SENT)
-        until(lambda: sent.count() == len(STAFF), "the nightly reports")
+        mails = ReportDelivery.objects.filter(clinic=self.clinic)
+        nightly = mails.filter(report__kind="nightly", state=ReportDelivery.State.SENT)
+        until(lambda: nightly.count() == len(STAFF), "the nightly reports")
+        until(lambda: not mails.exclude(state=ReportDelivery.State.SENT).exists(), "every mail")
+
+    def mails(self, subject: str) -> list[tuple[str, EmailMessage]]:
+        """The mails with this subject, each with its recipient's address, by address."""
+        pairs = zip(self.sink.recipients, self.sink.messages, strict=True)
+        found = [(to, message) for [to], message in pairs if message["Subject"] == subject]
+        return sorted(found, key=lambda pair: pair[0])
 
 
 def days_of(week: datetime.date) -> list[datetime.date]:

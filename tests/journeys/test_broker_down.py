@@ -71,8 +71,8 @@ def test_rosters_are_recorded_and_signed_and_the_night_follows(
     story.night()  # the broker is back
     assert JobTick.objects.count() == 1
     kinds = Flag.objects.order_by("rule").values_list("rule", flat=True)
-    assert list(kinds) == [AbsenceRule.Kind.HOURS, AbsenceRule.Kind.NO_CALL_DAY]
-    assert sorted(address for [address] in story.sink.recipients) == sorted(STAFF)
+    assert list(kinds) == [AbsenceRule.Kind.HOURS, AbsenceRule.Kind.FIRST_DAYS]
+    assert [address for address, _ in story.mails("Nightly report")] == sorted(STAFF)
 
 
 def test_a_patient_is_added_to_a_roster(story: Story, therapist: Caller) -> None:

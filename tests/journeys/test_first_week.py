@@ -164,9 +164,12 @@ def test_the_night_opens_the_call_and_the_hours_case(judged: Weeks) -> None:
     story = judged.story
     run = NightlyRun.objects.get(clinic=story.clinic)
     assert (run.local_date, run.state) == (story.yesterday, "finished")
-    call, hours = judged.flag(Kind.NO_CALL_DAY), judged.flag(Kind.HOURS)
-    day = story.yesterday
-    assert call.sentence == f"Missed {day:%a, %b} {day.day} without a call."
+    call, hours = judged.flag(Kind.FIRST_DAYS), judged.flag(Kind.HOURS)
+    day, first = story.yesterday, days_of(story.first_week)[0]
+    assert call.sentence == (
+        f"Missed {day:%a, %b} {day.day} without a call, {(day - first).days} days after "
+        f"the first session on {first:%a, %b} {first.day}."
+    )
     assert call.owner == story.people[Role.THERAPIST]
     assert hours.sentence.endswith(": credited 6 h of 9 h; short 3 h; 2 of 3 days.")
     assert Flag.objects.count() == 2  # none about Ben
@@ -176,14 +179,29 @@ def test_the_night_opens_the_call_and_the_hours_case(judged: Weeks) -> None:
 
 
 def test_the_mail_tells_the_numbers_and_nobody(judged: Weeks) -> None:
-    sink = judged.story.sink
-    assert sorted(address for [address] in sink.recipients) == sorted(STAFF)
-    for message in sink.messages:
+    mails = judged.story.mails("Nightly report")
+    assert [address for address, _ in mails] == sorted(STAFF)
+    for _, message in mails:
         parts = [part.get_content() for part in message.walk() if not part.is_multipart()]
         everything = "\n".join([*map(str, message.values()), *parts]).lower()
         assert [trace for trace in TRACES if trace in everything] == []
-        for kind in (Kind.HOURS, Kind.NO_CALL_DAY):
+        for kind in (Kind.HOURS, Kind.FIRST_DAYS):
             assert f"1 x {kind.label}".lower() in everything
+
+
+def test_the_week_that_ended_is_told_by_its_link_and_two_people_are_too_few_for_figures(
+    judged: Weeks,
+) -> None:
+    mails = judged.story.mails("Weekly report")
+    assert [address for address, _ in mails] == sorted(STAFF)
+    for _, message in mails:
+        part = message.get_body(("plain",))
+        assert part
+        text = part.get_content()
+        assert "2 people in treatment." in text
+        assert "fewer than 5 people" in text
+        assert f"/compliancereport/weekly/{judged.story.second_week}/" in text
+        assert [trace for trace in TRACES if trace in text.lower()] == []
 
 
 def test_a_day_nobody_recorded_is_an_item_of_the_staff_and_leaves_the_week_open(
@@ -207,7 +225,7 @@ def test_a_day_nobody_recorded_is_an_item_of_the_staff_and_leaves_the_week_open(
 
 
 def test_the_coordinator_works_the_case_to_its_end(judged: Weeks) -> None:
-    story, case = judged.story, judged.flag(Kind.NO_CALL_DAY)
+    story, case = judged.story, judged.flag(Kind.FIRST_DAYS)
     coordinator = story.caller(Role.COORDINATOR)
     path = f"{API}/flags/{case.public_id}/"
     assert take(coordinator, path + "acknowledge/", 1).body["state"] == "acknowledged"
@@ -287,7 +305,7 @@ def somebody_waits() -> bool:
 
 def test_a_case_that_was_worked_stays_as_it_was_closed(judged: Weeks) -> None:
     coordinator = judged.story.caller(Role.COORDINATOR)
-    path = f"{API}/flags/{judged.flag(Kind.NO_CALL_DAY).public_id}/resolve/"
+    path = f"{API}/flags/{judged.flag(Kind.FIRST_DAYS).public_id}/resolve/"
     take(coordinator, path, 1, outcome="reached")
     assert coordinator.send(**correction(judged)).status == 200
     assert states(judged)[1] == [("closed", "facts"), ("closed", "reached")]

@@ -10,7 +10,7 @@ import pytest
 import time_machine
 from django.urls import reverse
 
-from attendance.models import Flag, JobTick, NightlyRun
+from attendance.models import ComplianceReport, Flag, JobTick, NightlyRun, ReportDelivery
 from iop_clinic.accounts.roles import Role
 from tests import factories
 from tests.admin import Desk, desk
@@ -98,6 +98,33 @@ def test_the_last_night_is_named_and_a_late_one_is_said_aloud(held):
     html = today(coordinator).content.decode()
     assert "The nightly run is late" not in html
     assert "Sunday, March 1: finished, Mon Mar 2, 2026, 11:00 AM EST." in html
+
+
+def test_a_clinic_whose_reports_nobody_receives_is_told_so(held):
+    said = "Nobody receives this clinic’s reports."
+    coordinator = desk(held.clinic)
+    assert said not in today(coordinator).content.decode()
+    coordinator.user.memberships.update(receives_reports=False)
+    held.user.memberships.update(receives_reports=False)
+    assert said in today(coordinator).content.decode()
+
+
+def test_mails_that_were_given_up_are_counted_with_a_way_to_them(held):
+    coordinator = desk(held.clinic)
+    run = NightlyRun.objects.create(
+        clinic=held.clinic, local_date=NOW.date(), state="finished", finished_at=NOW,
+        lease_until=NOW,
+    )  # fmt: skip
+    report = ComplianceReport.objects.create(
+        clinic=held.clinic, run=run, local_date=NOW.date(), content={}
+    )
+    ReportDelivery.objects.create(
+        clinic=held.clinic, report=report, recipient=coordinator.user, message_id="<1@x>",
+        state="failed", error="SMTP 550", attempts=1,
+    )  # fmt: skip
+    html = today(coordinator).content.decode()
+    assert "/admin/attendance/reportdelivery/?state__exact=failed" in html
+    assert "1 report</a> of the last two weeks could not be mailed." in html
 
 
 def test_the_menu_shows_what_a_role_may_open(held):

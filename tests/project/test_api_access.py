@@ -19,6 +19,7 @@ from attendance.models import Flag
 from iop_clinic.accounts.api.views import View
 from iop_clinic.accounts.models import Device, User
 from iop_clinic.accounts.roles import Role
+from scheduling.models import CallIn
 from tests import factories
 from tests.api import AFTER, DAY, Roster, client_of, nothing_written, roster
 
@@ -54,6 +55,7 @@ def reading(of: str, denied: Role | None = None, **extra: Any) -> Route:
 
 MATCH = {"HTTP_IF_MATCH": '"0"'}
 FIRST = {"HTTP_IF_MATCH": '"1"'}
+NOTICE = {"reason": "illness", "notified_at": "2026-03-02T07:00:00-05:00"}
 ROUTES: dict[tuple[str, str], Route] = {
     ("token", "DELETE"): everybody(204),
     ("tokens", "GET"): everybody(),
@@ -69,12 +71,20 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("weeks", "GET"): reading("patient"),
     ("week-detail", "GET"): reading("patient"),
     ("minutes", "GET"): reading("patient"),
+    ("make-ups", "GET"): reading("patient"),
+    ("call-ins", "POST"): Route(
+        of="patient", own=201, body={"from": "2026-03-03", "to": "2026-03-04", **NOTICE}
+    ),
+    ("take-back", "POST"): Route(of="call_in"),
     ("sessions", "GET"): listing("session"),
     ("session-detail", "GET"): reading("session"),
     ("attendance", "PATCH"): Route(of="session", body={"all_present": True}),
     ("candidates", "POST"): Route(of="session", body={"q": "R"}),
     ("additions", "POST"): Route(of="session", own=201, body={"patient": "patient"}),
     ("sign", "POST"): Route(of="session", own=409),  # roster_incomplete
+    ("bookings", "POST"): Route(own=201, body={"session": "session", "patient": "patient"}),
+    ("release", "POST"): Route(of="booking", body=NOTICE),
+    ("withdraw", "POST"): Route(of="booking", body={"reason": "Plan changed"}),
     ("record", "GET"): reading("booking"),
     ("record", "PATCH"): Route(of="booking", body={"attended": True}, headers=MATCH),
     ("record", "DELETE"): Route(
@@ -92,6 +102,12 @@ ROUTES: dict[tuple[str, str], Route] = {
         of="flag", body={"until": "2026-03-04", "reason": "On holiday"}, headers=FIRST
     ),
     ("flag-resolve", "POST"): Route(of="flag", body={"outcome": "reached"}, headers=FIRST),
+    ("flag-week-note", "PUT"): Route(
+        of="flag",
+        own=409,  # not_a_week
+        body={"reason": "illness", "make_up_offered": "None fits"},
+        headers=FIRST,
+    ),
 }
 PUBLIC = {("token", "POST"), ("schema", "GET"), ("docs", "GET")}
 
@@ -118,6 +134,7 @@ def cast(time_machine: Any) -> Cast:
         "booking": r.bookings[0],
         "patient": r.bookings[0].patient,
         "flag": flag_on(r),
+        "call_in": call_in_of(r),
         "device": Device.objects.get(),
     }
     colleague = factories.staff(r.clinic, Role.THERAPIST)
@@ -134,16 +151,23 @@ def flag_on(r: Roster) -> Flag:
     )  # fmt: skip
 
 
+def call_in_of(r: Roster) -> CallIn:
+    return CallIn.objects.create(
+        clinic=r.clinic, episode=r.bookings[0].episode, from_date=DAY, to_date=DAY,
+        reason="illness", notified_at=AFTER, taken_by=r.user,
+    )  # fmt: skip
+
+
 def send(client: APIClient, cast: Cast, name: str, method: str) -> Any:
     route = ROUTES[name, method]
     kwargs: dict[str, Any] = {"public_id": cast.rows[route.of].public_id} if route.of else {}
-    if name in ("week-detail", "minutes"):
+    if name in ("week-detail", "minutes", "make-ups"):
         kwargs["start"] = datetime.date.fromisoformat(DAY)
     body = dict(route.body)
     if "owner" in body:
         body["owner"] = str(cast.roster.user.public_id)
-    if "patient" in body:
-        body["patient"] = str(cast.rows["patient"].public_id)
+    for kind in {"patient", "session"} & body.keys():
+        body[kind] = str(cast.rows[kind].public_id)
     url = reverse(f"api:{name}", kwargs=kwargs)
     return client.generic(method, url, _json(body), "application/json", **route.headers)
 
@@ -218,7 +242,7 @@ def test_visible_but_not_allowed_is_403(cast: Cast, name: str, method: str) -> N
 @pytest.mark.parametrize(("name", "method"), [key for key, r in ROUTES.items() if r.of])
 def test_unknown_is_the_same_as_invisible(cast: Cast, name: str, method: str) -> None:
     hidden = send(cast.stranger, cast, name, method)
-    for kind in ("session", "group", "booking", "patient", "flag", "device"):
+    for kind in cast.rows:
         cast.rows[kind].public_id = "00000000-0000-4000-8000-000000000000"
     unknown = send(cast.stranger, cast, name, method)
     assert (unknown.status_code, unknown.json()) == (hidden.status_code, hidden.json())

@@ -4,6 +4,7 @@ import datetime
 from typing import Any
 
 import pytest
+import time_machine
 
 from iop_clinic.accounts.acting import Job, Refused
 from scheduling import services
@@ -12,6 +13,7 @@ from tests import factories as f
 from tests.scheduling.conftest import TODAY, World
 
 DAY = datetime.timedelta(days=1)
+UTC = datetime.UTC
 
 
 def book(world: World, session: Session, episode: Any = None, **extra: Any) -> Booking:
@@ -28,7 +30,7 @@ def refused(world: World, session: Session, episode: Any = None, **extra: Any) -
 
 
 def notice(world: World, booking: Booking, **extra: Any) -> Booking:
-    asked = {"notified_at": world.at("2026-03-02", "07:30"), "reason": "illness", **extra}
+    asked = {"notified_at": world.at("2026-03-02", "04:30"), "reason": "illness", **extra}
     return services.release(booking=booking, by=world.by, **asked)
 
 
@@ -43,6 +45,18 @@ def test_a_booking_carries_the_sessions_times_and_the_patient(world: World) -> N
         episode.patient_id,
         "booked",
     )
+
+
+def test_nobody_on_hold_on_the_date_is_booked(world: World) -> None:
+    session, episode = world.session(), world.episode()
+    day = session.local_date
+    hold = episode.holds.create(
+        clinic=episode.clinic, reason="jail", starts_on=day - DAY, ends_on=day
+    )
+    assert refused(world, session, episode).code == "on_hold"
+    hold.ends_on = day - DAY
+    hold.save()
+    assert book(world, session, episode).state == "booked"
 
 
 def test_booking_again_is_the_same_booking(world: World) -> None:
@@ -185,7 +199,7 @@ def test_a_notice_frees_the_seat_and_keeps_the_facts(world: World) -> None:
     row = notice(world, book(world, session))
     assert (row.state, row.released_at, row.version) == (
         "released",
-        world.at("2026-03-02", "07:30"),
+        world.at("2026-03-02", "04:30"),
         2,
     )
     facts = CallIn.objects.values_list("from_date", "to_date", "reason", "taken_by")
@@ -195,8 +209,8 @@ def test_a_notice_frees_the_seat_and_keeps_the_facts(world: World) -> None:
 
 def test_a_second_notice_changes_nothing(world: World) -> None:
     row = notice(world, book(world, world.session()))
-    again = notice(world, row, notified_at=world.at("2026-03-02", "08:30"))
-    assert (again.released_at, again.version) == (world.at("2026-03-02", "07:30"), 2)
+    again = notice(world, row, notified_at=world.at("2026-03-02", "04:45"))
+    assert (again.released_at, again.version) == (world.at("2026-03-02", "04:30"), 2)
     assert CallIn.objects.count() == 1
 
 
@@ -248,7 +262,7 @@ def call(world: World, episode: Any, **extra: Any) -> CallIn:
         "from_date": TODAY,
         "to_date": TODAY + DAY,
         "reason": "illness",
-        "notified_at": world.at("2026-03-02", "08:00"),
+        "notified_at": world.at("2026-03-02", "04:30"),
         "by": world.by,
         **extra,
     }
@@ -277,7 +291,9 @@ def test_a_call_during_the_day_is_no_notice_of_what_had_begun(world: World) -> N
     episode = world.episode()
     first = f.booking(world.session(), episode)
     second = f.booking(world.session(starts="10:00", ends="11:00"), episode)
-    call(world, episode, notified_at=world.at("2026-03-02", "09:20"))
+    told_at = world.at("2026-03-02", "09:20")
+    with time_machine.travel(told_at):
+        call(world, episode, notified_at=told_at)
     first.refresh_from_db()
     second.refresh_from_db()
     assert (first.state, second.state) == ("booked", "released")
@@ -298,6 +314,9 @@ def test_the_days_are_the_clinics_own(world: World) -> None:
         ({"to_date": TODAY - DAY}, "dates_in_order"),
         ({"reason": ""}, "reason_required"),
         ({"by": Job("import")}, "person_required"),
+        ({"to_date": TODAY + 93 * DAY}, "call_in_too_long"),
+        ({"from_date": TODAY - 99 * DAY, "to_date": TODAY - 90 * DAY}, "not_active"),
+        ({"notified_at": datetime.datetime(2026, 3, 2, 10, 1, tzinfo=UTC)}, "notified_in_future"),
     ],
 )
 def test_a_call_that_is_refused(world: World, wrong: dict[str, Any], code: str) -> None:

@@ -122,6 +122,9 @@ BREAKS: dict[str, Break] = {
     # --- bookings ---
     "callin_episode_same_clinic": lambda w, o: change(w.call_in, episode_id=o.episode.pk),
     "callin_dates_in_order": lambda w, o: change(w.call_in, to_date=EARLIER),
+    "callin_taken_back_by_someone": lambda w, o: change(
+        w.call_in, taken_back_at="2026-03-02T10:00Z"
+    ),
     "booking_session_same_clinic": lambda w, o: change(w.later_booking, session_id=o.same_time.pk),
     "booking_episode_same_clinic": lambda w, o: change(w.later_booking, episode_id=o.episode.pk),
     "booking_nested_in_same_clinic": lambda w, o: change(w.nested, nested_in_id=o.booking.pk),

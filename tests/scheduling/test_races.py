@@ -313,7 +313,7 @@ def _call_in(world: World, episode: Episode) -> Any:
         from_date=TODAY,
         to_date=TODAY.replace(day=31),
         reason="medical",
-        notified_at=world.at("2026-03-02", "06:00"),
+        notified_at=world.at("2026-03-02", "04:30"),
         by=world.by,
     )
 

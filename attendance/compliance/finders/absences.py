@@ -1,9 +1,9 @@
-"""Days missed: without a call, in a run, so many in a window (R18, R19)."""
+"""Days missed: without a call, in a run, soon after the first session (R18, R19, R21)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import date, timedelta
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
 from typing import Any
 
 from attendance.compliance.absences import Attendance
@@ -12,25 +12,87 @@ from attendance.compliance.findings import Finding, Night, long_date, of_course,
 from attendance.compliance.rules.absences import (
     DayKind,
     Evidence,
+    TreatmentDay,
     consecutive_unexcused,
-    count_in_window,
-    count_on,
+    first_days_missed,
     no_call_days,
 )
+from attendance.compliance.rules.windows import dates_of
 from attendance.compliance.settings import Rule
 from attendance.models import AbsenceRule
 
+Kind = AbsenceRule.Kind
+
+CALLS = (Kind.FIRST_DAYS, Kind.NO_CALL_DAY)
+"""Rules of which one day has one case; the evidence key of both is the date."""
+
 
 def absence_findings(night: Night, course: Course, attendance: Attendance) -> Iterator[Finding]:
-    """Every no-call day, run and window of a course (R18, R19)."""
-    for rule in night.settings.rules:
-        match rule.kind:
-            case AbsenceRule.Kind.NO_CALL_DAY:
-                yield from _no_call(night, rule, course, attendance)
-            case AbsenceRule.Kind.CONSECUTIVE:
-                yield from _consecutive(night, rule, course, attendance)
-            case AbsenceRule.Kind.COUNT_IN_DAYS:
-                yield from _counted(night, rule, course, attendance)
+    """Every no-call day, run and early miss of a course.
+
+    The welcome-back call of the first days is the day's call: it opens instead of the call that a
+    no-call day owes, never beside it.
+    """
+    welcomes = _by_day(
+        one
+        for rule in _rules(night, Kind.FIRST_DAYS)
+        for one in _first_days(night, rule, course, attendance)
+    )
+    calls = _by_day(
+        one
+        for rule in _rules(night, Kind.NO_CALL_DAY)
+        for one in _no_call(night, rule, course, attendance)
+    )
+    for day in sorted({*welcomes, *calls}):
+        yield from _one_call(night, [each[day] for each in (welcomes, calls) if day in each])
+    for rule in _rules(night, Kind.CONSECUTIVE):
+        yield from _consecutive(night, rule, course, attendance)
+
+
+def _rules(night: Night, kind: int) -> Iterator[Rule]:
+    return (rule for rule in night.settings.rules if rule.kind == kind)
+
+
+def _by_day(found: Iterable[Finding]) -> dict[str, Finding]:
+    return {one.key.evidence_key: one for one in found}
+
+
+def _one_call(night: Night, found: Sequence[Finding]) -> Iterator[Finding]:
+    """The one call that a day owes: the one that stands open, or else the first.
+
+    A roster that comes later moves the first attended day, and with it which call the day owes: a
+    call that a person has settled was this day's call, whatever it was named.
+    """
+    for one in found:
+        if one.key in night.open_keys:
+            yield one
+            return
+    day = found[0].key
+    if not any(day._replace(rule=kind) in night.settled_keys for kind in CALLS):
+        yield found[0]
+
+
+def _first_days(
+    night: Night, rule: Rule, course: Course, attendance: Attendance
+) -> Iterator[Finding]:
+    first = min(dates_of(attendance.days, DayKind.ATTENDED), default=date.max)
+    for missed in first_days_missed(attendance.days, rule.window_days):
+        day = missed.local_date
+        if day in rule.span:
+            yield of_course(
+                night,
+                rule,
+                course,
+                evidence_key=day.isoformat(),
+                evidence=evidence_of(Evidence(day, (day,))) | {"first_day": first.isoformat()},
+                sentence=f"Missed {long_date(day)} {_how(missed)}, {(day - first).days} days after "
+                f"the first session on {long_date(first)}.",
+                fresh=night.is_recent(day),
+            )
+
+
+def _how(missed: TreatmentDay) -> str:
+    return "without a call" if missed.no_call else "unexcused"
 
 
 def _no_call(night: Night, rule: Rule, course: Course, attendance: Attendance) -> Iterator[Finding]:
@@ -41,7 +103,7 @@ def _no_call(night: Night, rule: Rule, course: Course, attendance: Attendance) -
                 rule,
                 course,
                 evidence_key=day.isoformat(),
-                evidence=_evidence(Evidence(day, (day,))),
+                evidence=evidence_of(Evidence(day, (day,))),
                 sentence=f"Missed {long_date(day)} without a call.",
                 fresh=night.is_recent(day),
             )
@@ -50,8 +112,7 @@ def _no_call(night: Night, rule: Rule, course: Course, attendance: Attendance) -
 def _consecutive(
     night: Night, rule: Rule, course: Course, attendance: Attendance
 ) -> Iterator[Finding]:
-    attended = [d.local_date for d in attendance.days if d.kind == DayKind.ATTENDED]
-    back = max(attended, default=date.min)
+    back = max(dates_of(attendance.days, DayKind.ATTENDED), default=date.min)
     for run in consecutive_unexcused(attendance.days, rule.times):
         if run.reached_on in rule.span:
             yield of_course(
@@ -59,36 +120,14 @@ def _consecutive(
                 rule,
                 course,
                 evidence_key=f"{run.reached_on}:{rule.times}",
-                evidence=_evidence(run),
+                evidence=evidence_of(run),
                 sentence=f"{len(run.days)} consecutive treatment days missed, unexcused: "
                 f"{short_dates(run.days)}.",
                 fresh=night.is_recent(run.reached_on) or run.reached_on > back,
             )
 
 
-def _counted(night: Night, rule: Rule, course: Course, attendance: Attendance) -> Iterator[Finding]:
-    count = count_on(attendance.days, night.through, rule.window_days)
-    for reached in count_in_window(attendance.days, rule.times, rule.window_days):
-        if reached.reached_on in rule.span:
-            holds = count >= rule.times and _in_window(reached.reached_on, night, rule)
-            yield of_course(
-                night,
-                rule,
-                course,
-                evidence_key=f"{reached.reached_on}:{rule.times}/{rule.window_days}",
-                evidence=_evidence(reached),
-                sentence=f"{len(reached.days)} unexcused days in {rule.window_days}: "
-                f"{short_dates(reached.days)}.",
-                fresh=holds,
-                current=holds,
-            )
-
-
-def _in_window(day: date, night: Night, rule: Rule) -> bool:
-    return day > night.through - timedelta(days=rule.window_days)
-
-
-def _evidence(found: Evidence) -> dict[str, Any]:
+def evidence_of(found: Evidence) -> dict[str, Any]:
     return {
         "reached_on": found.reached_on.isoformat(),
         "days": [day.isoformat() for day in found.days],

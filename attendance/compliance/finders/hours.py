@@ -1,14 +1,19 @@
-"""Weeks short of their minutes or days, as far as they are known (R1-R4, R25)."""
+"""Weeks short of their minutes, as far as they are known (R1-R4, R25)."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from datetime import date
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 from attendance.compliance.absences import NOTHING, Attendance
 from attendance.compliance.courses import Course
+from attendance.compliance.finders.transfers import (
+    cause_evidence,
+    cause_sentence,
+    transferred_short,
+)
 from attendance.compliance.findings import (
     CaseKey,
     Finding,
@@ -17,13 +22,19 @@ from attendance.compliance.findings import (
     episode_key,
     of_course,
 )
-from attendance.compliance.rules.hours import HoursCase, hours_case
-from attendance.compliance.rules.severity import hours_severity
+from attendance.compliance.rules.absences import DayKind
+from attendance.compliance.rules.hours import HoursStage, Rest, hours_sentence, hours_stage
+from attendance.compliance.rules.severity import Shortfall, hours_severity, is_explained, is_far
+from attendance.compliance.rules.windows import count_on, dates_of
+from attendance.compliance.segments import Segment, template_days
 from attendance.compliance.settings import Rule
 from attendance.compliance.spans import dates
 from attendance.compliance.status import JudgedStandard, PatientWeek
 from attendance.models import AbsenceRule, Standard
 from attendance.records.rules import Status
+from iop_clinic.accounts.weeks import local_date
+
+Kind = AbsenceRule.Kind
 
 
 def hours_findings(
@@ -37,49 +48,50 @@ def hours_findings(
     A case that stands open and is no longer short comes back as gone, with the sentence why.
     """
     found = Findings()
-    for key, judged in _by_source(course, weeks).items():
-        rule = next(night.settings.rules_on(AbsenceRule.Kind.HOURS, _dated(night, judged[0])), None)
+    for evidence_key, judged in by_source(weeks).items():
+        key = episode_key(course, Kind.HOURS, evidence_key)
+        rule = next(night.settings.rules_on(Kind.HOURS, judged_on(night, judged[0])), None)
         if rule is None:
             continue
         worst = _worst(judged, case_open=key in night.open_keys)
         if worst is None:
             continue
-        standard, case = worst
-        if case.is_open:
-            found.by_key[key] = _hours(night, rule, course, key, standard, case, attendance)
+        standard, stage = worst
+        if stage.is_open:
+            found.by_key[key] = _hours(night, rule, course, key, standard, stage, attendance)
         else:
-            found.gone[key] = f"{_week(standard)}{case.sentence}."
+            found.gone[key] = _sentence(night, course, standard, stage)
     return found
 
 
-def _by_source(course: Course, weeks: Iterable[PatientWeek]) -> dict[CaseKey, list[JudgedStandard]]:
-    grouped: defaultdict[CaseKey, list[JudgedStandard]] = defaultdict(list)
+def by_source(weeks: Iterable[PatientWeek]) -> dict[str, list[JudgedStandard]]:
+    """The judgements of each week by the evidence key of the case that they speak about."""
+    grouped: defaultdict[str, list[JudgedStandard]] = defaultdict(list)
     for week in weeks:
         for judged in week.standards:
-            evidence = f"{judged.week.start}:{judged.source}"
-            grouped[episode_key(course, AbsenceRule.Kind.HOURS, evidence)].append(judged)
+            grouped[f"{judged.week.start}:{judged.source}"].append(judged)
     return grouped
 
 
-def _dated(night: Night, judged: JudgedStandard) -> date:
+def judged_on(night: Night, judged: JudgedStandard) -> date:
     """The day whose rule applies: the judged one, inside the week."""
     return max(judged.week.start, min(night.through, judged.week.end))
 
 
 def _worst(
     judged: Sequence[JudgedStandard], *, case_open: bool
-) -> tuple[JudgedStandard, HoursCase] | None:
-    cases = [
-        (one, case)
+) -> tuple[JudgedStandard, HoursStage] | None:
+    stages = [
+        (one, stage)
         for one in judged
-        if (case := hours_case(one.judgement, ended=one.ended, case_open=case_open))
+        if (stage := hours_stage(one.judgement, ended=one.ended, case_open=case_open))
     ]
-    return max(cases, key=_badness, default=None)
+    return max(stages, key=_badness, default=None)
 
 
-def _badness(pair: tuple[JudgedStandard, HoursCase]) -> tuple[bool, int, int]:
-    week, case = pair[0].judgement, pair[1]
-    return case.is_open, week.make_up_minutes, week.minutes_to_go
+def _badness(pair: tuple[JudgedStandard, HoursStage]) -> tuple[bool, int, int]:
+    week, stage = pair[0].judgement, pair[1]
+    return stage.is_open, week.make_up_minutes, week.minutes_to_go
 
 
 def _hours(
@@ -88,7 +100,7 @@ def _hours(
     course: Course,
     key: CaseKey,
     judged: JudgedStandard,
-    case: HoursCase,
+    stage: HoursStage,
     attendance: Attendance,
 ) -> Finding:
     return of_course(
@@ -96,26 +108,32 @@ def _hours(
         rule,
         course,
         evidence_key=key.evidence_key,
-        evidence=_hours_evidence(judged, case),
-        sentence=f"{_week(judged)}{case.sentence}.",
-        severity=_hours_severity(night, rule, judged, attendance),
+        evidence=week_evidence(course, judged, stage),
+        sentence=_sentence(night, course, judged, stage),
+        severity=short_severity(night, rule, course, judged, attendance),
         fresh=night.is_recent(judged.week.end),
     )
 
 
-def _week(judged: JudgedStandard) -> str:
+def _sentence(night: Night, course: Course, judged: JudgedStandard, stage: HoursStage) -> str:
+    told = hours_sentence(judged.judgement, stage, _rest(night, course, judged))
+    cause = cause_sentence(transferred_short(course, judged)) if stage.is_open else ""
+    return f"{week_prefix(judged)}{told}{cause}."
+
+
+def week_prefix(judged: JudgedStandard) -> str:
     own = judged.standard.source == Standard.Source.PROGRAM
     whose = "" if own else f", {judged.source} standard"
     return f"Week of {judged.week.label}{whose}: "
 
 
-def _hours_evidence(judged: JudgedStandard, case: HoursCase) -> dict[str, Any]:
+def week_evidence(course: Course, judged: JudgedStandard, stage: HoursStage) -> dict[str, Any]:
     week = judged.judgement
     return {
         "week": judged.week.start.isoformat(),
         "source": judged.source,
         "standard": judged.name,
-        "stage": case.stage.value,
+        "stage": stage.value,
         "basis": week.basis.value,
         "credited": week.credited,
         "at_least": week.at_least,
@@ -127,38 +145,128 @@ def _hours_evidence(judged: JudgedStandard, case: HoursCase) -> dict[str, Any]:
         "qualifying_days": week.days_qualifying,
         "prorated_days": week.prorated_days,
         "unrecorded": week.unrecorded,
+        **cause_evidence(transferred_short(course, judged)),
     }
 
 
-def _hours_severity(
-    night: Night, rule: Rule, judged: JudgedStandard, attendance: Attendance
+# What is left of the week
+
+
+def _rest(night: Night, course: Course, judged: JudgedStandard) -> Rest:
+    if judged.ended:
+        return Rest()
+    first = _first_ahead(night)
+    minutes: defaultdict[str, defaultdict[date, int]] = defaultdict(lambda: defaultdict(int))
+    for line in judged.lines:
+        if not judged.terms.counts(line):
+            continue
+        kind = "booked" if line.upcoming else "unrecorded"
+        minutes[kind][line.local_date] += line.credited_open
+        if line.local_date >= first and not line.upcoming:
+            minutes["unbooked"][line.local_date] += line.scheduled
+    left = _days_left(night, judged)
+    return Rest(
+        unrecorded=_dated(minutes["unrecorded"]),
+        booked=_dated(minutes["booked"]),
+        unbooked=_dated(minutes["unbooked"], also=_not_booked(night, course, judged, first)),
+        repair_by=left[-1] if _is_repairable(night, judged) else None,
+    )
+
+
+def _dated(minutes: dict[date, int], also: Iterable[date] = ()) -> tuple[tuple[date, int], ...]:
+    named = {day: n for day, n in minutes.items() if n} | dict.fromkeys(also, 0)
+    return tuple(sorted(named.items()))
+
+
+def _not_booked(
+    night: Night, course: Course, judged: JudgedStandard, first: date
+) -> Iterator[date]:
+    """Dates ahead on which the patient's groups meet and the patient has no session at all."""
+    plan = course.plan_on(judged.last)
+    if plan is None:
+        return
+    part = Segment(judged.first, judged.last, plan.level, plan.age_bracket)
+    booked = {line.local_date for line in judged.lines}
+    for day in sorted(template_days(night.settings, course, judged.week, part) - booked):
+        inside = max(first, judged.first) <= day <= judged.last
+        if inside and not course.on_hold_on(day) and night.settings.hours.opens_on(day):
+            yield day
+
+
+def _first_ahead(night: Night) -> date:
+    """The first date of which everything is still to come: today, until the clinic opens."""
+    zone = night.settings.zone
+    today = max(night.today, local_date(night.now, zone))
+    begun = night.now.astimezone(zone).time() >= night.settings.hours.opens_at
+    return today + timedelta(days=begun)
+
+
+# How loud
+
+
+def short_severity(
+    night: Night, rule: Rule, course: Course, judged: JudgedStandard, attendance: Attendance
 ) -> int:
+    """The tier of a week short of minutes or of days; see `hours_severity`."""
+    week, excused = judged.judgement, excused_minutes(judged, attendance)
+    short = Shortfall(
+        explained=is_explained(
+            week,
+            excused_minutes=sum(excused.values()),
+            excused_days=_days_lost(judged, excused),
+        ),
+        scheduled_short=transferred_short(course, judged) is not None,
+        repairable=_is_repairable(night, judged),
+        far=is_far(week),
+        often=_misses_often(night, judged, attendance),
+        new=_is_new(night, judged, attendance),
+        priority=course.is_priority_on(night.today),
+    )
+    return hours_severity(rule.severity, short)
+
+
+def excused_minutes(judged: JudgedStandard, attendance: Attendance) -> dict[date, int]:
+    """What excused absences inside the judged dates would have credited, by date."""
     excused: defaultdict[date, int] = defaultdict(int)
     for one in attendance.missed:
         if one.status == Status.ABSENT_EXCUSED and judged.first <= one.local_date <= judged.last:
             excused[one.local_date] += one.minutes
-    return hours_severity(
-        judged.judgement,
-        base=rule.severity,
-        excused_minutes=sum(excused.values()),
-        excused_days=_days_lost(judged, excused),
-        repairable=_repairable(night, judged),
-    )
+    return excused
 
 
 def _days_lost(judged: JudgedStandard, excused: dict[date, int]) -> int:
-    """Days that would qualify had the excused minutes been attended."""
+    """Days with an excuse that would qualify had the excused minutes been attended."""
     threshold = judged.terms.qualifying_minutes
     return sum(
-        not day.can_qualify and day.at_most + excused.get(day.local_date, 0) >= threshold
+        not day.can_qualify and day.at_most + excused[day.local_date] >= threshold
         for day in judged.judgement.days
+        if day.local_date in excused
     )
 
 
-def _repairable(night: Night, judged: JudgedStandard) -> bool:
+def _is_repairable(night: Night, judged: JudgedStandard) -> bool:
     """Whether enough business days of the segment are left to make up what is missing."""
     week = judged.judgement
     wanted = max(week.prorated_days - week.days_at_most, 1)
-    first = max(night.today, judged.first)
-    left = [d for d in dates(first, judged.last) if d.weekday() in night.settings.hours.weekdays]
-    return not judged.ended and len(left) >= wanted
+    return not judged.ended and len(_days_left(night, judged)) >= wanted
+
+
+def _days_left(night: Night, judged: JudgedStandard) -> list[date]:
+    first = max(night.today, local_date(night.now, night.settings.zone), judged.first)
+    return [day for day in dates(first, judged.last) if night.settings.hours.opens_on(day)]
+
+
+def _misses_often(night: Night, judged: JudgedStandard, attendance: Attendance) -> bool:
+    """Whether the unexcused days up to the week's end have reached the clinic's own limit."""
+    missed = dates_of(attendance.days, DayKind.MISSED_UNEXCUSED)
+    on = min(night.through, judged.last)
+    limits = night.settings.rules_on(Kind.COUNT_IN_DAYS, on)
+    return any(count_on(missed, on, rule.window_days) >= rule.times for rule in limits)
+
+
+def _is_new(night: Night, judged: JudgedStandard, attendance: Attendance) -> bool:
+    """Whether the week began within the clinic's first days after the first attended one (R21)."""
+    attended = dates_of(attendance.days, DayKind.ATTENDED)
+    first = min(attended, default=judged.first)
+    limits = night.settings.rules_on(Kind.FIRST_DAYS, judged_on(night, judged))
+    return any((judged.first - first).days < rule.window_days for rule in limits)

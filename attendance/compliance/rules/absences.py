@@ -29,26 +29,33 @@ class SessionOutcome:
     local_date: date
     status: Status
     cancelled_by_clinic: bool = False
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class TreatmentDay:
-    """One local date of one episode. On a no-call day nobody told the clinic anything."""
+    """One local date of one episode. On a no-call day nobody told the clinic anything; on a late
+    day the patient came to some session after its grace minutes."""
 
     local_date: date
     kind: DayKind
     no_call: bool = False
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """Why a rule opens a case: the days counted, and the day that reached the limit.
 
-    `reached_on` keys the case, so that the same facts never open it twice.
+    `reached_on` keys the case, so that the same facts never open it twice. Of a window, `expected`
+    is how many treatment days it looked at, where it looks at such, and `holds` says whether the
+    limit has been kept ever since: a window that slid past no longer holds.
     """
 
     reached_on: date
     days: tuple[date, ...]
+    expected: int = 0
+    holds: bool = True
 
 
 # Days
@@ -82,13 +89,15 @@ def day_kind(statuses: Iterable[Status]) -> DayKind:
     return DayKind.MISSED_EXCUSED
 
 
-def _treatment_day(day: date, outcomes: Iterable[SessionOutcome]) -> TreatmentDay:
+def _treatment_day(day: date, outcomes: Sequence[SessionOutcome]) -> TreatmentDay:
     held = frozenset(o.status for o in outcomes if not o.cancelled_by_clinic)
     kind = day_kind(held)
     # A late cancellation is a call, if a poor one. An excuse may rest on proof or on a staff
     # member's word, so a no-show beside it still leaves a patient nobody heard from.
     silent = Status.NO_SHOW in held and Status.LATE_CANCEL not in held
-    return TreatmentDay(day, kind, no_call=kind == DayKind.MISSED_UNEXCUSED and silent)
+    no_call = kind == DayKind.MISSED_UNEXCUSED and silent
+    late = any(o.late for o in outcomes if not o.cancelled_by_clinic)
+    return TreatmentDay(day, kind, no_call=no_call, late=late)
 
 
 # Rules
@@ -105,45 +114,38 @@ def consecutive_unexcused(days: Iterable[TreatmentDay], n: int) -> tuple[Evidenc
     An attended day breaks a run; excused, pending, cancelled and unrecorded days neither count
     nor break. A run that grows stays the same evidence.
     """
-    _check_limit(n)
+    check_limit(n)
     return tuple(Evidence(run[n - 1], run) for run in _runs(days) if len(run) >= n)
 
 
-def count_in_window(
-    days: Iterable[TreatmentDay],
-    n: int,
-    window_days: int,
-    kind: DayKind = DayKind.MISSED_UNEXCUSED,
-) -> tuple[Evidence, ...]:
-    """Every time the days of a kind reached `n` within `window_days`, oldest first.
-
-    The window is calendar dates, the last one included: 30 days to the 30th begin on the 1st. The
-    next evidence comes only after the count has been below `n` at the end of some date.
+def first_days_missed(days: Iterable[TreatmentDay], window_days: int) -> tuple[TreatmentDay, ...]:
+    """The unexcused days among the `window_days` dates that begin with the first attended day
+    (R21), oldest first. Before that day there is nobody to welcome back.
     """
-    _check_limit(n)
-    dates = _dates_of(days, kind)
-    found: list[Evidence] = []
-    for day in dates:
-        counted = _in_window(dates, day, window_days)
-        if len(counted) >= n and len(_in_window(dates, day - _DAY, window_days)) < n:
-            found.append(Evidence(day, counted))
-    return tuple(found)
+    ordered = sorted(days, key=lambda d: d.local_date)
+    first = next((d.local_date for d in ordered if d.kind == DayKind.ATTENDED), None)
+    if first is None:
+        return ()
+    end = first + timedelta(days=window_days)
+    return tuple(d for d in _unexcused(ordered) if first < d.local_date < end)
 
 
-def count_on(
-    days: Iterable[TreatmentDay],
-    on: date,
-    window_days: int,
-    kind: DayKind = DayKind.MISSED_UNEXCUSED,
-) -> int:
-    """How many days of a kind lie in the window that ends with `on`.
+def silence(
+    days: Iterable[TreatmentDay], heard_on: date, n: int, *, through: date
+) -> Evidence | None:
+    """At least `n` dates since somebody last saw or heard from the patient, with an unexcused day
+    among them; None when there is no such silence on the date `through`.
 
-    Below the limit while a case is open, the window has slid past: lapsed, not worked.
+    A date on which nothing was expected is not silence by itself, or every weekend and holiday
+    would be. The missed day's own morning belongs to its call: silence is reached on the day
+    after, when that call has found nobody.
     """
-    return len(_in_window(_dates_of(days, kind), on, window_days))
-
-
-_DAY = timedelta(days=1)
+    check_limit(n)
+    missed = tuple(d.local_date for d in _unexcused(days) if heard_on < d.local_date <= through)
+    if not missed:
+        return None
+    reached_on = max(heard_on + timedelta(days=n), missed[0] + timedelta(days=1))
+    return Evidence(reached_on, missed) if reached_on <= through else None
 
 
 def _runs(days: Iterable[TreatmentDay]) -> Iterable[tuple[date, ...]]:
@@ -157,14 +159,11 @@ def _runs(days: Iterable[TreatmentDay]) -> Iterable[tuple[date, ...]]:
     yield tuple(run)
 
 
-def _dates_of(days: Iterable[TreatmentDay], kind: DayKind) -> tuple[date, ...]:
-    return tuple(sorted(day.local_date for day in days if day.kind == kind))
+def _unexcused(days: Iterable[TreatmentDay]) -> list[TreatmentDay]:
+    missed = (day for day in days if day.kind == DayKind.MISSED_UNEXCUSED)
+    return sorted(missed, key=lambda d: d.local_date)
 
 
-def _in_window(dates: Sequence[date], last: date, window_days: int) -> tuple[date, ...]:
-    return tuple(day for day in dates if last - window_days * _DAY < day <= last)
-
-
-def _check_limit(n: int) -> None:
+def check_limit(n: int) -> None:
     if n < 1:
         raise ValueError(f"a rule needs a limit of at least 1 day, not {n}")

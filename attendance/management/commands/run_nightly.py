@@ -17,7 +17,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from attendance.models import NightlyRun, ReportDelivery
-from attendance.reports import nightly, queue
+from attendance.reports import due_nights, nightly, queue
 
 LOOK_SECONDS = 0.5
 RING_SECONDS = 15  # rings again while waiting, so that no beat is needed
@@ -48,7 +48,9 @@ class Command(BaseCommand):
         if options["wait"]:
             self.wait(nights, options["date"], options["timeout"])
 
-    def wait(self, nights: list[nightly.Night], date: datetime.date | None, timeout: float) -> None:
+    def wait(
+        self, nights: list[due_nights.Night], date: datetime.date | None, timeout: float
+    ) -> None:
         """Show how far it is until all is done. Raises CommandError on a failure or too late."""
         deadline = time.monotonic() + timeout
         ring_at = time.monotonic() + RING_SECONDS
@@ -71,27 +73,29 @@ class Command(BaseCommand):
             time.sleep(LOOK_SECONDS)
 
 
-def wanted_nights(date: datetime.date | None) -> list[nightly.Night]:
+def wanted_nights(date: datetime.date | None) -> list[due_nights.Night]:
     """The nights to see finished: those due, and the last due one of every clinic that is not
     behind; or one date in every active clinic."""
     now = timezone.now()
-    clinics = list(nightly.clinics_with_progress(now))
+    clinics = list(due_nights.clinics_with_progress(now))
     if date:
-        late = [clinic for clinic in clinics if date > nightly.last_due(clinic, now)]
+        late = [clinic for clinic in clinics if date > due_nights.last_due(clinic, now)]
         if late:
             raise CommandError(f"The night of {date} is not due yet in {len(late)} clinic(s).")
-        if date < now.date() - nightly.CATCH_UP_DAYS * nightly.DAY:
-            raise CommandError(f"Nights are judged for {nightly.CATCH_UP_DAYS} days back at most.")
-        return [nightly.Night(clinic.pk, date) for clinic in clinics]
-    nights = [night for clinic in clinics for night in nightly.due_nights_of(clinic, now)]
+        if date < now.date() - due_nights.CATCH_UP_DAYS * due_nights.DAY:
+            raise CommandError(
+                f"Nights are judged for {due_nights.CATCH_UP_DAYS} days back at most."
+            )
+        return [due_nights.Night(clinic.pk, date) for clinic in clinics]
+    nights = [night for clinic in clinics for night in due_nights.due_nights_of(clinic, now)]
     up_to_date = {clinic.pk: clinic for clinic in clinics if clinic.was_judged}
     for night in nights:
         up_to_date.pop(night.clinic_id, None)
-    nights += [nightly.Night(c.pk, nightly.last_due(c, now)) for c in up_to_date.values()]
+    nights += [due_nights.Night(c.pk, due_nights.last_due(c, now)) for c in up_to_date.values()]
     return nights
 
 
-def ring(nights: list[nightly.Night], date: datetime.date | None) -> bool:
+def ring(nights: list[due_nights.Night], date: datetime.date | None) -> bool:
     """Send the tick, and for a chosen date its nights as well, which no tick would look for."""
     return queue.queue_tick() and (date is None or queue.queue_nights(nights))
 
@@ -129,7 +133,7 @@ class Progress:
         return ""
 
 
-def look(nights: list[nightly.Night]) -> Progress:
+def look(nights: list[due_nights.Night]) -> Progress:
     """What the rows say about some nights, in two statements."""
     wanted = set(nights)
     dates = {night.local_date for night in nights}

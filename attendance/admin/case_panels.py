@@ -1,0 +1,192 @@
+"""The tables on the page of a case: what comes next, what it rests on, what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.utils import timezone
+from django.utils.html import format_html
+
+from attendance.compliance import outreach, week_notes
+from attendance.compliance.case_history import case_history
+from attendance.compliance.rules.evidence import evidence_lines
+from attendance.compliance.rules.ladder import Contact
+from attendance.compliance.status import JudgedStandard, PatientWeek, week_statuses
+from attendance.models import Flag, OutreachAttempt
+from iop_clinic.accounts.admin.panels import Panel, link
+from iop_clinic.accounts.weeks import hours_and_minutes
+from patients.models import Patient
+
+
+def case_panels(row: Flag, tried: list[OutreachAttempt]) -> Iterator[Panel]:
+    """In the order of use: what to do, how, what it rests on, what was done."""
+    yield _head(row)
+    if row.episode is not None:
+        yield from _next(row, tried)
+        yield _contact(row)
+        yield _outreach(row, tried)
+    yield _evidence(row)
+    if row.episode is not None and row.rule in outreach.ABOUT_ATTENDANCE:
+        yield from _week(row)
+    if row.rule in week_notes.OF_A_WEEK:
+        yield _note(row)
+    yield _history(row, tried)
+
+
+def when(instant: Any) -> str:
+    return f"{timezone.localtime(instant):%a %b %-d, %-I:%M %p %Z}"
+
+
+def due(row: Flag) -> str:
+    """The clinic's wall time, and whether nobody did anything until then."""
+    late = row.is_open and row.state != Flag.State.SNOOZED and row.due_at < timezone.now()
+    if not late:
+        return when(row.due_at)
+    return format_html('{} <strong class="clinic-late">overdue</strong>', when(row.due_at))
+
+
+def whose(row: Flag) -> str:
+    """The person, or else the role; of a case that went on, both."""
+    role = row.get_owner_role_display()
+    if row.escalated_at is not None:
+        role = f"{role} (went on)"
+        return f"{row.owner}; {role}" if row.owner else role
+    return str(row.owner or role)
+
+
+def _head(row: Flag) -> Panel:
+    said = (row.get_severity_display(), row.get_state_display(), due(row), whose(row))
+    headers = ("Severity", "State", "Due", "Owner", "Rule")
+    return Panel(row.sentence, headers, [(*said, row.get_rule_display())])
+
+
+def _next(row: Flag, tried: list[OutreachAttempt]) -> Iterator[Panel]:
+    step = outreach.step_for(row, tried, timezone.now())
+    if step is not None:
+        yield Panel("Next step", (), [], empty=step.said(row.clinic.tz))
+
+
+def _contact(row: Flag) -> Panel:
+    assert row.episode is not None
+    patient = row.episode.patient
+    contact = outreach.contact_of(row.episode, timezone.localdate())
+    return Panel(
+        "How to reach the patient",
+        ("Whom", "Phone", "Allowed", "Best time", "The clinic"),
+        list(_people(row, patient, contact)),
+    )
+
+
+def _people(row: Flag, patient: Patient, contact: Contact) -> Iterator[tuple[Any, ...]]:
+    told = "may be named" if patient.may_say_clinic_name else "must not be named"
+    allowed = outreach.allowed_methods(patient, timezone.localdate())
+    others = (outreach.Method.EMERGENCY_CONTACT, outreach.Method.GUARDIAN)
+    own = ", ".join(one.label.lower() for one in allowed if one not in others)
+    phone = patient.phone if patient.phone_is_safe else "not safe"
+    whom = link(row.episode, patient)
+    yield whom, phone or "none", own or "nothing", patient.best_time_to_call, told
+    if contact.guardian:
+        yield _other(patient.guardian_name, patient.guardian_relation or "guardian",
+                     patient.guardian_phone, "as guardian", told)  # fmt: skip
+    if contact.emergency:
+        yield _other(patient.emergency_name, patient.emergency_relation or "emergency contact",
+                     patient.emergency_phone, "as the patient agreed", told)  # fmt: skip
+
+
+def _other(name: str, relation: str, phone: str, allowed: str, told: str) -> tuple[str, ...]:
+    whom = f"{name} ({relation})" if name else relation
+    return whom, phone, allowed, "", told
+
+
+def _evidence(row: Flag) -> Panel:
+    lines = evidence_lines(row.evidence)
+    return Panel("What it rests on", ("Fact", "Value"), lines, empty="The sentence says it all.")
+
+
+def _week(row: Flag) -> Iterator[Panel]:
+    assert row.episode_id is not None
+    own = week_notes.week_of_case(row)
+    day = own.days()[3] if own else row.opened_for
+    found = week_statuses(
+        clinic=row.clinic_id, episode_ids=[row.episode_id], weeks=[day], now=timezone.now()
+    )
+    for week in found.values():
+        yield Panel(
+            f"The week {week.week.label}",
+            ("Standard", "Credited", "Minimum", "Still possible", "Days", "Minutes", "Days are"),
+            [_standard(one) for one in week.standards],
+            empty="No standard judges this week.",
+        )
+        yield Panel(
+            "Its days",
+            ("Day", "Scheduled", "Attended", "Credited", "Still possible", "Not recorded"),
+            list(_days(week)),
+            empty="Nothing was scheduled.",
+        )
+
+
+def _standard(judged: JudgedStandard) -> tuple[str, ...]:
+    week = judged.judgement
+    minimum = hours_and_minutes(week.prorated_minimum)
+    if week.prorated_minimum != week.minimum:
+        minimum = f"prorated {minimum} of {hours_and_minutes(week.minimum)}"
+    days = f"{week.days_qualifying} of {week.prorated_days}"
+    amounts = hours_and_minutes(week.at_least), minimum, hours_and_minutes(week.at_most), days
+    return judged.name, *amounts, _status(judged, "minutes"), _status(judged, "days")
+
+
+def _status(judged: JudgedStandard, of: str) -> str:
+    week = judged.judgement
+    if of == "minutes":
+        short = hours_and_minutes(week.minutes_short_by) if week.minutes_short_by else ""
+        return f"{week.minutes_status.value} {short}".strip()
+    return f"{week.days_status.value} {week.days_short_by or ''}".strip()
+
+
+def _days(week: PatientWeek) -> Iterator[tuple[str, ...]]:
+    for day in week.week.days():
+        lines = [line for line in week.lines if line.local_date == day]
+        if not lines:
+            continue
+        minutes = (
+            sum(getattr(line, name) for line in lines)
+            for name in ("scheduled", "attended", "credited", "credited_open")
+        )
+        open_rosters = sum(line.unrecorded for line in lines)
+        amounts = (hours_and_minutes(one) for one in minutes)
+        yield f"{day:%a %b} {day.day}", *amounts, str(open_rosters or "")
+
+
+def _note(row: Flag) -> Panel:
+    note = week_notes.note_of(row)
+    rows: Iterable[Any] = []
+    if note is not None:
+        said = (note.get_reason_display(), note.detail, note.make_up_offered)
+        rows = [(*said, note.written_by, when(note.written_at))]
+    headers = ("Reason", "In words", "Make-up offered", "By", "When")
+    return Panel("The week's note", headers, list(rows), empty="Not written yet.")
+
+
+def _outreach(row: Flag, tried: list[OutreachAttempt]) -> Panel:
+    return Panel(
+        "Outreach",
+        ("When", "How", "Result", "By", "Note", "Next", "Case"),
+        [
+            (when(one.attempted_at), one.get_method_display(), one.get_result_display(),
+             one.attempted_by, one.note, one.next_step,
+             "this" if one.flag_id == row.pk else link(one.flag, "another"))
+            for one in tried
+        ],
+        empty="Nobody has tried yet.",
+    )  # fmt: skip
+
+
+def _history(row: Flag, tried: list[OutreachAttempt]) -> Panel:
+    own = [one for one in tried if one.flag_id == row.pk]
+    steps = case_history(row, own)
+    return Panel(
+        "What happened",
+        ("When", "Who", "What"),
+        [(when(step.at), step.by, step.text) for step in reversed(steps)],
+    )

@@ -1,0 +1,229 @@
+"""Single bookings, with what they change about the week: booked, made up, given up, taken away.
+
+The floor below writes them. Here each write is followed, in the same transaction, by judging the
+week again, so that a case which a make-up repairs closes with it, and one that a notice opens is
+there at once.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+
+from django.db.models import F
+from django.utils import timezone
+
+from attendance.compliance.again import judge_again
+from attendance.compliance.free_hours import free_hours
+from attendance.compliance.make_up_facts import Facts, session_for, troubles
+from attendance.compliance.make_ups import facts_for, missed_booking
+from attendance.compliance.week_notes import OF_A_WEEK
+from attendance.models import AttendanceRecord, Flag
+from iop_clinic.accounts.acting import Job, Refused, service
+from iop_clinic.accounts.models import User
+from iop_clinic.accounts.weeks import local_date
+from patients.models import Episode
+from scheduling import services as calendar
+from scheduling.locks import lock
+from scheduling.models import Booking, Session
+
+Moment = datetime.datetime | None
+ALREADY = "already_booked"
+
+
+@service
+def book(
+    *,
+    session: Session,
+    episode: Episode,
+    by: User | Job,
+    overflow_reason: str = "",
+    makes_up: Booking | None = None,
+    now: Moment = None,
+) -> Booking:
+    """Book a session (see `scheduling.services.book`, which says what is refused)."""
+    row = calendar.book(
+        session=session, episode=episode, overflow_reason=overflow_reason, makes_up=makes_up, by=by
+    )
+    judge_booking(row, by=by, now=now)
+    return row
+
+
+@service
+def release(
+    *,
+    booking: Booking,
+    notified_at: datetime.datetime,
+    reason: str,
+    by: User | Job,
+    now: Moment = None,
+) -> Booking:
+    """The patient gave notice of one session (see `scheduling.services.release`).
+
+    Raises what that raises, or Refused `attendance_recorded` when the patient was there.
+    """
+    lock(sessions=[booking.session_id])
+    if AttendanceRecord.objects.filter(booking=booking, attended=True).exists():
+        message = "The record says that the patient attended. Clear or correct it first."
+        raise Refused("attendance_recorded", message)
+    row = calendar.release(booking=booking, notified_at=notified_at, reason=reason, by=by)
+    judge_booking(row, by=by, now=now)
+    return row
+
+
+@service
+def withdraw(*, booking: Booking, reason: str, by: User | Job, now: Moment = None) -> Booking:
+    """The clinic or the plan changed (see `scheduling.services.withdraw`)."""
+    row = calendar.withdraw(booking=booking, reason=reason, by=by)
+    judge_booking(row, by=by, now=now)
+    return row
+
+
+def judge_booking(row: Booking, *, by: User | Job, now: Moment) -> None:
+    _judge(row.episode, [row.session], by=by, now=now)
+
+
+def _judge(episode: Episode, sessions: Sequence[Session], *, by: User | Job, now: Moment) -> None:
+    """The weeks of these sessions, or the current one where it is older."""
+    clinic = episode.clinic
+    today = local_date(now or timezone.now(), clinic.tz)
+    since = min([today, *(session.local_date for session in sessions)])
+    judge_again(clinic=clinic, episode_ids=[episode.pk], since=since, by=by, now=now)
+
+
+# --- make-ups -------------------------------------------------------------------------------------
+
+
+@service
+def book_make_up(
+    *,
+    episode: Episode,
+    session: Session,
+    by: User | Job,
+    makes_up: Booking | None = None,
+    flag: Flag | None = None,
+    now: Moment = None,
+) -> Booking:
+    """Book a make-up, or take back what the patient gave up, in one step with all that follows.
+
+    The booking names the missed one it stands for, which is `makes_up` or else chosen here; the
+    week is judged again, and the case of a week that is repaired closes with a note. Again: the
+    booking as it is. Raises Refused for whatever keeps the session off the list of make-ups:
+    `session_full` when the last seat went to somebody else, `session_begun`, `outside_week`,
+    `on_hold`, `not_authorized`, `clinic_closed`, `patient_busy`, `not_suitable`, `not_active`,
+    `not_counted`; or `unknown_booking` when `makes_up` was not missed in this week or stands made
+    up already.
+    """
+    (row,) = book_make_ups(
+        episode=episode, sessions=[session], makes_up=makes_up, flag=flag, by=by, now=now
+    )
+    return row
+
+
+@service
+def book_make_ups(
+    *,
+    episode: Episode,
+    sessions: Sequence[Session],
+    by: User | Job,
+    makes_up: Booking | None = None,
+    flag: Flag | None = None,
+    now: Moment = None,
+) -> list[Booking]:
+    """Book a combination of make-ups, all of it or nothing; see `book_make_up`."""
+    now = now or timezone.now()
+    lock(sessions=[session.pk for session in sessions], episodes=[episode.pk])
+    facts = facts_for(episode=episode, day=sessions[0].local_date, now=now, flag=flag)
+    _check_make_ups(facts, sessions)
+    rows: list[Booking] = []
+    used: set[int] = set()
+    for session in sessions:
+        missed = _stands_for(facts, session, chosen=makes_up, used=used)
+        used |= {missed.pk} if missed else set()
+        rows.append(calendar.book(session=session, episode=episode, makes_up=missed, by=by))
+    _judge(episode, sessions, by=by, now=now)
+    _note_on_cases(episode, rows, now)
+    return rows
+
+
+def _stands_for(
+    facts: Facts, session: Session, *, chosen: Booking | None, used: set[int]
+) -> Booking | None:
+    """The missed booking a make-up is for; a session given up and taken back keeps its own."""
+    own = facts.own(session)
+    if own is not None and own.state != Booking.State.WITHDRAWN:
+        kept = own.makes_up if own.makes_up_id else None
+        if chosen in (None, kept) or own.state == Booking.State.BOOKED:
+            return kept
+    missed = missed_booking(facts, session, without=used, chosen=chosen)
+    if chosen is not None and missed is None:
+        message = "This booking was not missed in this week, or is made up already."
+        raise Refused("unknown_booking", message, field="makes_up")
+    return missed
+
+
+def is_offered(*, episode: Episode, session: Session, now: datetime.datetime) -> bool:
+    """Whether a session is on the patient's list of make-ups, or was until its last seat went."""
+    facts = facts_for(episode=episode, day=session.local_date, now=now)
+    refused = troubles(facts, [session_for(facts, session)]).get(session.pk)
+    if refused is None:
+        return bool(facts.needs)
+    return refused.code == ALREADY or (bool(facts.needs) and refused.code == "session_full")
+
+
+def _check_make_ups(facts: Facts, sessions: Sequence[Session]) -> None:
+    shown = [session_for(facts, session) for session in sessions]
+    refused = troubles(facts, shown)
+    for session in shown:
+        if session.pk in refused and refused[session.pk].code != ALREADY:
+            raise refused[session.pk]
+
+
+def _note_on_cases(episode: Episode, rows: Sequence[Booking], now: datetime.datetime) -> None:
+    """The cases that have just closed by these facts say which make-ups closed them."""
+    closed = Flag.objects.filter(
+        clinic=episode.clinic_id,
+        episode=episode,
+        rule__in=OF_A_WEEK,
+        closed_by_facts=True,
+        closed_at=now,
+    )
+    zone = episode.clinic.tz
+    named = ", ".join(f"{row.starts_at.astimezone(zone):%a %b %-d, %-I:%M %p}" for row in rows)
+    for flag in closed:
+        flag.outcome_note = f"Make-up booked: {named}. {flag.outcome_note}"[:300]
+        flag.save(update_fields=["outcome_note"])
+
+
+@service
+def plan_make_up(
+    *, episode: Episode, hour: str, by: User | Job, flag: Flag | None = None, now: Moment = None
+) -> Booking:
+    """Plan an individual session in a free hour (its `key`) and book it as a make-up.
+
+    Raises Refused `hour_taken` when it is no longer free, or what `create_session` raises.
+    """
+    now = now or timezone.now()
+    today = local_date(now, episode.clinic.tz)
+    facts = facts_for(episode=episode, day=today, now=now, flag=flag)
+    found = next((one for one in free_hours(facts, most=None) if one.key == hour), None)
+    if found is None:
+        raise Refused("hour_taken", "This hour is not free any more.", field="choice")
+    session = calendar.create_session(
+        clinic=episode.clinic,
+        session_type=found.session_type,
+        therapist=found.therapist,
+        room=found.room,
+        starts_at=found.offer.starts_at,
+        ends_at=found.offer.ends_at,
+        episodes=[episode],
+        by=by,
+    )
+    row = session.bookings.get()
+    missed = missed_booking(facts, session)
+    if missed is not None:
+        Booking.objects.filter(pk=row.pk).update(makes_up=missed, version=F("version") + 1)
+        row.refresh_from_db()
+    _judge(episode, [session], by=by, now=now)
+    _note_on_cases(episode, [row], now)
+    return row

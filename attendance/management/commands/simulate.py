@@ -1,0 +1,74 @@
+"""`manage.py simulate`: what the rules ask of a clinic's people over half a year."""
+
+from __future__ import annotations
+
+import datetime
+from argparse import ArgumentParser, ArgumentTypeError
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from typing import Any
+
+import django
+from django.core.management.base import BaseCommand
+from django.db import connection
+from django.utils import timezone
+from tqdm import tqdm
+
+from attendance.simulation.figures import Figures, report
+from attendance.simulation.play import WARM_UP, Script, play
+
+
+class Command(BaseCommand):
+    help = (
+        "Play weeks of the demo clinic through the production evaluation and print how many items "
+        "a day its rules open, and how many short weeks are seen while a free seat can repair "
+        "them. Everything played is rolled back."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--weeks", type=_at_least_one, default=26)
+        parser.add_argument("--seeds", type=_at_least_one, default=20, help="plays for each rate")
+        parser.add_argument("--show-rates", type=_percent, nargs="+", default=[75, 82, 88])
+        parser.add_argument("--jobs", type=_at_least_one, default=2, help="plays at the same time")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        rates, seeds = options["show_rates"], range(1, options["seeds"] + 1)
+        scripts = [Script(rate / 100, seed, options["weeks"]) for rate in rates for seed in seeds]
+        plays = _played(scripts, options["jobs"])
+        for rate in rates:
+            self.stdout.write(f"\nShow rate {rate} %, {options['weeks']} weeks, {len(seeds)} seeds")
+            of_rate = [plays[script] for script in scripts if script.show_rate == rate / 100]
+            self.stdout.write("\n".join(report(of_rate)))
+
+
+def _played(scripts: list[Script], jobs: int) -> dict[Script, Figures]:
+    monday = first_monday(max(script.weeks for script in scripts))
+    connection.close()  # each process has its own
+    with (
+        tqdm(total=len(scripts), desc="plays", disable=None) as bar,
+        ProcessPoolExecutor(jobs, get_context("spawn"), initializer=django.setup) as pool,
+    ):
+        waiting = {pool.submit(play, script, monday=monday): script for script in scripts}
+        done = {}
+        for future in as_completed(waiting):
+            done[waiting[future]] = future.result()
+            bar.update()
+    return done
+
+
+def first_monday(weeks: int) -> datetime.date:
+    """So long ago that the play ends before the present week."""
+    today = timezone.now().date()
+    return today - datetime.timedelta(days=today.weekday(), weeks=weeks + WARM_UP + 1)
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
+def _percent(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 99:
+        raise ArgumentTypeError(f"{text!r} is not a percentage from 1 to 99")
+    return int(text)

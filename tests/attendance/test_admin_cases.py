@@ -1,0 +1,254 @@
+"""The morning list and the page of a case at the admin site: as meant, and with a mistake."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from attendance.compliance.cases import log_outreach
+from attendance.models import AbsenceRule, Flag, WeekNote
+from iop_clinic.accounts.roles import Role
+from patients.models import Patient
+from tests import factories as f
+from tests.admin import Desk, actors, desk, url
+from tests.attendance.house import MON, SAT, THU, TUE, House
+from tests.attendance.nights import case
+
+pytestmark = pytest.mark.django_db
+
+KIND = AbsenceRule.Kind
+
+
+@pytest.fixture
+def house(time_machine) -> House:
+    house = House()
+    time_machine.move_to(house.at(TUE, "11:00"), tick=False)
+    return house
+
+
+@pytest.fixture
+def coordinator(house) -> Desk:
+    return desk(house.clinic)
+
+
+def missed(house: House, **extra: Any) -> Flag:
+    values = {"owner": house.user, "due_at": house.at(TUE, "17:00"), "opened_for": MON}
+    return case(house.clinic, **{"episode": house.patient(seat=None), **values, **extra})
+
+
+def week(house: House, **extra: Any) -> Flag:
+    values = {"rule": KIND.HOURS, "evidence_key": f"{MON}:program"}
+    return missed(house, **{**values, **extra})
+
+
+def listed(at: Desk, **query: str) -> str:
+    return at.open(Flag, **query).content.decode()
+
+
+# The list
+
+
+def test_the_loudest_first_and_due_soonest(house, coordinator):
+    late = missed(house, sentence="Second.")
+    missed(house, sentence="First.", severity=4)
+    missed(house, sentence="Third.", due_at=late.due_at + datetime.timedelta(hours=1))
+    html = listed(coordinator)
+    assert html.index("First.") < html.index("Second.") < html.index("Third.")
+
+
+def test_mine_my_roles_overdue_and_put_off(house, coordinator):
+    past = house.at(TUE, "10:00")
+    missed(house, sentence="Mine.", owner=coordinator.user)
+    missed(house, sentence="Roles.", owner=None, owner_role=Role.COORDINATOR)
+    missed(house, sentence="Escalated.", owner_role=Role.COORDINATOR, escalated_at=past)
+    missed(house, sentence="Late.", due_at=past)
+    missed(house, sentence="Asleep.", due_at=past, state="snoozed", snoozed_until=THU)
+    shown = {way: [s for s in SENTENCES if s in listed(coordinator, case=way)] for way in WAYS}
+    assert shown == WAYS
+
+
+SENTENCES = ("Mine.", "Roles.", "Escalated.", "Late.", "Asleep.")
+WAYS = {
+    "mine": ["Mine."],
+    "role": ["Roles.", "Escalated."],
+    "overdue": ["Late."],
+    "asleep": ["Asleep."],
+    "settled": [],
+    "all": list(SENTENCES),
+}
+
+
+def test_an_overdue_case_says_so_and_one_put_off_does_not(house, coordinator):
+    flag = missed(house, due_at=house.at(TUE, "10:00"))
+    assert "clinic-late" in listed(coordinator)
+    Flag.objects.filter(pk=flag.pk).update(state="snoozed", snoozed_until=THU)
+    assert "clinic-late" not in listed(coordinator)
+
+
+def test_one_click_takes_a_case_on_and_returns_to_the_list(house, coordinator):
+    flag = missed(house)
+    html = listed(coordinator, case="all", severity__exact="3")
+    address = f"{url(flag, 'acknowledge')}?back=case%3Dall%26severity__exact%3D3"
+    assert f'formaction="{address}"' in html
+    answer = coordinator.send(address, {"version": "1"})
+    assert answer.location == f"{url(Flag)}?case=all&severity__exact=3"
+    flag.refresh_from_db()
+    assert (flag.state, flag.owner) == ("acknowledged", coordinator.user)
+    assert "formaction" not in listed(coordinator)
+
+
+def test_a_click_on_an_old_list_changes_nothing(house, coordinator):
+    flag = missed(house)
+    Flag.objects.filter(pk=flag.pk).update(version=2, sentence="Worse.")
+    answer = coordinator.send(url(flag, "acknowledge"), {"version": "1"})
+    assert "Worse." in answer.refusal
+    flag.refresh_from_db()
+    assert (flag.state, flag.version) == ("open", 2)
+
+
+def test_who_only_reads_has_no_button(house):
+    flag = missed(house)
+    auditor = desk(house.clinic, Role.AUDITOR)
+    assert flag.sentence in listed(auditor)
+    assert "formaction" not in listed(auditor)
+    assert auditor.send(url(flag, "acknowledge"), {"version": "1"}).status == 403
+
+
+def test_cases_of_groups_and_therapists_are_listed_and_open(house, coordinator):
+    for subject, row in ((3, house.group), (4, house.therapist)):
+        name = "group" if subject == 3 else "therapist"
+        flag = Flag.objects.create(
+            clinic=house.clinic, subject_type=subject, subject_id=row.pk, rule=KIND.CASELOAD,
+            severity=2, evidence_key="x", evidence={"active": 26}, sentence=f"About the {name}.",
+            owner_role=Role.COORDINATOR, opened_for=MON, due_at=house.at(TUE, "17:00"),
+            **{name: row},
+        )  # fmt: skip
+        assert str(row) in listed(coordinator)
+        html = coordinator.open(flag, "change").content.decode()
+        assert "What it rests on" in html
+        assert "How to reach" not in html
+
+
+# The page
+
+
+def reachable(flag: Flag, **facts: Any) -> None:
+    Patient.objects.filter(pk=flag.episode.patient_id).update(
+        phone="555 0100", phone_is_safe=True, **facts
+    )
+
+
+def test_the_page_says_what_comes_next_and_how(house, coordinator):
+    flag = missed(house, evidence={"days": ["2026-03-02"]})
+    reachable(flag, best_time_to_call="mornings")
+    log_outreach(flag=flag, method="call", result="no_answer", note="Rang out", by=house.user)
+    html = coordinator.open(flag, "change").content.decode()
+    assert (
+        "Next: second call, at another time of day; best time: mornings; "
+        "do not say the clinic&#x27;s name; leave no voicemail."
+    ) in html
+    for said in ("555 0100", "Mon, Mar 2, 2026", "Rang out", "Call: no answer. Rang out"):
+        assert said in html
+    assert "{&#x27;" not in html  # no JSON
+
+
+def test_an_unsafe_number_is_not_shown(house, coordinator):
+    flag = missed(house)
+    Patient.objects.filter(pk=flag.episode.patient_id).update(phone="555 0177")
+    html = coordinator.open(flag, "change").content.decode()
+    assert "555 0177" not in html
+    assert "not safe" in html
+
+
+def test_the_patients_week_is_on_the_page_of_its_case(house, coordinator):
+    flag = week(house)
+    house.day(MON, [flag.episode])
+    house.came(flag.episode, MON)
+    html = coordinator.open(flag, "change").content.decode()
+    for said in (
+        "The week Mar 2 – Mar 8, 2026",
+        "Adult IOP 2.1",
+        "3 h",
+        "9 h",
+        "1 of 3",
+        "Mon Mar 2",
+    ):
+        assert said in html
+
+
+def test_a_wrong_number_asks_for_the_right_one(house, coordinator):
+    flag = missed(house)
+    reachable(flag)
+    answer = coordinator.fill(flag, "outreach", method="call", result="wrong_number")
+    assert answer.sentences == [
+        "Logged: Call: wrong number. Next: update the phone on the patient's page, then call again."
+    ]
+
+
+def test_the_week_is_explained_and_then_closed(house, time_machine):
+    flag = week(house)
+    time_machine.move_to(house.at(MON + datetime.timedelta(days=7), "09:00"), tick=False)
+    coordinator = desk(house.clinic)  # the session of a week ago has run out
+    answer = coordinator.fill(flag, "resolve", outcome="excused")
+    assert answer.refusal.startswith("The week ended short: write its note first")
+    answer = coordinator.fill(flag, "week-note", reason="other", make_up_offered="None")
+    assert answer.errors == {"detail": ["Say what the other reason is."]}
+    assert not WeekNote.objects.exists()
+    coordinator.fill(flag, "week-note", reason="work", make_up_offered="Saturday")
+    assert actors(WeekNote.objects.get(), "I") == {coordinator.user.actor}
+    assert coordinator.fill(flag, "resolve", outcome="excused").sentences == [
+        "The case is closed: Excused after review."
+    ]
+
+
+def test_the_note_is_shown_again_to_be_rewritten(house, coordinator):
+    flag = week(house)
+    coordinator.fill(flag, "week-note", reason="work", make_up_offered="Saturday")
+    coordinator.fill(flag, "week-note", make_up_offered="Sunday")
+    note = WeekNote.objects.get()
+    assert (note.reason, note.make_up_offered, note.version) == ("work", "Sunday", 2)
+
+
+def test_a_make_up_is_chosen_among_the_patients_bookings(house, coordinator):
+    flag = week(house)
+    booking = house.day(SAT, [flag.episode]).bookings.get()
+    answer = coordinator.fill(flag, "resolve", outcome="make_up")
+    assert answer.errors == {"make_up": ["Name the booking that makes it up."]}
+    coordinator.fill(flag, "resolve", outcome="make_up", make_up=booking)
+    flag.refresh_from_db()
+    assert flag.outcome_note == "Sat, Mar 7, 09:00."
+
+
+def test_a_supervisor_decides_on_a_welfare_check(house, coordinator):
+    flag = missed(house)
+    flag.episode.primary_therapist = house.therapist
+    flag.episode.save()
+    therapist = Desk(house.user)
+    decision = {"result": "requested", "note": "Silent for six days"}
+    assert therapist.send(url(flag, "welfare-check"), {**decision, "version": "1"}).status == 403
+    assert "Decide on a welfare check" not in therapist.open(flag, "change").content.decode()
+    assert not flag.outreach.exists()
+    assert coordinator.fill(flag, "welfare-check", result="requested").errors == {
+        "note": ["This field is required."]
+    }
+    coordinator.fill(flag, "welfare-check", **decision)
+    assert flag.outreach.get().note == "Silent for six days"
+
+
+def test_the_page_takes_the_same_statements_however_much_happened(house, coordinator):
+    quiet, busy = week(house), week(house)
+    for n in range(20):
+        log_outreach(flag=busy, method="in_person", result="no_answer", note=str(n), by=house.user)
+    Flag.objects.filter(pk=busy.pk).update(state="open", owner=f.staff(house.clinic))
+    coordinator.open(quiet, "change")
+    assert statements(coordinator, quiet) == statements(coordinator, busy)
+
+
+def statements(at: Desk, flag: Flag) -> int:
+    with CaptureQueriesContext(connection) as sent:
+        assert at.open(flag, "change").status_code == 200
+    return len(sent)
