@@ -13,6 +13,7 @@ from iop_clinic.accounts.visibility import ClinicQuerySet
 if TYPE_CHECKING:  # named as strings in the bases below, where a linter does not look
     from scheduling.models import (  # noqa: F401
         Booking,
+        CallIn,
         GroupMembership,
         Session,
         SessionStaff,
@@ -59,6 +60,17 @@ class SessionStaffQuerySet(ClinicQuerySet["SessionStaff"]):
 
     def overlapping(self, starts_at: datetime.datetime, ends_at: datetime.datetime) -> Self:
         return self.filter(starts_at__lt=ends_at, ends_at__gt=starts_at)
+
+
+class CallInQuerySet(ClinicQuerySet["CallIn"]):
+    def in_force(self, first: datetime.date, last: datetime.date) -> Self:
+        """Notices for whole days that touch these inclusive local dates and still stand."""
+        return self.filter(
+            whole_days=True,
+            taken_back_at__isnull=True,
+            from_date__lte=last,
+            to_date__gte=first,
+        )
 
 
 class BookingQuerySet(ClinicQuerySet["Booking"]):

@@ -11,9 +11,9 @@ from iop_clinic.accounts.admin.base import ClinicModelAdmin
 from iop_clinic.accounts.admin.filters import ClinicRelatedFilter
 from iop_clinic.accounts.admin.forms import ServiceForm, choice_field, moment_field, text_field
 from iop_clinic.accounts.roles import Can
-from scheduling import services
 from scheduling.admin.episodes import REASONS
-from scheduling.models import Booking, CallIn
+from scheduling.admin.seats import Seats
+from scheduling.models import Booking, CallIn, Session
 
 
 class ReleaseForm(ServiceForm):
@@ -33,7 +33,7 @@ class ReleaseForm(ServiceForm):
         self.start_with(notified_at=timezone.now())
 
     def run(self) -> str:
-        services.release(booking=self.row, by=self.user, **self.given)
+        Seats.release(booking=self.row, by=self.user, **self.given)
         return f"{self.row.patient} is released. The seat can be booked for somebody else."
 
 
@@ -51,7 +51,7 @@ class WithdrawForm(ServiceForm):
         return row.state != Booking.State.WITHDRAWN
 
     def run(self) -> str:
-        services.withdraw(booking=self.row, reason=self.cleaned_data["reason"], by=self.user)
+        Seats.withdraw(booking=self.row, reason=self.cleaned_data["reason"], by=self.user)
         return f"The booking of {self.row.patient} is withdrawn."
 
 
@@ -76,16 +76,51 @@ class BookingAdmin(ClinicModelAdmin):
     )
 
 
+class TakeBackForm(ServiceForm):
+    title = "Take the call-in back"
+    path = "take-back"
+    button = "Book the patient again"
+    explanation = (
+        "The patient comes after all. What was released and has not begun is booked again where "
+        "there is still a place; recorded attendance stays as it is."
+    )
+    can = Can.TAKE_CALL_INS
+
+    @classmethod
+    def offered(cls, row: CallIn) -> bool:
+        return row.taken_back_at is None
+
+    def run(self) -> str:
+        back = Seats.take_back_call_in(call_in=self.row, by=self.user)
+        said = f"Taken back: {len(back.booked)} bookings again."
+        if not back.without_place:
+            return said
+        named = "; ".join(_when(session) for session in back.without_place)
+        return f"{said} No place is left in {named}: find a make-up."
+
+
+def _when(session: Session) -> str:
+    return f"{session.title}, {timezone.localtime(session.starts_at):%a %b %-d, %-I:%M %p}"
+
+
 @admin.register(CallIn)
 class CallInAdmin(ClinicModelAdmin):
-    """Read only: calls are taken on the patient's page."""
+    """Calls are taken on the patient's page; here they are taken back."""
 
     view = Can.VIEW_SCHEDULE
     list_display = ("patient", "from_date", "to_date", "why", "notified_at", "taken_by")
-    related = ("episode__patient", "taken_by")
+    related = ("episode__patient", "taken_by", "taken_back_by")
     ordering = ("-from_date", "pk")
     search_fields = ("episode__patient__last_name__istartswith",)
-    fields = ("episode", ("from_date", "to_date"), "why", "note", "notified_at", "taken_by")
+    fields = (
+        "episode",
+        ("from_date", "to_date"),
+        "why",
+        "note",
+        ("notified_at", "taken_by"),
+        ("taken_back_at", "taken_back_by"),
+    )
+    verbs = (TakeBackForm,)
     readonly_fields = ("why",)
 
     @admin.display(description="Patient", ordering="episode__patient__last_name")

@@ -22,6 +22,7 @@ from iop_clinic.accounts.roles import Can
 from patients.admin.verbs import IN_TREATMENT, EpisodeForm
 from patients.models import Episode
 from scheduling import services
+from scheduling.admin.seats import Seats
 from scheduling.models import Booking, Group
 
 REASONS = (
@@ -73,7 +74,10 @@ class CallInForm(InTreatmentForm):
     path = "call-in"
     order = 31
     button = "Note the absence"
-    explanation = "The patient will be absent. Seats of sessions still to come are freed."
+    explanation = (
+        "The patient will be absent. Seats of sessions still to come are freed, those planned "
+        "later too; rosters show who gave notice, and the week is judged again at once."
+    )
     can = Can.TAKE_CALL_INS
     from_date = date_field("First day absent")
     to_date = date_field("Last day absent")
@@ -85,7 +89,7 @@ class CallInForm(InTreatmentForm):
         self.start_with(notified_at=timezone.now())
 
     def run(self) -> str:
-        call = services.call_in(episode=self.row, by=self.user, **self.given)
+        call = Seats.call_in(episode=self.row, by=self.user, **self.given)
         freed = call.bookings.count()
         return (
             f"Noted from {call.from_date} to {call.to_date}: {freed} bookings released. "
@@ -118,7 +122,7 @@ class BookForm(InTreatmentForm):
         )
 
     def run(self) -> str:
-        row = services.book(episode=self.row, by=self.user, **self.given)
+        row = Seats.book(episode=self.row, by=self.user, **self.given)
         return f"Seat {row.seat} of {row.session} is booked for {self.row.patient}."
 
 

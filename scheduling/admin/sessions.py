@@ -26,6 +26,7 @@ from iop_clinic.accounts.admin.panels import Panel, page_url
 from iop_clinic.accounts.models import Therapist
 from iop_clinic.accounts.roles import Can
 from scheduling import services
+from scheduling.admin.seats import Seats
 from scheduling.models import Booking, Group, Room, Session, SessionType
 from scheduling.rules import Span, span_on
 
@@ -66,7 +67,7 @@ class PlanSessionForm(SessionForm):
         for name in ("day", "starts", "ends"):
             given.pop(name)
         patient = given.pop("episode", None)
-        self.session = services.create_session(
+        self.session = Seats.create_session(
             clinic=self.clinic,
             starts_at=span.starts_at,
             ends_at=span.ends_at,
@@ -88,7 +89,7 @@ class AddToRosterForm(SessionForm):
     overflow_reason = text_field("Reason for a seat above capacity", required=False)
 
     def run(self) -> str:
-        row = services.book(session=self.row, by=self.user, **self.given)
+        row = Seats.book(session=self.row, by=self.user, **self.given)
         return f"{row.patient} has seat {row.seat} of {self.row.capacity}."
 
 
@@ -113,7 +114,7 @@ class MoveForm(SessionForm):
 
     def run(self) -> str:
         span, room = self.span(), self.cleaned_data["room"]
-        services.move_session(
+        Seats.move_session(
             session=self.row,
             starts_at=span.starts_at,
             ends_at=span.ends_at,
@@ -132,7 +133,7 @@ class CancelForm(SessionForm):
     reason = text_field()
 
     def run(self) -> str:
-        services.cancel_session(session=self.row, reason=self.cleaned_data["reason"], by=self.user)
+        Seats.cancel_session(session=self.row, reason=self.cleaned_data["reason"], by=self.user)
         return "The session is cancelled. Patients who fall short now can be offered a make-up."
 
 
@@ -146,7 +147,7 @@ class ReviveForm(SessionForm):
         return not row.live
 
     def run(self) -> str:
-        services.revive_session(session=self.row, by=self.user)
+        Seats.revive_session(session=self.row, by=self.user)
         return "The session takes place again."
 
 

@@ -22,11 +22,15 @@ from patients.models import Episode, Patient
 from patients.validators import validate_clinical_date
 from scheduling.models.groups import GroupMembership
 from scheduling.models.sessions import Session
-from scheduling.querysets import BookingQuerySet
+from scheduling.querysets import BookingQuerySet, CallInQuerySet
 
 
 class CallIn(ClinicModel):
-    """A patient's notice of absence for inclusive local dates; the facts of R17."""
+    """A patient's notice of absence for inclusive local dates; the facts of R17.
+
+    `whole_days` holds for bookings that come later as well; a notice about one session does not.
+    One that was taken back stays, and holds for nothing any more.
+    """
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     episode = ClinicForeignKey(Episode, related_name="call_ins")
@@ -36,12 +40,24 @@ class CallIn(ClinicModel):
     note = models.CharField(max_length=200, blank=True)
     notified_at = models.DateTimeField()
     taken_by = models.ForeignKey(User, models.PROTECT, related_name="+", db_index=False)
+    whole_days = models.BooleanField(default=True)
+    taken_back_at = models.DateTimeField(null=True, blank=True)
+    taken_back_by = models.ForeignKey(
+        User, models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
+
+    objects: ClassVar = CallInQuerySet.as_manager()
 
     class Meta(ClinicModel.Meta):
         ordering = ("-from_date",)
         constraints: ClassVar = [
             *ClinicModel.Meta.constraints,
             *same_clinic("callin", "episode"),
+            models.CheckConstraint(
+                name="callin_taken_back_by_someone",
+                condition=Q(taken_back_at__isnull=True, taken_back_by__isnull=True)
+                | Q(taken_back_at__isnull=False, taken_back_by__isnull=False),
+            ),
             models.CheckConstraint(
                 name="callin_dates_in_order",
                 condition=Q(to_date__gte=F("from_date")),

@@ -1,6 +1,7 @@
 """Every write of this floor: verbs, keyword-only, `by=` the actor, atomic, parents locked first."""
 
-from scheduling.services.bookings import book, call_in, release, withdraw
+from scheduling.services.bookings import book, withdraw
+from scheduling.services.call_ins import TakenBack, call_in, release, take_back_call_in
 from scheduling.services.closures import add_closure, add_time_off, affected_sessions
 from scheduling.services.expansion import Expansion, expand
 from scheduling.services.memberships import (
@@ -20,6 +21,7 @@ from scheduling.services.sessions import (
 
 __all__ = [
     "Expansion",
+    "TakenBack",
     "add_closure",
     "add_time_off",
     "affected_sessions",
@@ -36,6 +38,7 @@ __all__ = [
     "release",
     "revive_session",
     "set_capacity",
+    "take_back_call_in",
     "transfer",
     "withdraw",
 ]

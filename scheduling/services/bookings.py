@@ -1,8 +1,7 @@
-"""Seats in single sessions: book, release after a notice, withdraw, and the sick call."""
+"""Seats in single sessions: book and withdraw. Notices of absence stand in call_ins.py."""
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 
 from django.db.models import F
@@ -12,12 +11,12 @@ from iop_clinic.accounts.models import User
 from patients.models import Episode
 from scheduling.eligibility import check_eligible
 from scheduling.locks import lock
-from scheduling.models import Booking, CallIn, GroupMembership, Session
+from scheduling.models import Booking, GroupMembership, Session
 from scheduling.rules import Span, lowest_free
 from scheduling.services.diary import check_patients_free
 from scheduling.services.seating import new_booking, overflow_author, revive_row
 
-BOOKED, RELEASED, WITHDRAWN = Booking.State.BOOKED, Booking.State.RELEASED, Booking.State.WITHDRAWN
+BOOKED, WITHDRAWN = Booking.State.BOOKED, Booking.State.WITHDRAWN
 
 
 @service
@@ -34,8 +33,8 @@ def book(
 
     A released or withdrawn row is revived. Above the capacity, up to the ceiling, only with
     `overflow_reason`. `makes_up` is the missed booking, `nested_in` the booking that a short visit
-    interrupts. Raises Refused `session_cancelled`, `roster_signed`, `not_active`, `not_suitable`,
-    `patient_busy`, `session_full` or `unknown_booking`.
+    interrupts. Raises Refused `session_cancelled`, `roster_signed`, `not_active`, `on_hold`,
+    `not_suitable`, `patient_busy`, `session_full` or `unknown_booking`.
     """
     outer = [nested_in.session_id] if nested_in else []
     lock(sessions=[session.pk, *outer])
@@ -44,7 +43,7 @@ def book(
     row = Booking.objects.filter(session=session, episode=episode).first()
     if row is not None and row.state == BOOKED:
         return row
-    _check_unsigned(session)
+    check_unsigned(session)
     row = row or new_booking(session, episode, seat=0)
     _take_seat(row, session, overflow_reason, by)  # first, so that a full session answers at once
     lock(episodes=[episode.pk])
@@ -57,10 +56,18 @@ def book(
         nested=row.nested_in_id is not None,
     )
     check_eligible(episode=episode, session=session, on=session.local_date)
+    _check_not_on_hold(episode, session)
     held = GroupMembership.objects.on(session.local_date).filter(episode=episode)
     row.membership = held.filter(group=session.group_id).first() if session.group_id else None
     row.save()
     return row
+
+
+def _check_not_on_hold(episode: Episode, session: Session) -> None:
+    """The program pauses: whoever comes all the same is back, and the hold ends first (2b)."""
+    day = session.local_date
+    if Episode.objects.filter(pk=episode.pk).on_hold_on(day).exists():
+        raise Refused("on_hold", f"The patient is on hold on {day}.", field="episode")
 
 
 def reread(session: Session) -> None:
@@ -75,7 +82,7 @@ def check_takes_place(session: Session) -> None:
         raise Refused("session_cancelled", "The session is cancelled.", field="session")
 
 
-def _check_unsigned(session: Session) -> None:
+def check_unsigned(session: Session) -> None:
     if session.signed_at is not None:
         raise Refused("roster_signed", "The roster of this session is signed.", field="session")
 
@@ -124,38 +131,6 @@ def _take_seat(row: Booking, session: Session, overflow_reason: str, by: User | 
 
 
 @service
-def release(
-    *,
-    booking: Booking,
-    notified_at: datetime.datetime,
-    reason: str,
-    by: User | Job,
-    call_in: CallIn | None = None,
-) -> Booking:
-    """The patient gave notice: the seat is free, the patient still expected (R17).
-
-    The reason is kept in a call-in of that day unless `call_in` is given. Released already: the
-    booking as it is. Raises Refused `unknown_booking` when it is withdrawn, or `roster_signed`.
-    """
-    lock(sessions=[booking.session_id], episodes=[booking.episode_id])
-    booking.refresh_from_db()
-    if booking.state == RELEASED:
-        return booking
-    if booking.state == WITHDRAWN:
-        raise Refused("unknown_booking", "The booking is withdrawn.", field="booking")
-    _check_unsigned(booking.session)
-    if call_in is None:
-        day = booking.session.local_date
-        call_in = _note_call_in(
-            booking.episode, day, day, reason=reason, notified_at=notified_at, by=by
-        )
-    booking.state, booking.released_at, booking.call_in = RELEASED, notified_at, call_in
-    booking.version += 1
-    booking.save(update_fields=["state", "released_at", "call_in", "version"])
-    return booking
-
-
-@service
 def withdraw(*, booking: Booking, reason: str, by: User | Job) -> Booking:
     """The clinic or the plan changed: the booking counts nowhere. Withdrawn already: no change.
 
@@ -165,7 +140,7 @@ def withdraw(*, booking: Booking, reason: str, by: User | Job) -> Booking:
     lock(sessions=[booking.session_id], episodes=[booking.episode_id])
     booking.refresh_from_db()
     if booking.state != WITHDRAWN:
-        _check_unsigned(booking.session)
+        check_unsigned(booking.session)
         booking.state, booking.withdrawn_reason = WITHDRAWN, reason
         booking.version += 1
         booking.save(update_fields=["state", "withdrawn_reason", "version"])
@@ -182,60 +157,3 @@ def withdraw_all(bookings: Sequence[int], *, reason: str) -> int:
 def check_reason(reason: str) -> None:
     if not reason.strip():
         raise Refused("reason_required", "Give a reason.", field="reason")
-
-
-@service
-def call_in(
-    *,
-    episode: Episode,
-    from_date: datetime.date,
-    to_date: datetime.date,
-    reason: str,
-    notified_at: datetime.datetime,
-    by: User | Job,
-    note: str = "",
-) -> CallIn:
-    """The sick call: keep what the patient said, release their bookings on these local dates.
-
-    Both dates are inside. Sessions that had begun when the patient called stay booked: nobody gave
-    notice of them. Raises Refused `dates_in_order`, `person_required`, `reason_required`.
-    """
-    if to_date < from_date:
-        raise Refused("dates_in_order", "The call-in ends before it starts.", field="to_date")
-    check_reason(reason)
-    bookings = Booking.objects.seated().filter(
-        episode=episode,
-        session__local_date__range=(from_date, to_date),
-        starts_at__gt=notified_at,
-    )
-    lock(sessions=bookings.values_list("session", flat=True), episodes=[episode.pk])
-    row = _note_call_in(
-        episode, from_date, to_date, reason=reason, notified_at=notified_at, note=note, by=by
-    )
-    bookings.update(state=RELEASED, released_at=notified_at, call_in=row, version=F("version") + 1)
-    return row
-
-
-def _note_call_in(
-    episode: Episode,
-    from_date: datetime.date,
-    to_date: datetime.date,
-    *,
-    reason: str,
-    notified_at: datetime.datetime,
-    by: User | Job,
-    note: str = "",
-) -> CallIn:
-    check_reason(reason)
-    if not isinstance(by, User):
-        raise Refused("person_required", "A call-in is taken by a person.")
-    return CallIn.objects.create(
-        clinic_id=episode.clinic_id,
-        episode=episode,
-        from_date=from_date,
-        to_date=to_date,
-        reason=reason,
-        note=note,
-        notified_at=notified_at,
-        taken_by=by,
-    )

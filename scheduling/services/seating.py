@@ -14,10 +14,10 @@ from iop_clinic.accounts.acting import Job, Refused
 from iop_clinic.accounts.models import User
 from patients.models import Episode, EpisodeHold
 from scheduling.eligibility import is_active
-from scheduling.models import Booking, GroupMembership, Session
+from scheduling.models import Booking, CallIn, GroupMembership, Session
 from scheduling.rules import Span, lowest_free
 
-BOOKED, WITHDRAWN = Booking.State.BOOKED, Booking.State.WITHDRAWN
+BOOKED, RELEASED, WITHDRAWN = Booking.State.BOOKED, Booking.State.RELEASED, Booking.State.WITHDRAWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +72,18 @@ SEATED_FIELDS = [
 def plan_seating(
     sessions: Sequence[Session], people: Sequence[Expected], *, revive: bool = False
 ) -> Seating:
-    """Seats for `people` in the sessions whose dates are theirs, in three queries for any number.
+    """Seats for `people` in the sessions whose dates are theirs, in four queries for any number.
 
     Whoever has a row in a session already is passed over; `revive` brings withdrawn rows back and
-    makes a guest's booking the member's. Days on hold are left out. Nothing is written yet.
+    makes a guest's booking the member's. Days on hold are left out; on a day for which the patient
+    has called in, the booking is released as it is made. Nothing is written yet.
     """
     seating = Seating()
     if not sessions or not people:
         return seating
     known = _known(sessions)
     busy = _busy(sessions, people)
-    holds = _holds(people)
+    holds, notices = _holds(people), _notices(sessions, people)
     for session in sessions:
         taken = {row.seat for row in known[session.pk].values() if row.state == BOOKED}
         for person in people:
@@ -91,8 +92,26 @@ def plan_seating(
             row = known[session.pk].get(person.episode.pk)
             if row is not None and not (revive and _joins(row, person)):
                 continue
-            _seat(seating, session, person, row, taken, busy[person.episode.patient_id])
+            notice = _notice(notices, person, session)
+            if notice is not None and (row is None or row.state == WITHDRAWN):
+                _expect(seating, session, person, row, notice)
+            else:
+                _seat(seating, session, person, row, taken, busy[person.episode.patient_id])
     return seating
+
+
+def _expect(
+    seating: Seating, session: Session, person: Expected, row: Booking | None, notice: CallIn
+) -> None:
+    """Expected without a seat: the patient has said already that they will not come."""
+    if row is None:
+        row = new_booking(session, person.episode, seat=person.seat)
+        seating.new.append(row)
+    else:
+        seating.revived.append(row)
+        revive_row(row, seat=row.seat)
+    row.membership = person.membership
+    release_row(row, notice)
 
 
 def _joins(row: Booking, person: Expected) -> bool:
@@ -164,6 +183,11 @@ def revive_row(row: Booking, *, seat: int) -> None:
     row.version += 1
 
 
+def release_row(row: Booking, notice: CallIn) -> None:
+    """Free the seat of a row: the patient gave notice."""
+    row.state, row.released_at, row.call_in = RELEASED, notice.notified_at, notice
+
+
 def overflow_author(reason: str, by: User | Job) -> User | None:
     """Who answers for a seat above capacity; None without a reason. A job cannot."""
     if not reason:
@@ -218,3 +242,25 @@ def _held(holds: dict[int, list[EpisodeHold]], person: Expected, day: datetime.d
         hold.starts_on <= day and (hold.ends_on is None or day <= hold.ends_on)
         for hold in holds.get(person.episode.pk, ())
     )
+
+
+def _notices(sessions: Sequence[Session], people: Iterable[Expected]) -> dict[int, list[CallIn]]:
+    """By episode: the calls for whole days that touch these sessions."""
+    first = min(session.local_date for session in sessions)
+    last = max(session.local_date for session in sessions)
+    notices: dict[int, list[CallIn]] = defaultdict(list)
+    rows = CallIn.objects.in_force(first, last)
+    for row in rows.filter(episode__in={person.episode.pk for person in people}).order_by("pk"):
+        notices[row.episode_id].append(row)
+    return notices
+
+
+def _notice(notices: dict[int, list[CallIn]], person: Expected, session: Session) -> CallIn | None:
+    """The call that covers the session; what had begun when the patient called is not covered."""
+    for row in notices.get(person.episode.pk, ()):
+        if (
+            row.from_date <= session.local_date <= row.to_date
+            and row.notified_at < session.starts_at
+        ):
+            return row
+    return None

@@ -1,0 +1,222 @@
+"""Notices of absence: about one session, about whole days (the sick call), and its undo."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from iop_clinic.accounts.acting import Job, Refused, service
+from iop_clinic.accounts.models import User
+from patients.models import Episode
+from scheduling.eligibility import is_active, refusals
+from scheduling.locks import lock
+from scheduling.models import Booking, CallIn, Session
+from scheduling.rules import Span, lowest_free
+from scheduling.services.bookings import check_reason, check_unsigned
+from scheduling.services.seating import SEATED_FIELDS, release_row, revive_row
+
+RELEASED, WITHDRAWN = Booking.State.RELEASED, Booking.State.WITHDRAWN
+LONGEST = datetime.timedelta(days=92)
+"""A longer absence is a hold; one of years is a mistyped date."""
+
+
+@service
+def release(
+    *, booking: Booking, notified_at: datetime.datetime, reason: str, by: User | Job
+) -> Booking:
+    """The patient gave notice: the seat is free, the patient still expected (R17).
+
+    The reason is kept in a call-in about this session alone. Released already: the booking as it
+    is. Raises Refused `unknown_booking` when it is withdrawn, `roster_signed`, or what a call-in is
+    refused for.
+    """
+    lock(sessions=[booking.session_id], episodes=[booking.episode_id])
+    booking.refresh_from_db()
+    if booking.state == RELEASED:
+        return booking
+    if booking.state == WITHDRAWN:
+        raise Refused("unknown_booking", "The booking is withdrawn.", field="booking")
+    check_unsigned(booking.session)
+    day = booking.session.local_date
+    call_in = note_call_in(
+        booking.episode, day, day, reason=reason, notified_at=notified_at, whole_days=False, by=by
+    )
+    release_row(booking, call_in)
+    booking.version += 1
+    booking.save(update_fields=["state", "released_at", "call_in", "version"])
+    return booking
+
+
+@service
+def call_in(
+    *,
+    episode: Episode,
+    from_date: datetime.date,
+    to_date: datetime.date,
+    reason: str,
+    notified_at: datetime.datetime,
+    by: User | Job,
+    note: str = "",
+    keeping: Collection[int] = (),
+) -> CallIn:
+    """The sick call: keep what the patient said, release their bookings on these local dates.
+
+    Both dates are inside, and bookings that come later are released as they are made. Sessions
+    that had begun when the patient called stay booked: nobody gave notice of them. So do those
+    whose roster is signed, and the bookings with the keys `keeping`. Raises Refused
+    `dates_in_order`, `call_in_too_long`, `notified_in_future`, `not_active`, `person_required` or
+    `reason_required`.
+    """
+    if to_date < from_date:
+        raise Refused("dates_in_order", "The call-in ends before it starts.", field="to_date")
+    if to_date - from_date > LONGEST:
+        message = f"A call-in is for at most {LONGEST.days} days. A longer absence is a hold."
+        raise Refused("call_in_too_long", message, field="to_date")
+    check_reason(reason)
+    _check_in_treatment(episode, from_date, to_date)
+    bookings = (
+        Booking.objects.seated()
+        .filter(
+            episode=episode,
+            session__local_date__range=(from_date, to_date),
+            session__signed_at__isnull=True,
+            starts_at__gt=notified_at,
+        )
+        .exclude(pk__in=keeping)
+    )
+    lock(sessions=bookings.values_list("session", flat=True), episodes=[episode.pk])
+    row = note_call_in(
+        episode, from_date, to_date, reason=reason, notified_at=notified_at, note=note, by=by
+    )
+    bookings.update(state=RELEASED, released_at=notified_at, call_in=row, version=F("version") + 1)
+    return row
+
+
+def _check_in_treatment(episode: Episode, first: datetime.date, last: datetime.date) -> None:
+    if not (is_active(episode, first) or is_active(episode, last)):
+        message = "The patient is not in treatment on these days."
+        raise Refused("not_active", message, field="from_date")
+
+
+def note_call_in(
+    episode: Episode,
+    from_date: datetime.date,
+    to_date: datetime.date,
+    *,
+    reason: str,
+    notified_at: datetime.datetime,
+    by: User | Job,
+    note: str = "",
+    whole_days: bool = True,
+) -> CallIn:
+    """Keep a notice. Refused: `reason_required`, `person_required`, `notified_in_future`."""
+    check_reason(reason)
+    if not isinstance(by, User):
+        raise Refused("person_required", "A call-in is taken by a person.")
+    if notified_at > timezone.now():
+        raise Refused("notified_in_future", "The notice lies in the future.", field="notified_at")
+    return CallIn.objects.create(
+        clinic_id=episode.clinic_id,
+        episode=episode,
+        from_date=from_date,
+        to_date=to_date,
+        reason=reason,
+        note=note,
+        notified_at=notified_at,
+        taken_by=by,
+        whole_days=whole_days,
+    )
+
+
+# --- taking it back -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """What came of taking a call-in back: bookings again, and sessions without a place left."""
+
+    booked: tuple[Booking, ...] = ()
+    without_place: tuple[Session, ...] = ()
+
+
+@service
+def take_back_call_in(
+    *, call_in: CallIn, by: User | Job, keeping: Collection[int] = ()
+) -> TakenBack:
+    """The patient comes after all: book again what was released, where there is still a place.
+
+    What has begun stays as it is, and so do the bookings with the keys `keeping`. A seat that was
+    given away, a patient who is elsewhere by now, or one who no longer fits: the booking stays
+    released, and its session is told. Taken back already: no change. Raises Refused
+    `person_required`.
+    """
+    if not isinstance(by, User):
+        raise Refused("person_required", "A call-in is taken back by a person.")
+    rows = _to_book_again(call_in, keeping)
+    lock(sessions=rows.values_list("session", flat=True), episodes=[call_in.episode_id])
+    call_in.refresh_from_db()
+    if call_in.taken_back_at is not None:
+        return TakenBack()
+    call_in.taken_back_at, call_in.taken_back_by = timezone.now(), by
+    call_in.save(update_fields=["taken_back_at", "taken_back_by"])
+    return _book_again(list(rows), call_in.episode)
+
+
+def _to_book_again(call_in: CallIn, keeping: Collection[int]) -> QuerySet[Booking]:
+    rows = Booking.objects.filter(
+        clinic=call_in.clinic_id,
+        call_in=call_in,
+        state=RELEASED,
+        live=True,
+        starts_at__gt=timezone.now(),
+        session__signed_at__isnull=True,
+    )
+    shown = rows.select_related("session__group", "session__session_type")
+    return shown.exclude(pk__in=keeping).order_by("starts_at", "-ends_at", "pk")
+
+
+def _book_again(rows: list[Booking], episode: Episode) -> TakenBack:
+    """In order of time, the longest of a time first; 5 statements for any number of bookings."""
+    if not rows:
+        return TakenBack()
+    sessions = [row.session for row in rows]
+    taken, busy = _taken(sessions), _busy(episode, sessions)
+    unfit = refusals(episode=episode, sessions=sessions)
+    booked, without = [], []
+    for row in rows:
+        span = Span(row.starts_at, row.ends_at)
+        there = taken.setdefault(row.session_id, set())
+        seat = row.seat if _is_free(row, there) else lowest_free(there, row.session.capacity)
+        elsewhere = any(span.overlaps(other) for other in busy)
+        if seat is None or elsewhere or row.session_id in unfit:
+            without.append(row.session)
+            continue
+        revive_row(row, seat=seat)
+        row.overflow_reason, row.overflow_by = "", None
+        busy.append(span)
+        booked.append(row)
+    Booking.objects.bulk_update(booked, SEATED_FIELDS)
+    return TakenBack(tuple(booked), tuple(without))
+
+
+def _is_free(row: Booking, taken: Collection[int]) -> bool:
+    return row.seat <= row.session.capacity and row.seat not in taken
+
+
+def _taken(sessions: Iterable[Session]) -> dict[int, set[int]]:
+    taken: dict[int, set[int]] = {}
+    rows = Booking.objects.seated().filter(session__in=[session.pk for session in sessions])
+    for session, seat in rows.values_list("session", "seat"):
+        taken.setdefault(session, set()).add(seat)
+    return taken
+
+
+def _busy(episode: Episode, sessions: Iterable[Session]) -> list[Span]:
+    first = min(session.starts_at for session in sessions)
+    last = max(session.ends_at for session in sessions)
+    rows = Booking.objects.seated().overlapping(first, last).filter(patient=episode.patient_id)
+    return [Span(*row) for row in rows.values_list("starts_at", "ends_at")]
