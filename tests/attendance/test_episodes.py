@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 
 LAST = datetime.date(2026, 3, 4)
 LATER = datetime.date(2026, 3, 9)
-LOCKED_BY_KEY = 'ORDER BY "attendance_flag"."id" ASC FOR NO KEY UPDATE OF "attendance_flag"'
+LOCKED_BY_KEY = 'ORDER BY 1 ASC FOR NO KEY UPDATE OF "attendance_flag"'
 
 
 class Stay:

@@ -11,6 +11,8 @@ import datetime
 import random
 from typing import Any
 
+from django.db.models import Exists, OuterRef, Q
+
 from attendance.models import AttendanceRecord, CreditRule, Standard
 from attendance.records.services import Entry, clear, correct, recompute, record_roster
 from iop_clinic.accounts.acting import Job
@@ -214,7 +216,12 @@ class Twist:
     def visits(self) -> None:
         """Pull-outs to the prescriber or a drug screen: seen, in part, missed, not recorded."""
         rows = Booking.objects.filter(clinic=self.clinic, live=True, state="booked")
-        rows = rows.filter(patient__deceased_on=None).exclude(session__capacity=1)
+        held = EpisodeHold.objects.filter(
+            Q(ends_on=None) | Q(ends_on__gte=OuterRef("session__local_date")),
+            episode=OuterRef("episode"),
+            starts_on__lte=OuterRef("session__local_date"),
+        )
+        rows = rows.filter(~Exists(held), patient__deceased_on=None).exclude(session__capacity=1)
         rows = rows.select_related("session", "episode")
         past = self.some(rows.filter(ends_at__lte=self.now), 60)
         long = self.some(rows.filter(session__breaks__len__gt=0, ends_at__lte=self.now), 12)
