@@ -1,13 +1,14 @@
 """What the people of the demo clinic do with the morning list: as much as a day has room for.
 
 They take the loudest first: a patient is called, up to three times, and the case closed with what
-came of it. Papers and rosters wait for whoever has them.
+came of it. Papers, places and rosters wait for whoever has them.
 """
 
 from __future__ import annotations
 
 import datetime
 import random
+from typing import ClassVar
 
 from attendance.compliance.cases import log_outreach, resolve
 from attendance.compliance.outreach import allowed_methods
@@ -39,6 +40,9 @@ CALLED = WEEKS | {
 class Desk:
     """One person for all, so that the number of items and not of people limits a day."""
 
+    takes: ClassVar[frozenset[int]] = CALLED | {Kind.OVER_MAXIMUM}
+    """The rules whose cases are worked here; the others' do not take up a day's room."""
+
     def __init__(self, clinic: Clinic, *, seed: int) -> None:
         self.clinic = clinic
         self.seed = seed
@@ -49,16 +53,19 @@ class Desk:
     def work(self, now: datetime.datetime) -> None:
         """One business day at the list, loudest first, at an instant."""
         today = now.astimezone(self.clinic.tz).date()
-        waiting = Flag.objects.filter(clinic=self.clinic).waiting(today).loudest_first()
+        rows = Flag.objects.filter(clinic=self.clinic, rule__in=self.takes)
+        waiting = rows.waiting(today).loudest_first()
         for flag in list(waiting[:ITEMS_A_DAY]):
             flag.refresh_from_db()  # the item before may have closed it
             if flag.is_open:
                 self.handle(flag, now)
 
     def handle(self, flag: Flag, now: datetime.datetime) -> None:
-        """Do what the case asks for; a paper or a roster is left."""
+        """Do what the case asks for."""
         if flag.rule in CALLED:
             self.call(flag, now)
+        else:
+            resolve(flag=flag, outcome=Outcome.OTHER, note="Looked at.", by=self.person)
 
     def call(self, flag: Flag, now: datetime.datetime) -> None:
         assert flag.episode is not None  # these rules are about patients

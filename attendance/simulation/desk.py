@@ -6,9 +6,8 @@ import datetime
 from collections.abc import Callable
 
 from attendance.bookings import book_make_ups
-from attendance.compliance.cases import resolve
 from attendance.compliance.make_ups import find_make_ups
-from attendance.demo.desk import WEEKS, Desk, Kind, Outcome
+from attendance.demo.desk import WEEKS, Desk, Kind
 from attendance.models import Flag
 from patients.models import Authorization, Certification, TreatmentPlan
 
@@ -21,14 +20,15 @@ RENEWED_FOR = datetime.timedelta(days=60)
 class Staff(Desk):
     """A week that make-ups can repair gets them if the patient agrees; a paper is renewed."""
 
+    # A roster comes by itself, a day late.
+    takes = frozenset(Kind.values) - {Kind.UNRECORDED}
+
     def handle(self, flag: Flag, now: datetime.datetime) -> None:
         if flag.rule in WEEKS and self._repaired(flag, now):
             return
         renew = _RENEWALS.get(flag.rule)
         if renew is not None and flag.episode_id is not None:
             renew(flag.episode_id, now.date())  # these facts close the case in the next night
-        elif flag.episode_id is None and flag.rule != Kind.UNRECORDED:
-            resolve(flag=flag, outcome=Outcome.OTHER, note="Looked at.", by=self.person)
         else:
             super().handle(flag, now)
 
