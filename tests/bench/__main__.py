@@ -24,13 +24,13 @@ from tests.bench import first_page, night, rest, whole  # noqa: E402
 
 def main() -> None:
     parser = ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--clinics", type=int, default=40, help="clinics of 40 active patients")
+    parser.add_argument("--clinics", type=int, default=20, help="clinics of 40 active patients")
     parser.add_argument("--skip-demo", action="store_true", help="do not time clone to first page")
     options = parser.parse_args()
     if not options.skip_demo:
         show(first_page.run())
     measure(rest.run)
-    measure(lambda: whole.run(min(options.clinics, 200)))
+    measure(lambda: whole.run(min(options.clinics, 100)))
     measure(lambda: night.run(options.clinics))
 
 
