@@ -494,6 +494,7 @@ def _launch_postgres(home: Home) -> subprocess.Popen[bytes]:
 
 def _postgres_answers(home: Home) -> bool:
     import psycopg
+    from psycopg.errors import DuplicateDatabase, UniqueViolation
 
     try:
         with psycopg.connect(
@@ -509,8 +510,8 @@ def _postgres_answers(home: Home) -> bool:
             ).fetchone()
             if not found:
                 connection.execute(f"CREATE DATABASE {DATABASE}")
-    except psycopg.OperationalError:
-        return False
+    except (psycopg.OperationalError, DuplicateDatabase, UniqueViolation):
+        return False  # not there yet, or somebody else creates the database at this moment
     return True
 
 
