@@ -194,6 +194,8 @@ def _own_folder(path: Path, mode: int, account: Account | None = None) -> None:
     try:
         path.mkdir(mode=0o700)
     except FileExistsError:
+        # Whoever starts at the same time hands it to the servers' account a moment after making it.
+        _wait(lambda: path.lstat().st_uid == uid, 1)
         found = path.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid:
             raise EmbeddedError(
