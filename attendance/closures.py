@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from typing import Any
 
 from attendance.sessions import judge_sessions
 from iop_clinic.accounts.acting import Job, Refused, service
@@ -34,27 +35,18 @@ def close(
     after (R24). Raises what `add_closure` raises, or Refused `attendance_recorded` with the public
     ids of the `sessions`.
     """
-    closure = Closure(
-        clinic=clinic,
-        starts_on=starts_on,
-        ends_on=ends_on,
-        from_time=from_time,
-        to_time=to_time,
-        room=room,
-        reason=reason,
-    )
+    facts: dict[str, Any] = {
+        "clinic": clinic,
+        "starts_on": starts_on,
+        "ends_on": ends_on,
+        "from_time": from_time,
+        "to_time": to_time,
+        "room": room,
+        "reason": reason,
+    }
     if room is None:
-        _refuse_attended(closure)
-    closure = add_closure(
-        clinic=clinic,
-        starts_on=starts_on,
-        ends_on=ends_on,
-        from_time=from_time,
-        to_time=to_time,
-        room=room,
-        reason=reason,
-        by=by,
-    )
+        _refuse_attended(Closure(**facts))
+    closure = add_closure(**facts, by=by)
     judge_sessions(clinic, Session.objects.filter(clinic=clinic, closure=closure), by=by, now=now)
     return closure
 

@@ -49,11 +49,12 @@ def smtp_sink(_smtp_server: SmtpSink, settings: Any) -> Iterator[SmtpSink]:
     _smtp_server.reset()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def _shared_worker(
     django_db_setup: None, django_db_blocker: Any, _smtp_server: SmtpSink
 ) -> Iterator[list[WorkerProcess]]:
-    """One worker for the whole run, started by the first test that needs it."""
+    """One worker for a file's tests, started by the first that needs it. No longer: it would take
+    what a test without a worker queues."""
     kept: list[WorkerProcess] = []
     yield kept
     for worker in kept:

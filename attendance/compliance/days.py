@@ -128,12 +128,16 @@ def open_to_change(now: datetime) -> Q:
     return unrecorded | Q(live=True, ends_at__gt=now, state=Booking.State.BOOKED)
 
 
-def minutes() -> Any:
-    """A session's length minus its breaks, in SQL."""
-    length = Func(
+def length() -> Func:
+    """The minutes from a booking's or a session's start to its end, in SQL; breaks are in it."""
+    return Func(
         F("starts_at"), F("ends_at"), function="scheduling_minutes", output_field=IntegerField()
     )
-    return length - BreakMinutes(F("session__breaks"))
+
+
+def minutes() -> Any:
+    """A booking's minutes without the session's breaks, in SQL."""
+    return length() - BreakMinutes(F("session__breaks"))
 
 
 def credit_in_full(settings: Mapping[int, ClinicSettings]) -> Any:

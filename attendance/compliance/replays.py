@@ -12,15 +12,12 @@ from datetime import date, datetime, timedelta
 
 from django.db.models import Max, Min, QuerySet
 
-from attendance.compliance.courses import courses
-from attendance.compliance.days import by_episode, day_lines
 from attendance.compliance.results import Difference, replay_facts, replay_inputs
 from attendance.compliance.settings import ClinicSettings, clinic_settings
-from attendance.compliance.status import JudgedStandard, judge_weeks, reach
+from attendance.compliance.status import JudgedStandard, weeks_of
 from attendance.models import WeekResult
 from iop_clinic.accounts.models import Clinic
 from iop_clinic.accounts.weeks import Week, weeks_touching
-from patients.models import Episode
 
 EPISODES = 500
 """In one batch."""
@@ -97,20 +94,9 @@ def _differing(
 def _judged_now(
     settings: ClinicSettings, week: Week, episode_ids: list[int], now: datetime
 ) -> dict[Key, JudgedStandard]:
-    known = courses(Episode.objects.filter(clinic=settings.clinic_id, pk__in=episode_ids))
-    first, last = reach(settings, [week])
-    lines = day_lines(
-        clinic=settings.clinic_id,
-        first=first,
-        last=last,
-        now=now,
-        episode_ids=episode_ids,
-        settings=settings,
-    )
-    weeks = judge_weeks(settings, known, [week], by_episode(lines), now)
     return {
         (one.episode_id, judged.standard.id, judged.first): judged
-        for one in weeks
+        for one in weeks_of(settings, [week], episode_ids, now=now)
         for judged in one.standards
     }
 

@@ -25,11 +25,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from django.db.models import Count, Exists, F, Func, IntegerField, OuterRef, Q, QuerySet, Sum
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
 
 from attendance.compliance.changes import changed_facts, clinics_with_new_rules
 from attendance.compliance.courses import Course
-from attendance.compliance.days import minutes
+from attendance.compliance.days import length, minutes
 from attendance.compliance.settings import WEEKLY_RULES, ClinicSettings
 from attendance.compliance.spans import Span
 from attendance.models import AbsenceRule, AttendanceRecord, Flag
@@ -261,13 +261,10 @@ def _totals(screen: Screen) -> QuerySet[Any, int]:
     if not maxima:
         return Booking.objects.none().values_list("episode_id", flat=True)
     first = min(one.week(screen.through).start for one in screen.settings.values()) - 3 * DAY
-    length = Func(
-        F("starts_at"), F("ends_at"), function="scheduling_minutes", output_field=IntegerField()
-    )
     rows = Booking.objects.filter(
         clinic__in=ruled, live=True, starts_at__gte=_midnight(first) - DAY, ends_at__lte=screen.now
     ).exclude(state=Booking.State.WITHDRAWN)
-    sums = rows.order_by().values("episode_id").annotate(booked=Sum(length))
+    sums = rows.order_by().values("episode_id").annotate(booked=Sum(length()))
     return sums.filter(booked__gt=min(maxima)).values_list("episode_id", flat=True)
 
 

@@ -179,9 +179,17 @@ def week_statuses(
     wanted = sorted({settings.week(day) for day in weeks})
     if not wanted:
         return {}
+    judged = weeks_of(settings, wanted, episode_ids, now=now)
+    return {(week.episode_id, week.week.start): week for week in judged}
+
+
+def weeks_of(
+    settings: ClinicSettings, weeks: Sequence[Week], episode_ids: Collection[int], *, now: datetime
+) -> Iterator[PatientWeek]:
+    """Some episodes in some clinic weeks, at least one, read and judged; 3 statements."""
     rows = Episode.objects.filter(clinic=settings.clinic_id, pk__in=episode_ids)
     known = courses(rows)
-    first, last = reach(settings, wanted)
+    first, last = reach(settings, weeks)
     lines = day_lines(
         clinic=settings.clinic_id,
         first=first,
@@ -190,8 +198,7 @@ def week_statuses(
         episode_ids=episode_ids,
         settings=settings,
     )
-    judged = judge_weeks(settings, known, wanted, by_episode(lines), now)
-    return {(week.episode_id, week.week.start): week for week in judged}
+    return judge_weeks(settings, known, weeks, by_episode(lines), now)
 
 
 def judge_weeks(

@@ -56,15 +56,6 @@ def last_due(clinic: Clinic, now: datetime.datetime) -> datetime.date:
     return today - (DAY if tonight <= now else 2 * DAY)
 
 
-def behind(*, now: datetime.datetime) -> list[list[Night]]:
-    """For each active clinic that is behind, its unfinished nights, oldest first.
-
-    One statement for any number of clinics.
-    """
-    behind = (due_nights_of(clinic, now) for clinic in clinics_with_progress(now))
-    return [nights for nights in behind if nights]
-
-
 def next_nights(*, now: datetime.datetime) -> tuple[list[Night], list[Night]]:
     """The oldest unfinished night of each active clinic that is behind: first those nobody has
     begun, then those that somebody has. One statement for any number of clinics."""

@@ -140,17 +140,10 @@ def retry_failed(local_date: datetime.date) -> int:
 # --- the work --------------------------------------------------------------------------------
 
 
-def run_night(night: Night) -> None:
-    """Judge a night if it is due and free, then ring for the clinic's next one.
-
-    Safe to call at any time and as often as anybody likes.
-    """
-    run_nights([night])
-
-
 def run_nights(nights: Sequence[Night]) -> None:
     """Judge the nights of one local date that are due and free: of many clinics in the statements
-    of one. Each has its own row, timetable and reports, and fails by itself.
+    of one. Each has its own row, timetable and reports, and fails by itself. Safe to call at any
+    time and as often as anybody likes.
 
     A night that was begun before is judged alone, so that whatever ended it ends nobody else's.
     """

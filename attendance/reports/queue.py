@@ -32,10 +32,6 @@ def queue_tick() -> bool:
     return _queue(TICK, [[]])
 
 
-def queue_night(clinic_id: int, local_date: datetime.date) -> bool:
-    return queue_nights([(clinic_id, local_date)])
-
-
 def queue_nights(
     nights: Iterable[tuple[int, datetime.date]], *, together: int = CLINICS_TOGETHER
 ) -> bool:

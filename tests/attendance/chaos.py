@@ -177,7 +177,7 @@ def judge_undisturbed(clinic: Clinic, nights: int) -> None:
     """The same nights, one after the other in this process; no worker may run meanwhile."""
     Clinic.objects.filter(pk=clinic.pk).update(active=True)
     for ago in reversed(range(nights)):
-        nightly.run_night(night(clinic, days_ago=ago))
+        nightly.run_nights([night(clinic, days_ago=ago)])
     assert _dates(clinic)[0] == night(clinic).local_date
 
 

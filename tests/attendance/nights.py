@@ -67,6 +67,13 @@ def night(clinic: Clinic, days_ago: int = 0) -> due_nights.Night:
     return due_nights.Night(clinic.pk, last - days_ago * due_nights.DAY)
 
 
+def behind() -> list[list[due_nights.Night]]:
+    """For each active clinic that is behind, its unfinished nights, oldest first."""
+    now = timezone.now()
+    rows = due_nights.clinics_with_progress(now)
+    return [nights for clinic in rows if (nights := due_nights.due_nights_of(clinic, now))]
+
+
 def run_row(night: due_nights.Night, state: str = "finished", **extra: Any) -> NightlyRun:
     now = timezone.now()
     if state == "finished":
@@ -123,7 +130,7 @@ def reported_night(clinic: Clinic) -> list[ReportDelivery]:
     that a first night may bring is left out as well.
     """
     run_row(night(clinic), "evaluated")
-    nightly.run_night(night(clinic))
+    nightly.run_nights([night(clinic)])
     nightly_ones = ReportDelivery.objects.filter(clinic=clinic, report__kind="nightly")
     return list(nightly_ones.order_by("recipient"))
 

@@ -138,7 +138,7 @@ def test_a_broker_that_forgets_everything_costs_a_tick(
     no_celery_worker, start_celery_worker, smtp_sink
 ):
     clinic, people = staffed_clinic()
-    nightly.run_night(night(clinic))  # the deliveries are queued, and nobody listens
+    nightly.run_nights([night(clinic)])  # the deliveries are queued, and nobody listens
     chaos.restart_broker()
     chaos.forget_connections()
     worker = start_celery_worker()
@@ -218,7 +218,7 @@ def test_a_night_of_mail_that_nobody_may_read_any_more(
 ):
     """Queued, and then one leaves, one is demoted, one is locked out; the weekly is held too."""
     clinic, people = judged_clinic(patients=6)
-    nightly.run_night(night(clinic))
+    nightly.run_nights([night(clinic)])
     assert ReportDelivery.objects.count() == 2 * len(people)
     ended, demoted, locked, *others = people
     yesterday = timezone.localdate() - 2 * due_nights.DAY

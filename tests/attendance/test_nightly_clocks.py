@@ -5,7 +5,6 @@ import itertools
 
 import pytest
 import time_machine
-from django.utils import timezone
 
 from attendance.models import NightlyRun
 from attendance.reports import due_nights, nightly
@@ -13,7 +12,7 @@ from attendance.reports.due_nights import DAY
 from iop_clinic.accounts.models import Clinic
 from scheduling.models import Session
 from tests import factories
-from tests.attendance.nights import clinic_with_timetable
+from tests.attendance.nights import behind, clinic_with_timetable
 
 CHANGES = [
     ("America/New_York", "2026-03-08"),  # 02:00 to 03:00
@@ -57,7 +56,7 @@ def test_a_session_at_an_hour_that_does_not_exist_keeps_its_length_and_the_night
     factories.WeeklyBlockFactory(
         group=group, weekday=6, starts_at=datetime.time(2, 30), ends_at=datetime.time(3, 15)
     )
-    nightly.run_night(due_nights.Night(clinic.pk, datetime.date(2026, 3, 5)))
+    nightly.run_nights([due_nights.Night(clinic.pk, datetime.date(2026, 3, 5))])
     run = NightlyRun.objects.get()
     assert (run.state, run.error) == ("finished", "")
     [first, *_] = Session.objects.filter(group=group).order_by("starts_at")
@@ -71,6 +70,6 @@ def test_the_night_of_a_clock_change_is_judged_like_any_other():
     clinic = clinic_with_timetable()
     change = datetime.date(2026, 3, 8)
     with time_machine.travel(factories.at(clinic, "2026-03-09", "05:00"), tick=False):
-        (night,) = due_nights.behind(now=timezone.now())[0]
-        nightly.run_night(night)
+        (night,) = behind()[0]
+        nightly.run_nights([night])
     assert NightlyRun.objects.values_list("local_date", "state").get() == (change, "finished")

@@ -13,7 +13,7 @@ from attendance.reports import due_nights, nightly
 from attendance.reports.due_nights import DAY, Night
 from iop_clinic.accounts.models import Clinic
 from tests import factories
-from tests.attendance.nights import clinic_with_timetable, night, run_row
+from tests.attendance.nights import behind, clinic_with_timetable, night, run_row
 
 MONDAY = datetime.date(2026, 3, 2)
 
@@ -60,7 +60,7 @@ def test_a_clinic_without_a_timetable_has_no_night():
 @pytest.mark.django_db
 def test_an_inactive_clinic_has_no_night():
     clinic_with_timetable(active=False)
-    assert due_nights.behind(now=timezone.now()) == []
+    assert behind() == []
 
 
 @pytest.mark.django_db
@@ -154,7 +154,7 @@ def test_a_look_at_what_is_due_takes_one_statement(django_assert_num_queries):
     for days_ago in range(1, 6):
         run_row(night(clinic_with_timetable(), days_ago))
     with django_assert_num_queries(1):
-        assert len(due_nights.behind(now=timezone.now())) == 5
+        assert len(behind()) == 5
 
 
 @pytest.mark.django_db

@@ -41,7 +41,7 @@ def fail(error):
 
 def test_a_night_ends_with_a_report_for_each_scope_and_a_delivery_for_each_person():
     clinic, people = staffed_clinic(therapists=2)
-    nightly.run_night(night(clinic))
+    nightly.run_nights([night(clinic)])
     assert NightlyRun.objects.get().state == "finished"
     assert ComplianceReport.objects.count() == 3
     assert {d.recipient for d in ReportDelivery.objects.all()} == set(people)
@@ -50,9 +50,9 @@ def test_a_night_ends_with_a_report_for_each_scope_and_a_delivery_for_each_perso
 
 def test_a_second_call_changes_nothing():
     clinic, people = staffed_clinic()
-    nightly.run_night(night(clinic))
+    nightly.run_nights([night(clinic)])
     before = NightlyRun.objects.values().get()
-    nightly.run_night(night(clinic))
+    nightly.run_nights([night(clinic)])
     assert NightlyRun.objects.values().get() == before
     assert ReportDelivery.objects.count() == len(people)
 
@@ -60,11 +60,11 @@ def test_a_second_call_changes_nothing():
 def test_a_night_that_was_judged_goes_on_with_its_reports(monkeypatch, queued):
     clinic, _ = staffed_clinic()
     monkeypatch.setattr(nightly, "build", fail(RuntimeError()))
-    nightly.run_night(night(clinic))
+    nightly.run_nights([night(clinic)])
     assert NightlyRun.objects.get().state == "evaluated"
     monkeypatch.undo()
     monkeypatch.setattr(nightly, "evaluate_clinics", fail(AssertionError("judged twice")))
-    nightly.run_night(night(clinic))
+    nightly.run_nights([night(clinic)])
     assert NightlyRun.objects.get().state == "finished"
 
 
@@ -73,7 +73,7 @@ def test_a_fault_is_counted_and_after_the_third_the_night_has_failed(monkeypatch
     monkeypatch.setattr(nightly, "evaluate_clinics", fail(ZeroDivisionError()))
     seen = []
     for _ in range(4):
-        nightly.run_night(night(clinic))
+        nightly.run_nights([night(clinic)])
         seen.append(NightlyRun.objects.values_list("state", "attempts", "error").get())
     assert seen == [
         ("claimed", 1, "ZeroDivisionError"),
@@ -90,7 +90,7 @@ def test_a_fault_is_logged_by_class_and_place_without_its_values(monkeypatch, qu
         nightly, "evaluate_clinics", fail(IntegrityError("Key (name)=(Zebulon Quixotry)"))
     )
     with caplog.at_level(logging.DEBUG):
-        nightly.run_night(night(clinic))
+        nightly.run_nights([night(clinic)])
     assert "IntegrityError" in caplog.text
     assert "nightly.py" in caplog.text
     assert "Zebulon" not in caplog.text + str(NightlyRun.objects.values().get())
@@ -110,28 +110,28 @@ def test_a_failed_night_can_be_asked_for_again(monkeypatch, queued):
     clinic, _ = staffed_clinic()
     monkeypatch.setattr(nightly, "evaluate_clinics", fail(ZeroDivisionError()))
     for _ in range(3):
-        nightly.run_night(night(clinic))
+        nightly.run_nights([night(clinic)])
     monkeypatch.undo()
     assert nightly.retry_failed(night(clinic).local_date) == 1
-    nightly.run_night(night(clinic))
+    nightly.run_nights([night(clinic)])
     assert NightlyRun.objects.values_list("state", "error").get() == ("finished", "")
 
 
 def test_a_finished_night_rings_for_the_next_one(queued):
     clinic, _ = staffed_clinic()
-    nightly.run_night(night(clinic, days_ago=2))
+    nightly.run_nights([night(clinic, days_ago=2)])
     assert queued == [night(clinic, days_ago=1)]
 
 
 def test_the_last_night_rings_for_none(queued):
     clinic, _ = staffed_clinic()
-    nightly.run_night(night(clinic))
+    nightly.run_nights([night(clinic)])
     assert queued == []
 
 
 def test_nobody_to_tell_is_a_finding():
     clinic = clinic_with_timetable()
-    nightly.run_night(night(clinic))
+    nightly.run_nights([night(clinic)])
     assert NightlyRun.objects.get().findings == ["Nobody receives the nightly report."]
     assert ComplianceReport.objects.count() == 1
 
@@ -141,7 +141,7 @@ def test_a_night_takes_as_many_statements_for_many_as_for_few(django_assert_max_
     for size in (2, 12):
         clinic, people = judged_clinic(patients=size)
         with django_assert_max_num_queries(200) as captured:
-            nightly.run_night(night(clinic))
+            nightly.run_nights([night(clinic)])
         told = ReportDelivery.objects.filter(clinic=clinic).values_list("report__kind", flat=True)
         assert Counter(told) == {"nightly": len(people), "weekly": len(people)}
         counts.append(len(captured))
@@ -160,7 +160,7 @@ def test_a_hold_begins_and_ends_by_its_dates():
         EpisodeHold.objects.create(
             clinic=clinic, episode=episode, reason="leave", starts_on=first, ends_on=last
         )
-    nightly.run_night(night(clinic))
+    nightly.run_nights([night(clinic)])
     states = dict(Episode.objects.values_list("pk", "state"))
     assert states == {begins.pk: "on_hold", ended.pk: "admitted"}
     changed = AuditEvent.objects.filter(table_name="patients_episode", new__state="on_hold")
@@ -172,10 +172,10 @@ def test_rows_that_stay_locked_are_no_attempt(monkeypatch):
     for _ in range(nightly.MOST_ATTEMPTS + 1):
         with monkeypatch.context() as patched:
             patched.setattr(nightly, "expand", fail(Busy()))
-            nightly.run_night(night(clinic))
+            nightly.run_nights([night(clinic)])
     run = NightlyRun.objects.get()
     assert (run.state, run.attempts, run.error) == ("claimed", 0, "")
-    nightly.run_night(night(clinic))
+    nightly.run_nights([night(clinic)])
     assert NightlyRun.objects.get().state == "finished"
 
 
@@ -183,6 +183,6 @@ def test_the_tasks_time_being_over_is_no_clinics_fault(monkeypatch):
     clinic, _ = staffed_clinic()
     monkeypatch.setattr(nightly, "expand", fail(SoftTimeLimitExceeded()))
     with pytest.raises(SoftTimeLimitExceeded):
-        nightly.run_night(night(clinic))
+        nightly.run_nights([night(clinic)])
     run = NightlyRun.objects.get()
     assert (run.state, run.attempts, run.error) == ("claimed", 1, "")

@@ -121,7 +121,7 @@ def test_many_ticks_at_once_make_one_run_and_one_mail_each(
     second = start_celery_worker()
     for _ in range(5):
         queue.queue_tick()
-        queue.queue_night(*night(clinic))
+        queue.queue_nights([night(clinic)])
     until(lambda: all_sent(len(people)), "the reports")
     celery_worker_process.wait_until_idle()
     second.wait_until_idle()
@@ -204,7 +204,7 @@ def test_a_person_who_leaves_between_report_and_mail(
     no_celery_worker, start_celery_worker, smtp_sink
 ):
     clinic, people = staffed_clinic()
-    nightly.run_night(night(clinic))
+    nightly.run_nights([night(clinic)])
     assert states() == {"pending": len(people)}
     Membership.objects.filter(user=people[0]).update(active=False)
     start_celery_worker()
@@ -222,7 +222,7 @@ def test_the_broker_is_down_while_attendance_is_logged_and_a_night_runs(
     with broken_broker():
         assert not queue.queue_tick()
         record_roster(session=held, all_present=True, by=people[2])
-        nightly.run_night(night(clinic))
+        nightly.run_nights([night(clinic)])
     assert AttendanceRecord.objects.get().booking == booked
     assert states() == {"pending": 2 * len(people)}  # the night's and the week's
     start_celery_worker()

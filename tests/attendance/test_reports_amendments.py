@@ -42,7 +42,7 @@ def told(house, day):
         before = day - DAY
         if not NightlyRun.objects.filter(local_date=before).exists():
             run_row(due_nights.Night(house.clinic.pk, before))
-        nightly.run_night(due_nights.Night(house.clinic.pk, day))
+        nightly.run_nights([due_nights.Night(house.clinic.pk, day)])
         for row in ReportDelivery.objects.filter(state="pending").order_by("pk"):
             delivery.deliver(row.pk)
 

@@ -90,7 +90,7 @@ def test_every_field_that_names_somebody_is_planted(planted):
 def test_no_trace_in_mail_log_broker_or_rows(planted, start_celery_worker, smtp_sink):
     clinic, words = planted
     tasks.tick()
-    nightly.run_night(night(clinic))
+    nightly.run_nights([night(clinic)])
     count = ReportDelivery.objects.count()
     assert count == 4  # the night's and the week's, for coordinator and therapist
     seen = [broker_contents()]
@@ -122,7 +122,7 @@ def test_a_finding_may_name_a_group_for_its_page_but_nobody_and_no_mail_does(pla
         clinic=clinic, local_date=night(clinic).local_date, state="evaluated",
         lease_until=timezone.now(), findings=[f"{group}, 2026-03-02 09:00: no seat is free"],
     )  # fmt: skip
-    nightly.run_night(night(clinic))
+    nightly.run_nights([night(clinic)])
     for delivery in ReportDelivery.objects.filter(report__run=run):
         tasks.deliver(delivery.pk)
     assert smtp_sink.messages

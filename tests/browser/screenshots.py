@@ -36,9 +36,10 @@ from pytest_django.live_server_helper import LiveServer  # noqa: E402
 
 from attendance.demo.loading import PASSWORD, load_demo  # noqa: E402
 from attendance.models import Flag, JobTick  # noqa: E402
-from attendance.reports import due_nights, nightly  # noqa: E402
+from attendance.reports import nightly  # noqa: E402
 from patients.models import Episode  # noqa: E402
 from scheduling.models import Group, Session  # noqa: E402
+from tests.attendance.nights import behind  # noqa: E402
 from tests.browser.site import PHONE, WIDE, chromium, sign_in  # noqa: E402
 
 IMAGES = settings.BASE_DIR / "docs" / "images"
@@ -55,9 +56,9 @@ def demo_site() -> Iterator[tuple[str, dict[str, str]]]:
     try:
         with tempfile.TemporaryDirectory() as folder:
             load_demo(folder=Path(folder), now=timezone.now())
-        for nights in due_nights.behind(now=timezone.now()):
+        for nights in behind():
             for night in nights:
-                nightly.run_night(night)
+                nightly.run_nights([night])
         JobTick.objects.update_or_create(name="tick", defaults={"at": timezone.now()})
         with override_settings(MODE="demo"):
             server = LiveServer("localhost")

@@ -13,10 +13,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
 from django.contrib.postgres.aggregates import ArrayAgg
-from django.db.models import F, FilteredRelation, Func, IntegerField, Q
+from django.db.models import F, FilteredRelation, Q
 
 from attendance.compliance.courses import Course, courses
-from attendance.compliance.days import BreakMinutes, DayLine
+from attendance.compliance.days import BreakMinutes, DayLine, length
 from attendance.compliance.finders.treatment import Ruled, in_treatment, on, ruled
 from attendance.compliance.findings import CaseKey, Finding, Night, Nights, of_course
 from attendance.compliance.settings import ClinicSettings, Rule
@@ -227,11 +227,8 @@ def _dates(nights: Ruled, weeks: Weeks) -> tuple[date, date]:
 
 
 def _slots(nights: Ruled, first: date, last: date) -> dict[int, Slot]:
-    length = Func(
-        F("starts_at"), F("ends_at"), function="scheduling_minutes", output_field=IntegerField()
-    )
     rows = Session.objects.filter(clinic__in=nights, local_date__range=(first, last))
-    shown = rows.annotate(length=length - BreakMinutes(F("breaks"))).values_list(
+    shown = rows.annotate(length=length() - BreakMinutes(F("breaks"))).values_list(
         "pk", "clinic", "local_date", "session_type", "session_type__creditable", "live", "length"
     )
     return {pk: Slot(*slot) for pk, *slot in shown}
