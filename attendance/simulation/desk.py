@@ -34,7 +34,7 @@ class Staff(Desk):
 
     def _repaired(self, flag: Flag, now: datetime.datetime) -> bool:
         assert flag.episode is not None  # a week's case is a patient's
-        if not self.lucky(AGREES, "agrees", flag.episode_id, flag.evidence_key):
+        if not self.lucky(AGREES, "agrees", *self.about(flag)):
             return False
         found = find_make_ups(episode=flag.episode, day=now.date(), now=now, flag=flag)
         sessions = [one.session for one in found.plan]

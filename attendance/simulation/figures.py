@@ -16,6 +16,8 @@ class Tally:
     """New items on each business morning; a weekend's wait for Monday."""
     patients: list[int] = field(default_factory=list)
     """The patients whom those are about, each once a night."""
+    notices: int = 0
+    """The new items that are no more than a notice: read when there is time."""
     opened: Counter[str] = field(default_factory=Counter)
     """New items, by rule."""
     short: int = 0
@@ -46,6 +48,7 @@ class Figures:
     repairable_weeks: int
     seen_in_time: float
     opened_a_day: float
+    notices_a_day: float
     patients_a_day: float
     most_in_a_day: int
     by_work: float
@@ -61,6 +64,7 @@ def figures(tally: Tally) -> Figures:
         repairable_weeks=tally.repairable,
         seen_in_time=_share(tally.seen_in_time, tally.repairable, empty=1.0),
         opened_a_day=_share(sum(tally.mornings), len(tally.mornings)),
+        notices_a_day=_share(tally.notices, len(tally.mornings)),
         patients_a_day=_share(sum(tally.patients), len(tally.patients)),
         most_in_a_day=max(tally.mornings, default=0),
         by_work=_share(tally.by_work, settled),
@@ -79,6 +83,7 @@ LINES: tuple[tuple[str, str, bool], ...] = (
     ("of them with a free seat that repairs", "repairable_weeks", False),
     ("of those on the list in time, %", "seen_in_time", True),
     ("items opened a business day", "opened_a_day", False),
+    ("of those, notices", "notices_a_day", False),
     ("patients they are about", "patients_a_day", False),
     ("most items on one morning", "most_in_a_day", False),
     ("closed by work, %", "by_work", True),

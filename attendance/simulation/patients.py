@@ -48,18 +48,22 @@ class Patients:
         rows = Booking.objects.expected().filter(
             clinic=self.clinic, session__local_date=day, attendance__isnull=True
         )
-        return list(rows.select_related("session__session_type").order_by("starts_at", "pk"))
+        rows = rows.select_related("session__session_type", "session__group", "patient")
+        return list(rows.order_by("starts_at", "pk"))
 
     def _in_time(self, booking: Booking) -> bool:
-        return self._draw("roster", booking.session_id).random() >= UNRECORDED / 100
+        group = booking.session.group
+        whose = group.name if group else booking.patient.record_number
+        draw = self._draw("roster", booking.session.starts_at.isoformat(), whose)
+        return draw.random() >= UNRECORDED / 100
 
     def _records(self, bookings: list[Booking]) -> Iterator[AttendanceRecord]:
-        days: defaultdict[tuple[int, datetime.date], list[Booking]] = defaultdict(list)
+        days: defaultdict[tuple[str, datetime.date], list[Booking]] = defaultdict(list)
         for booking in bookings:
-            days[booking.episode_id, booking.session.local_date].append(booking)
-        for (episode, day), own in days.items():
+            days[booking.patient.record_number, booking.session.local_date].append(booking)
+        for (patient, day), own in days.items():
             policy = policy_on(self.clinic, day)
-            facts = self._facts(episode, day, own)
+            facts = self._facts(patient, day, own)
             yield from (self._record(booking, facts, policy) for booking in own)
 
     def _record(
@@ -82,11 +86,11 @@ class Patients:
             credited_minutes=credited_minutes(session, facts, policy),
         )
 
-    def _facts(self, episode: int, day: datetime.date, own: list[Booking]) -> AttendanceFacts:
+    def _facts(self, patient: str, day: datetime.date, own: list[Booking]) -> AttendanceFacts:
         """One draw for the day: told once, arriving late or leaving early once."""
-        draw = self._draw(episode, day)
+        draw = self._draw(patient, day.isoformat())
         first, last = own[0].starts_at, max(booking.ends_at for booking in own)
-        if draw.random() >= self._own_rate(episode):
+        if draw.random() >= self._own_rate(patient):
             kind = draw.choices(list(ABSENCES), list(ABSENCES.values()))[0]
             return _absent(kind, first)
         how = draw.random() * 100
@@ -96,11 +100,12 @@ class Patients:
             return AttendanceFacts(attended=True, left_at=last - QUARTER)
         return AttendanceFacts(attended=True)
 
-    def _own_rate(self, episode_id: int) -> float:
-        drawn = self._draw("rate", episode_id).uniform(-SPREAD, SPREAD)
+    def _own_rate(self, patient: str) -> float:
+        drawn = self._draw("rate", patient).uniform(-SPREAD, SPREAD)
         return min(self.show_rate + drawn, 0.99)
 
-    def _draw(self, *about: object) -> random.Random:
+    def _draw(self, *about: str) -> random.Random:
+        """By names, never by keys: those are others in the next run."""
         return random.Random(f"{self.seed} {about}")  # noqa: S311  a play, not a secret
 
 

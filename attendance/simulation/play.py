@@ -11,6 +11,7 @@ from django.db import transaction
 
 from attendance.compliance.evaluation import evaluate
 from attendance.compliance.make_ups import find_make_ups
+from attendance.compliance.rules.severity import Severity
 from attendance.compliance.status import PatientWeek, week_statuses
 from attendance.models import AbsenceRule, Flag
 from attendance.simulation.desk import Staff
@@ -87,18 +88,19 @@ class _Play:
         evaluate(clinic=self.clinic, local_date=today - DAY, by=PLAY, now=now)
         business = today.weekday() < 5
         if today > self.counted_from:
-            patients, opened = self._opened(now)
-            self.tally.morning(opened, patients=patients, business=business)
+            self._count(now, business=business)
             self._look_for_short_weeks(today, now)
         if business:
             self.staff.work(now)
 
-    def _opened(self, now: datetime.datetime) -> tuple[int, Counter[str]]:
-        """How many patients last night's new items are about, and the items by rule."""
-        rows = Flag.objects.filter(clinic=self.clinic, opened_at=now).values_list("episode", "rule")
-        opened = list(rows)
-        items = Counter(AbsenceRule.Kind(rule).label for _, rule in opened)
-        return len({episode for episode, _ in opened if episode}), items
+    def _count(self, now: datetime.datetime, *, business: bool) -> None:
+        """Last night's new items by rule, and how many patients they are about."""
+        rows = Flag.objects.filter(clinic=self.clinic, opened_at=now)
+        opened = list(rows.values_list("episode", "rule", "severity"))
+        items = Counter(AbsenceRule.Kind(rule).label for _, rule, _ in opened)
+        patients = len({episode for episode, _, _ in opened if episode})
+        self.tally.morning(items, patients=patients, business=business)
+        self.tally.notices += sum(severity == Severity.NOTICE for _, _, severity in opened)
 
     def _look_for_short_weeks(self, today: datetime.date, now: datetime.datetime) -> None:
         """Which weeks cannot be met as booked, which a free seat repairs, which are on the list."""

@@ -17,8 +17,8 @@ from iop_clinic.accounts.models import AuditEvent, Clinic, User
 def some(**extra: Any) -> Figures:
     shown: dict[str, Any] = {
         "short_weeks": 20, "repairable_weeks": 10, "seen_in_time": 1.0, "opened_a_day": 9.0,
-        "patients_a_day": 7.0, "most_in_a_day": 14, "by_work": 0.5, "by_facts": 0.25,
-        "lapsed": 0.25, "by_rule": {"Short of weekly hours": 3.0},
+        "notices_a_day": 2.0, "patients_a_day": 7.0, "most_in_a_day": 14, "by_work": 0.5,
+        "by_facts": 0.25, "lapsed": 0.25, "by_rule": {"Short of weekly hours": 3.0},
     }  # fmt: skip
     return Figures(**shown | extra)
 
@@ -33,12 +33,13 @@ def test_a_weekends_items_wait_for_monday():
 
 def test_shares_and_means():
     tally = Tally(mornings=[4, 8], patients=[3, 6], opened=Counter({"a": 9, "b": 3}))
+    tally.notices = 3
     tally.short, tally.repairable, tally.seen_in_time = 10, 8, 6
     tally.by_work, tally.by_facts, tally.lapsed = 5, 4, 1
     assert figures(tally) == Figures(
         short_weeks=10, repairable_weeks=8, seen_in_time=0.75, opened_a_day=6.0,
-        patients_a_day=4.5, most_in_a_day=8, by_work=0.5, by_facts=0.4, lapsed=0.1,
-        by_rule={"a": 4.5, "b": 1.5},
+        notices_a_day=1.5, patients_a_day=4.5, most_in_a_day=8, by_work=0.5, by_facts=0.4,
+        lapsed=0.1, by_rule={"a": 4.5, "b": 1.5},
     )  # fmt: skip
 
 

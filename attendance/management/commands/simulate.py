@@ -32,28 +32,25 @@ class Command(BaseCommand):
         parser.add_argument("--jobs", type=_at_least_one, default=2, help="plays at the same time")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        rates, seeds = options["show_rates"], range(1, options["seeds"] + 1)
-        scripts = [Script(rate / 100, seed, options["weeks"]) for rate in rates for seed in seeds]
-        plays = _played(scripts, options["jobs"])
-        for rate in rates:
-            self.stdout.write(f"\nShow rate {rate} %, {options['weeks']} weeks, {len(seeds)} seeds")
-            of_rate = [plays[script] for script in scripts if script.show_rate == rate / 100]
-            self.stdout.write("\n".join(report(of_rate)))
+        weeks, seeds = options["weeks"], range(1, options["seeds"] + 1)
+        monday = first_monday(weeks)
+        for rate in options["show_rates"]:
+            plays = _played([Script(rate / 100, n, weeks) for n in seeds], monday, options["jobs"])
+            self.stdout.write(f"\nShow rate {rate} %, {weeks} weeks, {len(seeds)} seeds")
+            self.stdout.write("\n".join(report(plays)))
+            self.stdout.flush()
 
 
-def _played(scripts: list[Script], jobs: int) -> dict[Script, Figures]:
-    monday = first_monday(max(script.weeks for script in scripts))
+def _played(scripts: list[Script], monday: datetime.date, jobs: int) -> list[Figures]:
     connection.close()  # each process has its own
     with (
-        tqdm(total=len(scripts), desc="plays", disable=None) as bar,
+        tqdm(total=len(scripts), desc="plays", disable=None, leave=False) as bar,
         ProcessPoolExecutor(jobs, get_context("spawn"), initializer=django.setup) as pool,
     ):
-        waiting = {pool.submit(play, script, monday=monday): script for script in scripts}
-        done = {}
-        for future in as_completed(waiting):
-            done[waiting[future]] = future.result()
+        plays = [pool.submit(play, script, monday=monday) for script in scripts]
+        for _ in as_completed(plays):
             bar.update()
-    return done
+    return [one.result() for one in plays]
 
 
 def first_monday(weeks: int) -> datetime.date:
