@@ -155,7 +155,7 @@ def _night(
             (one, (weeks if moved.is_whole(one) else running)[one.clinic_id])
             for one in courses(locked(rows))
         ],
-        Rosters(_first({pk: weeks[pk] for pk in moved.whole}, through - _DAY), moved.sessions),
+        Rosters(_first({pk: weeks[pk] for pk in moved.whole}, through), moved.sessions),
     )
     return _evaluate(docket)
 

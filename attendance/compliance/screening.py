@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
 
 from attendance.compliance.changes import changed_facts, clinics_with_new_rules
 from attendance.compliance.courses import Course
@@ -275,20 +275,21 @@ def _unseen(screen: Screen, seen: Collection[int]) -> QuerySet[Any, int]:
         clinics[rule.times, rule.window_days or rule.times].append(clinic_id)
     wanted = Q(pk__in=[])
     for (dates, sooner), ids in clinics.items():
-        priority = Q(~Exists(_seen(screen, sooner, ids)), priority__gt="")
-        wanted |= Q(clinic__in=ids) & (~Exists(_seen(screen, dates, ids)) | priority)
-    rows = Episode.objects.filter(wanted, clinic__in=screen.settings, state=Episode.State.ADMITTED)
-    return rows.exclude(pk__in=seen).order_by().values_list("pk", flat=True)
+        silent = _silent_for(screen, dates) | _silent_for(screen, sooner) & Q(priority__gt="")
+        wanted |= Q(clinic__in=ids) & silent
+    rows = Episode.objects.filter(clinic__in=screen.settings, state=Episode.State.ADMITTED)
+    rows = rows.exclude(pk__in=seen).alias(seen_on=Subquery(_last_seen()))
+    return rows.filter(wanted).order_by().values_list("pk", flat=True)
 
 
-def _seen(screen: Screen, dates: int, clinics: Collection[int]) -> QuerySet[Booking]:
-    """Bookings of the outer episode attended on the last so many dates."""
-    first = screen.through - (dates - 1) * DAY
-    return Booking.objects.filter(
-        clinic=OuterRef("clinic"),
-        clinic__in=clinics,  # or a planner that reads them all at once would read every clinic's
-        episode=OuterRef("pk"),
-        starts_at__gte=_midnight(first) - DAY,
-        session__local_date__gte=first,
-        attendance__attended=True,
+def _silent_for(screen: Screen, dates: int) -> Q:
+    """Not seen on the last so many dates."""
+    return Q(seen_on=None) | Q(seen_on__lte=screen.through - dates * DAY)
+
+
+def _last_seen() -> QuerySet[Booking, Any]:
+    """The last date the outer episode attended: one search of an index, from its end."""
+    attended = Booking.objects.filter(
+        clinic=OuterRef("clinic"), episode=OuterRef("pk"), attendance__attended=True
     )
+    return attended.order_by("-starts_at").values("session__local_date")[:1]

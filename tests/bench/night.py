@@ -6,8 +6,11 @@ import datetime
 import resource
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
 
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -24,6 +27,8 @@ from tests.bench.clinics import BENCH, DAY, PATIENTS, all_clinics, analyze, buil
 WEEKS = 5
 MONDAY = datetime.date(2026, 2, 9)
 LAST_MONDAY = MONDAY + (WEEKS - 1) * 7 * DAY
+
+Since = dict[int, datetime.datetime | None]
 
 BARE = """
 SELECT b.clinic_id, b.episode_id, s.local_date, s.session_type_id,
@@ -53,7 +58,12 @@ def run(clinics: int, say: Callable[[str], None] = print) -> Iterator[str]:
     written = nights.morning(wednesday)
     share = written * 100 / _bookings()
     yield nights.judge(f"next night, {share:.0f} % of rows new", wednesday)
-    yield nights.judge("night, nothing changed", wednesday)
+    yield nights.judge("the same again, nothing new", wednesday)
+    with _processes(2) as pool:
+        shared = replace(nights, pool=pool)
+        thursday = wednesday + DAY
+        shared.morning(thursday)
+        yield shared.judge("next night, two processes", thursday)
     one, batch = nights.statements(1), nights.statements(CLINICS_TOGETHER)
     yield f"{'statements for one clinic':<30} {one:7}, for {CLINICS_TOGETHER} together {batch}"
     yield f"{'peak memory after 200 clinics':<30} {nights.early:7} MB, after all {_memory()} MB"
@@ -67,6 +77,8 @@ class Nights:
     clinics: Sequence[Clinic]
     since: datetime.datetime | None = None
     early: int = 0
+    pool: Executor | None = None
+    """Shares the batches of a night, as workers do."""
 
     def morning(self, day: datetime.date) -> int:
         """Staff have worked the calls of the days before and recorded the day; the rows written."""
@@ -93,9 +105,12 @@ class Nights:
 
     def _judge(self, day: datetime.date) -> str:
         judged: list[EvaluationCounts] = []
-        for n in range(0, len(self.clinics), CLINICS_TOGETHER):
-            judged += self._batch(self.clinics[n : n + CLINICS_TOGETHER], day)
-            if n < 200:
+        firsts = range(0, len(self.clinics), CLINICS_TOGETHER)
+        tasks = [(day, self._since(n, CLINICS_TOGETHER)) for n in firsts]
+        share = self.pool.map if self.pool else map
+        for first, counts in zip(firsts, share(_batch, tasks), strict=True):
+            judged += counts
+            if first < 200:
                 self.early = _memory()
         return (
             f"judged {sum(c.patients for c in judged)}, opened {sum(c.opened for c in judged)},"
@@ -103,15 +118,28 @@ class Nights:
             f" results {sum(c.results for c in judged)}"
         )
 
-    def _batch(self, clinics: Iterable[Clinic], day: datetime.date) -> Iterable[EvaluationCounts]:
-        now = datetime.datetime.combine(day + DAY, datetime.time(9), tzinfo=datetime.UTC)
-        since = dict.fromkeys([clinic.pk for clinic in clinics], self.since)
-        return evaluate_clinics(since=since, local_date=day, by=BENCH, now=now).values()
+    def _since(self, first: int, count: int) -> Since:
+        return {clinic.pk: self.since for clinic in self.clinics[first : first + count]}
 
     def statements(self, clinics: int) -> int:
         with CaptureQueriesContext(connection) as captured:
-            self._batch(self.clinics[:clinics], LAST_MONDAY + 2 * DAY)
+            _batch((LAST_MONDAY + 2 * DAY, self._since(0, clinics)))
         return len(captured)
+
+
+def _batch(task: tuple[datetime.date, Since]) -> list[EvaluationCounts]:
+    day, since = task
+    now = datetime.datetime.combine(day + DAY, datetime.time(9), tzinfo=datetime.UTC)
+    return list(evaluate_clinics(since=since, local_date=day, by=BENCH, now=now).values())
+
+
+@contextmanager
+def _processes(count: int) -> Iterator[Executor]:
+    """Copies of this process, each with a connection of its own, which they have opened."""
+    connection.close()
+    with ProcessPoolExecutor(count, get_context("fork")) as pool:
+        list(pool.map(_execute, ["SELECT 1"] * count))
+        yield pool
 
 
 def _bare() -> float:
