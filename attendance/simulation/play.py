@@ -110,9 +110,10 @@ class _Play:
             judged = week.program()
             if judged is None or not judged.judgement.projected_short:
                 continue
-            self.short.add(key)
-            if key not in self.repairable and self._seat_is_free(week, now):
+            # Nobody gives a seat back here and days only run out: the first morning tells.
+            if key not in self.short and self._seat_is_free(week, now):
                 self.repairable.add(key)
+            self.short.add(key)
             if key in self.repairable and key in listed:
                 self.seen.add(key)
 

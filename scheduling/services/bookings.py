@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime
+from collections.abc import Iterable, Sequence
 
 from django.db.models import F
 
@@ -56,17 +57,17 @@ def book(
         nested=row.nested_in_id is not None,
     )
     check_eligible(episode=episode, session=session, on=session.local_date)
-    _check_not_on_hold(episode, session)
+    check_not_on_hold([episode], session.local_date)
     held = GroupMembership.objects.on(session.local_date).filter(episode=episode)
     row.membership = held.filter(group=session.group_id).first() if session.group_id else None
     row.save()
     return row
 
 
-def _check_not_on_hold(episode: Episode, session: Session) -> None:
+def check_not_on_hold(episodes: Iterable[Episode], day: datetime.date) -> None:
     """The program pauses: whoever comes all the same is back, and the hold ends first (2b)."""
-    day = session.local_date
-    if Episode.objects.filter(pk=episode.pk).on_hold_on(day).exists():
+    keys = [episode.pk for episode in episodes]
+    if Episode.objects.filter(pk__in=keys).on_hold_on(day).exists():
         raise Refused("on_hold", f"The patient is on hold on {day}.", field="episode")
 
 

@@ -28,7 +28,12 @@ from scheduling.models import (
 )
 from scheduling.models.sessions import LONGEST, SHORTEST
 from scheduling.rules import MOST_SEATS, Span
-from scheduling.services.bookings import check_reason, check_takes_place, reread
+from scheduling.services.bookings import (
+    check_not_on_hold,
+    check_reason,
+    check_takes_place,
+    reread,
+)
 from scheduling.services.diary import (
     LICENSE,
     WITHOUT_LEADER,
@@ -71,8 +76,8 @@ def create_session(
 
     An individual session has as many seats as patients (at least one), a group's extra session the
     group's, any other its type's ceiling. Raises Refused `session_length`, `session_date`,
-    `clinic_closed`, `therapist_busy`, `room_busy`, `patient_busy`, `session_full`, `not_active` or
-    `not_suitable`.
+    `clinic_closed`, `therapist_busy`, `room_busy`, `patient_busy`, `session_full`, `not_active`,
+    `on_hold` or `not_suitable`.
     """
     span = Span(starts_at, ends_at)
     _check_length(span)
@@ -145,6 +150,7 @@ def _check_patients(session: Session, episodes: Sequence[Episode], span: Span) -
     for episode in episodes:
         episode.refresh_from_db()
     check_all_eligible(episodes=episodes, session=session, on=session.local_date)
+    check_not_on_hold(episodes, session.local_date)
     check_patients_free([episode.patient_id for episode in episodes], span, ignoring=session)
 
 

@@ -24,7 +24,7 @@ def office():
 def test_papers_in_order_open_nothing(office):
     pat = office.seen()
     payer = office.payer(needs_authorization=True, certification_days=60)
-    office.insured(pat, payer, verification_due_on=TODAY, verified_on=JAN_5)
+    office.insured(pat, payer, verification_due_on=TODAY, verified_on=TODAY - 3 * DAY)
     office.authorized(pat, TODAY + 8 * DAY, payer=payer)
     certified(office, pat, TODAY - DAY)
     save(pat.plans.get(), review_due_on=TODAY + 8 * DAY)
@@ -184,6 +184,17 @@ def test_a_verified_insurance_settles_the_case(office):
     assert flag.sentence == f"{coverage.payer}: the insurance is to be verified by Wed, Mar 4."
     assert flag.owner_role == "utilization_review"
     save(coverage, verified_on=TODAY)
+    assert office.found(Kind.VERIFICATION_DUE) == [("closed", "now", ACT)]
+
+
+def test_the_next_date_asks_for_a_verification_again(office):
+    coverage = office.insured(office.seen(), verification_due_on=TODAY, verified_on=TODAY - 4 * DAY)
+    office.morning_of(TODAY)
+    flag = office.only(Kind.VERIFICATION_DUE)
+    assert flag.sentence == (
+        f"{coverage.payer}: the insurance is to be verified again by Wed, Mar 4."
+    )
+    save(coverage, verified_on=TODAY - 3 * DAY)
     assert office.found(Kind.VERIFICATION_DUE) == [("closed", "now", ACT)]
 
 

@@ -159,6 +159,14 @@ def test_whoever_does_not_fit_together(world: World) -> None:
     assert refused(world, episodes=[world.episode(on=TODAY + 9 * DAY)]).code == "not_active"
 
 
+def test_nobody_on_hold_is_booked_with_a_new_session(world: World) -> None:
+    away = world.episode()
+    away.holds.create(
+        clinic=away.clinic, reason="leave", starts_on=TODAY - DAY, ends_on=TODAY + 30 * DAY
+    )
+    assert refused(world, episodes=[world.episode(), away]).code == "on_hold"
+
+
 def test_a_room_of_another_clinic_is_the_databases_matter(world: World) -> None:
     with pytest.raises(IntegrityError, match="session_room_same_clinic"):
         create(world, room=f.RoomFactory())

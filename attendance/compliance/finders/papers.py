@@ -148,19 +148,21 @@ def _review(night: Night, rule: Rule, row: Any) -> Iterator[Finding]:
 
 
 def verification_findings(nights: Nights) -> Iterator[Finding]:
-    """Insurance in force that nobody has verified, due within n days or overdue."""
+    """Insurance in force to be verified within n days or overdue. A verification counts from n days
+    before the date it is due by: one of last month says nothing of this one's date."""
     with_rule = ruled(nights, Kind.VERIFICATION_DUE)
     for row in _unverified(with_rule) if with_rule else ():
         night, rule = with_rule[row.clinic_id]
         stage = Countdown(rule.times, 0, 0).stage((row.due_on - night.today).days)
-        if stage is not None:
+        counts = row.verified_on and row.verified_on >= row.due_on - rule.times * DAY
+        if stage is not None and not counts:
             yield of_episode(
                 rule,
                 row,
                 evidence_key=f"{row.coverage}:{row.due_on}",
                 evidence={"stage": stage.value, "due_on": row.due_on.isoformat()},
-                sentence=f"{row.payer_name}: the insurance is to be verified by "
-                f"{long_date(row.due_on)}.",
+                sentence=f"{row.payer_name}: the insurance is to be verified"
+                f"{' again' if row.verified_on else ''} by {long_date(row.due_on)}.",
                 severity=paper_severity(rule.severity, stage),
                 due_on=row.due_on,
             )
@@ -171,15 +173,16 @@ def _unverified(nights: Any) -> Any:
     rows = in_treatment(nights).filter(
         on(today, "patient__coverages__"),
         patient__coverages__clinic__in=nights,
-        patient__coverages__verified_on__isnull=True,
         patient__coverages__verification_due_on__lte=today + longest(nights),
     )
+    due = Q(verified_on__isnull=True) | Q(verified_on__lt=F("due_on"))
     return with_owner(
         rows.annotate(
             coverage=F("patient__coverages__pk"),
             due_on=F("patient__coverages__verification_due_on"),
+            verified_on=F("patient__coverages__verified_on"),
             payer_name=F("patient__coverages__payer__name"),
-        )
+        ).filter(due)
     )
 
 
