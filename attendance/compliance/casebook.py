@@ -223,9 +223,12 @@ class Judge:
     # Cases that were settled
 
     def _settled(self, flag: Flag, finding: Finding | None, changes: Changes) -> None:
-        """The facts came back: the same row opens again, unless a person closed it."""
+        """The facts came back: the same row opens again. One that a person closed does so only
+        where the facts are others: a week's shortfall that has grown since (R7)."""
+        if finding is None or not finding.current or self._silent(finding.key):
+            return
         by_itself = flag.closed_by_facts or flag.state == Flag.State.LAPSED
-        if finding is None or not by_itself or not finding.current or self._silent(finding.key):
+        if not by_itself and not _has_grown(flag, finding):
             return
         flag.state, flag.outcome, flag.outcome_note = Flag.State.OPEN, "", ""
         flag.closed_by_facts, flag.closed_at, flag.snoozed_until = False, None, None
@@ -318,6 +321,12 @@ _RULE_GONE: dict[int, str] = {
 def _is_material(flag: Flag, finding: Finding) -> bool:
     louder = finding.severity != flag.severity
     return louder or any(flag.evidence.get(k) != finding.evidence.get(k) for k in MATERIAL)
+
+
+def _has_grown(flag: Flag, finding: Finding) -> bool:
+    """Whether a week misses more minutes than when a person closed its case."""
+    known, now = (told.get("make_up_minutes") for told in (flag.evidence, finding.evidence))
+    return flag.rule == AbsenceRule.Kind.HOURS and known is not None and now > known
 
 
 def _is_priority_now(flag: Flag, finding: Finding) -> bool:

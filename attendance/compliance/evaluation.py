@@ -94,11 +94,13 @@ def reevaluate(
     by: User | Job,
     now: datetime | None = None,
     since: date | None = None,
+    rosters: Collection[int] = (),
 ) -> EvaluationCounts:
     """Judge some episodes again after a correction, through yesterday; at most 10 statements.
 
     Weeks are judged from the one that holds `since`, or else from the first admission, so that a
-    stored result of any age is amended. Rosters are left to the night.
+    stored result of any age is amended. `rosters` are sessions whose recording may be complete now;
+    others are left to the night, and so are papers and places.
     """
     rows = Episode.objects.filter(clinic=clinic, pk__in=episode_ids)
     settings = clinic_settings(clinic, locking=rows)
@@ -109,7 +111,11 @@ def reevaluate(
     # A standard's own week may end up to three days after the clinic's.
     weeks = _weeks(settings, yesterday, since=first - timedelta(days=3))
     docket = Docket(
-        {settings.clinic_id: settings}, yesterday, now, [(course, weeks) for course in known]
+        {settings.clinic_id: settings},
+        yesterday,
+        now,
+        [(course, weeks) for course in known],
+        Rosters(date.max, rosters) if rosters else None,
     )
     return _evaluate(docket)[settings.clinic_id]
 
@@ -123,6 +129,8 @@ class Docket:
     now: datetime
     courses: list[tuple[Course, list[Week]]]
     rosters: Rosters | None = None
+    papers: bool = False
+    """Whether papers and places are judged too."""
 
     def by_clinic(self) -> dict[int, dict[int, Course]]:
         found: dict[int, dict[int, Course]] = {pk: {} for pk in self.settings}
@@ -155,7 +163,8 @@ def _night(
             (one, (weeks if moved.is_whole(one) else running)[one.clinic_id])
             for one in courses(locked(rows))
         ],
-        Rosters(_first({pk: weeks[pk] for pk in moved.whole}, through), moved.sessions),
+        Rosters(_first({pk: weeks[pk] for pk in moved.whole}, through - _DAY), moved.sessions),
+        papers=True,
     )
     return _evaluate(docket)
 
@@ -189,7 +198,7 @@ def _evaluate(docket: Docket) -> dict[int, EvaluationCounts]:
         for one in roster_findings(nights, first=docket.rosters.first, also=rosters):
             found[one.clinic_id].add([one])
     changes = _compare(docket, nights, stored, found)
-    if docket.rosters:
+    if docket.papers:
         for pk, papers in judge_papers_and_places(nights).items():
             changes[pk].take(papers)
     results = _store_results(docket, judged)
@@ -225,7 +234,9 @@ def _by_first_week(docket: Docket) -> Iterable[list[tuple[Course, list[Week]]]]:
 
 
 def _lines(docket: Docket, group: list[tuple[Course, list[Week]]]) -> dict[int, list[DayLine]]:
-    weeks = {course.clinic_id: weeks for course, weeks in group}
+    weeks: dict[int, list[Week]] = {}
+    for course, each in group:  # a clinic's courses may have more and fewer of its weeks
+        weeks[course.clinic_id] = max(weeks.get(course.clinic_id, []), each, key=len)
     spans = [reach(docket.settings[pk], each) for pk, each in weeks.items()]
     lines = lines_of(
         docket.settings,

@@ -108,6 +108,13 @@ class Night:
     def is_recent(self, day: date) -> bool:
         return day > self.through - timedelta(days=RECENT_DAYS)
 
+    def is_watched(self, week_end: date) -> bool:
+        """Whether a week ended recently, or since the clinic is judged: one found short late needs
+        its reason all the same (R7), one that was imported does not."""
+        since = self.settings.judged_since
+        first = min(since - timedelta(days=1), self.through) if since else self.through
+        return week_end > first - timedelta(days=RECENT_DAYS)
+
 
 def episode_key(course: Course, rule: int, evidence: str) -> CaseKey:
     return CaseKey(rule, Flag.Subject.EPISODE, course.episode_id, evidence)

@@ -226,7 +226,15 @@ def _reason(before: WeekResult, judged: JudgedStandard) -> str:
         return CARE_CHANGED
     if any(line.unrecorded for line in lines):
         return "A roster came later."
+    if _total(lines, "cancelled") != _total(judged.lines, "cancelled"):
+        return "The clinic cancelled sessions, or took that back."
+    if _total(lines, "scheduled") != _total(judged.lines, "scheduled"):
+        return "Sessions were booked or withdrawn."
     return "Attendance was corrected."
+
+
+def _total(lines: Iterable[DayMinutes], name: str) -> int:
+    return sum(getattr(line, name) for line in lines)
 
 
 def _figures(week: WeekJudgement) -> dict[str, Any]:

@@ -278,7 +278,7 @@ def _unseen(screen: Screen, seen: Collection[int]) -> QuerySet[Any, int]:
         silent = _silent_for(screen, dates) | _silent_for(screen, sooner) & Q(priority__gt="")
         wanted |= Q(clinic__in=ids) & silent
     rows = Episode.objects.filter(clinic__in=screen.settings, state=Episode.State.ADMITTED)
-    rows = rows.exclude(pk__in=seen).alias(seen_on=Subquery(_last_seen()))
+    rows = rows.exclude(pk__in=seen).alias(seen_on=Subquery(_last_seen(screen.through)))
     return rows.filter(wanted).order_by().values_list("pk", flat=True)
 
 
@@ -287,9 +287,12 @@ def _silent_for(screen: Screen, dates: int) -> Q:
     return Q(seen_on=None) | Q(seen_on__lte=screen.through - dates * DAY)
 
 
-def _last_seen() -> QuerySet[Booking, Any]:
+def _last_seen(through: date) -> QuerySet[Booking, Any]:
     """The last date the outer episode attended: one search of an index, from its end."""
     attended = Booking.objects.filter(
-        clinic=OuterRef("clinic"), episode=OuterRef("pk"), attendance__attended=True
+        clinic=OuterRef("clinic"),
+        episode=OuterRef("pk"),
+        attendance__attended=True,
+        session__local_date__lte=through,
     )
     return attended.order_by("-starts_at").values("session__local_date")[:1]

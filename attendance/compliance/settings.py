@@ -13,16 +13,16 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Min, OuterRef, QuerySet
+from django.db.models import Min, OuterRef, QuerySet, Subquery
 from django.db.models.functions import JSONObject
 
 from attendance.compliance.rules.weeks import Basis, StandardTerms
 from attendance.compliance.spans import Span
-from attendance.models import AbsenceRule, CreditRule, Flag, Standard
+from attendance.models import AbsenceRule, CreditRule, Flag, Standard, WeekResult
 from attendance.records.facts import DEFAULT_POLICY, policy_of
 from attendance.records.rules import CreditPolicy
 from iop_clinic.accounts.models import Clinic, Membership
-from iop_clinic.accounts.weeks import Week, week_of
+from iop_clinic.accounts.weeks import Week, local_date, week_of
 from patients.models import Episode
 from scheduling.models import Closure, WeeklyBlock
 from scheduling.rules import occurrences
@@ -126,6 +126,8 @@ class ClinicSettings:
     blocks: tuple[Block, ...]
     watched_from: date | None
     """The oldest week or roster that an open case waits for."""
+    judged_since: date | None = None
+    """The local date on which a night first stored a week's result."""
     roles: frozenset[str] = frozenset()
     """The roles that somebody has who may sign in."""
 
@@ -169,6 +171,7 @@ def settings_of(
         role_names=ArraySubquery(_roles()),
         watched_week=_watched(WEEKLY_RULES, "evidence_key"),
         watched_roster=_watched([AbsenceRule.Kind.UNRECORDED], "session__local_date"),
+        first_judged_at=Subquery(_first_result()),
     )
     if locking is not None:
         held = locking.select_for_update(no_key=True).order_by("pk")
@@ -188,6 +191,7 @@ def _settings(row: Any) -> ClinicSettings:
         policies=tuple(_policy(one) for one in row.policy_rows),
         blocks=tuple(_block(one) for one in row.block_rows),
         watched_from=_earliest(row.watched_week, row.watched_roster),
+        judged_since=row.first_judged_at and local_date(row.first_judged_at, row.tz),
         roles=frozenset(row.role_names),
     )
 
@@ -229,6 +233,11 @@ def _watched(kinds: Sequence[AbsenceRule.Kind], field: str) -> Any:
     still_open = Flag.objects.filter(clinic=OuterRef("pk"), rule__in=kinds).open()
     grouped = still_open.order_by().values("clinic").annotate(first=Min(field))
     return grouped.values("first")[:1]
+
+
+def _first_result() -> QuerySet[Any, Any]:
+    own = WeekResult.objects.filter(clinic=OuterRef("pk"))
+    return own.order_by("pk").values("judged_at")[:1]
 
 
 def _earliest(week_key: str | None, roster: date | None) -> date | None:

@@ -55,11 +55,11 @@ def record_day(
     of their sessions is saved. Raises Refused `session_cancelled` when nothing of the day takes
     place, and what `record_roster` raises.
     """
-    now = now or timezone.now()
     sessions = list(Session.objects.live().filter(group=group, local_date=local_date))
     if not sessions:
         raise Refused("session_cancelled", "The group has no session on this day.")
     sheet = locked_sheet([session.pk for session in sessions])
+    now = now or timezone.now()
     _drop_cancelled(sheet)
     check_recordable(sheet, now)
     lines, conflicts = _lines(sheet, entries)

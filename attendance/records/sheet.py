@@ -82,10 +82,6 @@ class Sheet:
     def record_of(self, booking: Booking) -> AttendanceRecord | None:
         return self._records.get(booking.pk)
 
-    def is_first(self, booking: Booking) -> bool:
-        """Whether this write records the booking for the first time."""
-        return any(record.booking_id == booking.pk for record in self._new)
-
     def put(self, booking: Booking, values: dict[str, Any]) -> AttendanceRecord:
         """Note a new or changed record of one booking; `save` writes it."""
         record = self._records.get(booking.pk)

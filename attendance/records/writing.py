@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from django.db.models import F
 
-from attendance.models import AttendanceRecord, WeekResult
+from attendance.models import AttendanceRecord
 from attendance.records.entries import (
     EARLY,
     UNSET,
@@ -169,11 +169,11 @@ def _signature(
 def finish(
     sheet: Sheet, bookings: Collection[Booking], *, by: User | Job, now: datetime.datetime
 ) -> None:
-    """Save, reopen the signed rosters that changed, and judge again what was judged before.
+    """Save, reopen the signed rosters that changed, and judge again a day that was judged before.
 
-    A first recording opens no case: the night to come judges it. A correction of a day that has
-    been judged must not wait, or a report already sent would go on being believed; nor must a first
-    recording in a week with a stored result, which may be older than any night looks back.
+    The night to come judges a day that is recorded in time. One that was judged without its roster,
+    or with another, must not wait: the call it owes is a day late, and a report already sent would
+    go on being believed.
     """
     if not bookings:
         return
@@ -187,24 +187,8 @@ def finish(
         Session.objects.filter(pk__in=signed).update(
             signed_at=None, signed_by=None, version=F("version") + 1
         )
-    if not sheet.judged:
-        return
-    first = [booking for booking in bookings if sheet.is_first(booking)]
-    stored = _in_stored_weeks(sheet, first) if first else set()
-    overdue = [b for b in bookings if b not in first or b.episode_id in stored]
-    if overdue:
-        judge_again(sheet, overdue, by=by, now=now)
-
-
-def _in_stored_weeks(sheet: Sheet, bookings: Collection[Booking]) -> set[int]:
-    """The episodes of these bookings with a result, standing or taken back, over the date."""
-    rows = WeekResult.objects.filter(
-        clinic=sheet.clinic,
-        episode__in={booking.episode_id for booking in bookings},
-        segment_starts_on__lte=sheet.local_date,
-        segment_ends_on__gte=sheet.local_date,
-    )
-    return set(rows.values_list("episode", flat=True))
+    if sheet.judged:
+        judge_again(sheet, bookings, by=by, now=now)
 
 
 def judge_again(
@@ -219,4 +203,5 @@ def judge_again(
         by=by,
         now=now,
         since=sheet.local_date,
+        rosters=sheet.sessions,
     )

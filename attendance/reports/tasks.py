@@ -17,9 +17,11 @@ from iop_clinic.accounts.api.idempotency import purge_keys
 
 @shared_task(name=queue.TICK, soft_time_limit=240, time_limit=270)
 def tick() -> None:
-    """Find what is due and ring for it; only a tick that came through writes its time."""
+    """Find what is due and ring for it; only a tick that came through writes its time.
+
+    Ringing comes first: a fault in what else a tick does keeps no night from being judged.
+    """
     now = timezone.now()
-    purge_keys(now=now)
     fresh, begun = due_nights.next_nights(now=now)
     due = list(delivery.waiting(now=now).values_list("pk", flat=True)[: delivery.SWEEP_AT_MOST])
     rung = (
@@ -28,6 +30,7 @@ def tick() -> None:
         and queue.queue_deliveries(due)
     )
     escalate(now=now, by=ESCALATION)
+    purge_keys(now=now)
     if rung:
         JobTick.objects.update_or_create(name="tick", defaults={"at": timezone.now()})
 

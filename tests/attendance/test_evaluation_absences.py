@@ -305,7 +305,7 @@ def test_an_unrecorded_roster_is_an_item_of_the_staffs(house):
         None,
         str(session.public_id),
     )
-    assert flag.sentence == "Roster of Mon, Mar 2, 09:00 not recorded: 1 of 2 missing."
+    assert flag.sentence == "Roster of Mon, Mar 2, 09:00 not recorded: 1 of 2 patients."
     house.came(other, MON)
     house.night(TUE)
     flag.refresh_from_db()

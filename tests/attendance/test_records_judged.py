@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from attendance.clinics import open_clinic
 from attendance.compliance import evaluation
 from attendance.compliance.evaluation import evaluate
-from attendance.models import Flag, NightlyRun
+from attendance.models import AbsenceRule, Flag, NightlyRun
 from attendance.records.services import clear
 from iop_clinic.accounts.acting import Job
 from tests.attendance.rosters import Roster, roster
@@ -18,6 +18,7 @@ pytestmark = pytest.mark.django_db
 
 DAY = datetime.date(2026, 3, 4)
 MORNING = "2026-03-05 08:00"
+UNRECORDED = AbsenceRule.Kind.UNRECORDED
 
 
 @pytest.fixture
@@ -62,20 +63,27 @@ def test_a_miss_found_later_opens_its_case_at_once(sheet):
     assert calls(sheet) == [("open", "")]
 
 
-def test_only_the_corrected_patients_are_judged_again(sheet, asked):
+def test_only_the_recorded_patients_are_judged_again(sheet, asked):
     sheet.record(sheet.entry(0), sheet.entry(1))
     judge(sheet)
     sheet.record(sheet.entry(1, left_at="09:30", version=1), sheet.entry(2), now=MORNING)
     [question] = asked
-    assert question["episode_ids"] == {sheet.bookings[1].episode_id}
+    assert question["episode_ids"] == {sheet.bookings[n].episode_id for n in (1, 2)}
+    assert set(question["rosters"]) == {sheet.session.pk}
     assert (question["clinic"], question["since"]) == (sheet.clinic, DAY)
     assert (question["by"], question["now"]) == (sheet.by, sheet.at("08:00", "2026-03-05"))
 
 
-def test_a_first_recording_opens_no_case(sheet, asked):
+def test_a_roster_that_comes_after_its_night_opens_the_calls_and_settles_its_case(sheet):
     judge(sheet)
-    sheet.record(sheet.entry(0, attended=False), all_present=True, now=MORNING)
-    assert (asked, calls(sheet)) == ([], [])
+    roster_case = Flag.objects.get(rule=UNRECORDED)
+    sheet.record(sheet.entry(0, attended=False), now=MORNING)
+    roster_case.refresh_from_db()
+    assert (calls(sheet), roster_case.state) == ([("open", "")], "open")
+    assert roster_case.sentence.endswith("not recorded: 2 of 3 patients.")
+    sheet.record(all_present=True, now=MORNING)
+    roster_case.refresh_from_db()
+    assert (roster_case.state, roster_case.outcome) == ("closed", "recorded")
 
 
 def test_a_day_not_judged_yet_waits_for_its_night(sheet, asked):

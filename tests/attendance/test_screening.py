@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from attendance.compliance import screening
 from attendance.compliance.evaluation import evaluate_clinics
-from attendance.models import AbsenceRule, Flag, WeekResult
+from attendance.models import AbsenceRule, Flag, Standard, WeekResult
 from patients.models import EpisodeHold
 from scheduling.models import Booking
 from tests.attendance.edits import Edits
@@ -29,15 +29,16 @@ def no_overlap(monkeypatch):
 
 
 class Nights:
-    """A house that is judged night after night, each time by what moved since the night before."""
+    """Houses judged together night after night, each time by what moved since the night before."""
 
-    def __init__(self, house):
+    def __init__(self, house, *others):
         self.house = house
+        self.clinics = [one.clinic.pk for one in (house, *others)]
         self.since = None
 
     def judge(self, day, since):
         found = evaluate_clinics(
-            since={self.house.clinic.pk: since},
+            since=dict.fromkeys(self.clinics, since),
             local_date=day,
             by=JOB,
             now=self.house.morning(day),
@@ -54,19 +55,19 @@ class Nights:
         """What a whole night would leave behind, and what this one does."""
         with transaction.atomic():
             self.judge(day, None)
-            whole = written(self.house.clinic)
+            whole = written(self.clinics)
             transaction.set_rollback(True)
         counts = self.night(day)
-        return whole, written(self.house.clinic), counts
+        return whole, written(self.clinics), counts
 
 
-def written(clinic):
-    """Every case and result of a clinic, with all its fields but the random ones."""
+def written(clinics):
+    """Every case and result of clinics, with all its fields but the random ones."""
     return [
         sorted(
             (
                 {name: value for name, value in row.items() if name not in NOT_COMPARED}
-                for row in model.objects.filter(clinic=clinic).values()
+                for row in model.objects.filter(clinic__in=clinics).values()
             ),
             key=repr,
         )
@@ -107,12 +108,14 @@ def missing(whole, screened):
 
 def run_random(seed, days):
     dice = random.Random(seed)
-    house = House()
-    nights, edits = Nights(house), Edits(house, dice)
+    house, neighbour = House(), with_a_court_week(House())
+    nights, edits = Nights(house, neighbour), Edits(house, dice)
+    beside = Edits(neighbour, random.Random(seed + 1))
     judged = looked_at = 0
     for n in range(days):
         day = MON + n * DAY
         edits.before(day)
+        beside.before(day)
         whole, screened, counts = nights.both(day)
         assert missing(whole, screened) == [], f"seed {seed}, night of {day}"
         assert screened == whole
@@ -120,6 +123,56 @@ def run_random(seed, days):
         looked_at += len(edits.people)
     assert judged < looked_at
     assert Flag.objects.count() > days
+
+
+def with_a_court_week(house):
+    """Judged in its own weeks too, Thursday to Wednesday, so that two of them go on at once."""
+    program = {"source": Standard.Source.PROGRAM, "level": 2, "age_bracket": 1}
+    court = Standard.objects.get(clinic=house.clinic, **program)
+    court.pk, court.source, court.name = None, Standard.Source.COURT, "Court"
+    court.week_starts_on, court.prorate = 3, False
+    court.save(force_insert=True)
+    return house
+
+
+def test_weeks_of_one_patient_are_read_beside_the_fewer_of_another():
+    """One clinic's patients have more weeks before them than another's, and than each other."""
+    plain, courts = House(), with_a_court_week(House())
+    missing, late, early = (
+        plain.patient(on=LONG_AGO),
+        courts.patient(on=LONG_AGO, seat=1),
+        courts.patient(on=LONG_AGO, seat=2),
+    )
+    for house, people in ((plain, [missing]), (courts, [late, early])):
+        for week in (-14, -7, 0):
+            a_week(house, people, MON + week * DAY)
+        for pat in people:
+            for n in (-14, -12, -10, -7, -5, -3):
+                house.came(pat, MON + n * DAY)
+    nights = Nights(plain, courts)
+    nights.night(SUN - 7 * DAY)
+    plain.missed(missing, MON)
+    courts.came(late, MON)
+    courts.came(late, FRI - 7 * DAY)  # the same once more: her earlier weeks are judged as well
+    courts.missed(early, MON)
+    nights.night(MON)
+    assert WeekResult.objects.count() > 0
+    assert not WeekResult.objects.filter(amendment__gt=0).exists()
+
+
+def test_a_session_that_ended_just_before_an_early_night_is_not_forgotten(monkeypatch):
+    """Its roster is due an hour after its end: the next night looks at it again."""
+    house = House()
+    nights = Nights(house)
+    monkeypatch.setattr(house, "morning", lambda day: house.at(day + DAY, "00:15"))
+    pat = house.patient(on=LONG_AGO)
+    nights.night(MON)
+    house.day(TUE, [pat], "20:00", "23:30")
+    nights.night(TUE)
+    assert house.flags(AbsenceRule.Kind.UNRECORDED) == []
+    nights.night(WED)
+    (flag,) = house.flags(AbsenceRule.Kind.UNRECORDED)
+    assert flag.evidence["missing"] == 1
 
 
 def test_who_did_everything_as_planned_is_not_judged(nights):
@@ -239,7 +292,7 @@ def test_two_clinics_of_a_night_do_not_mix():
         by=JOB,
         now=datetime.datetime(2026, 3, 3, 14, tzinfo=datetime.UTC),
     )
-    together = [written(house.clinic)[0] for house in houses]
+    together = [written([house.clinic.pk])[0] for house in houses]
     Flag.objects.all().delete()
     for house in houses:
         evaluate_clinics(
@@ -248,5 +301,5 @@ def test_two_clinics_of_a_night_do_not_mix():
             by=JOB,
             now=datetime.datetime(2026, 3, 3, 14, tzinfo=datetime.UTC),
         )
-    assert [written(house.clinic)[0] for house in houses] == together
+    assert [written([house.clinic.pk])[0] for house in houses] == together
     assert all(together)

@@ -113,6 +113,23 @@ def test_a_late_roster_amends_a_week_that_was_settled_without_it(house):
     assert second.reason == "A roster came later."
 
 
+def test_an_amendment_says_what_changed(house):
+    pat = house.patient()
+    house.full_week(pat, MON, WED)
+    friday = house.day(FRI, [pat])
+    house.missed(pat, FRI)
+    house.night(SUN)
+    house.cancel(friday)
+    house.night(SUN + DAY)
+    house.full_week(pat, TUE)
+    house.night(SUN + 2 * DAY)
+    assert [row.reason for row in results(pat)] == [
+        "",
+        "The clinic cancelled sessions, or took that back.",
+        "Sessions were booked or withdrawn.",
+    ]
+
+
 def test_a_hold_entered_later_amends_the_week(house):
     pat = house.patient()
     house.full_week(pat, MON, WED)

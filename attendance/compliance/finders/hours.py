@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -35,6 +36,8 @@ from attendance.records.rules import Status
 from iop_clinic.accounts.weeks import local_date
 
 Kind = AbsenceRule.Kind
+COVERED = "The week is short of more than this: see that case."
+_SOURCES = {source.name.lower(): source for source in Standard.Source}
 
 
 def hours_findings(
@@ -61,7 +64,34 @@ def hours_findings(
             found.by_key[key] = _hours(night, rule, course, key, standard, stage, attendance)
         else:
             found.gone[key] = _sentence(night, course, standard, stage)
+    _merge_sources(found)
     return found
+
+
+def _merge_sources(found: Findings) -> None:
+    """One missed evening is one case: of the sources short in a week the first, the program before
+    a payer and a court, stands for those that miss no more minutes than it."""
+    weeks: defaultdict[str, list[Finding]] = defaultdict(list)
+    for one in sorted(found.by_key.values(), key=lambda one: _SOURCES[one.evidence["source"]]):
+        weeks[one.evidence["week"]].append(one)
+    for first, *others in weeks.values():
+        missing = first.evidence["make_up_minutes"]
+        covered = [one for one in others if one.evidence["make_up_minutes"] <= missing]
+        for one in covered:
+            del found.by_key[one.key]
+            found.gone[one.key] = COVERED
+        if covered:
+            found.by_key[first.key] = _standing_for(first, covered)
+
+
+def _standing_for(first: Finding, covered: Sequence[Finding]) -> Finding:
+    names = [one.evidence["source"] for one in covered]
+    return replace(
+        first,
+        severity=max(one.severity for one in (first, *covered)),
+        evidence={**first.evidence, "also": names},
+        sentence=f"{first.sentence} Short under the {' and '.join(names)} standard too.",
+    )
 
 
 def by_source(weeks: Iterable[PatientWeek]) -> dict[str, list[JudgedStandard]]:
@@ -111,7 +141,7 @@ def _hours(
         evidence=week_evidence(course, judged, stage),
         sentence=_sentence(night, course, judged, stage),
         severity=short_severity(night, rule, course, judged, attendance),
-        fresh=night.is_recent(judged.week.end),
+        fresh=night.is_watched(judged.week.end),
     )
 
 

@@ -66,7 +66,7 @@ def _finding(night: Night, rule: Any, session: Any) -> Finding:
             "missing": session.missing,
         },
         sentence=f"Roster of {starts:%a, %b} {starts.day}, {starts:%H:%M} not recorded: "
-        f"{session.missing} of {session.expected} missing.",
+        f"{session.missing} of {session.expected} patients.",
         severity=rule.severity,
         rule=rule,
         clinic_id=session.clinic_id,

@@ -13,6 +13,7 @@ from typing import Any
 from attendance.compliance.absences import NOTHING, Attendance
 from attendance.compliance.courses import Course
 from attendance.compliance.finders.hours import (
+    COVERED,
     by_source,
     excused_minutes,
     judged_on,
@@ -50,8 +51,6 @@ from attendance.models import AbsenceRule, Standard
 
 Kind = AbsenceRule.Kind
 
-_COVERED = "The week is short of more than this: see that case."
-
 
 def week_findings(
     night: Night,
@@ -73,7 +72,7 @@ def week_findings(
         settled = key._replace(rule=Kind.HOURS) in night.settled_keys
         days = list(_too_few_days(night, course, key, judged, attendance))
         if evidence_key in louder or (days and settled):
-            found.gone[key] = _COVERED
+            found.gone[key] = COVERED
         else:
             found.add(days)
         found.add(_over_maximum(night, course, evidence_key, judged))
@@ -81,12 +80,12 @@ def week_findings(
     for week in weeks:
         evidence_key = week.week.start.isoformat()
         if evidence_key in short:
-            found.gone[episode_key(course, Kind.BELOW_PLAN, evidence_key)] = _COVERED
+            found.gone[episode_key(course, Kind.BELOW_PLAN, evidence_key)] = COVERED
         else:
             found.add(_below_plan(night, course, week))
         for one in _left_short(night, course, week, attendance):
             if evidence_key in short and len(one.evidence["days"]) == 1:
-                found.gone[one.key] = _COVERED
+                found.gone[one.key] = COVERED
             else:
                 found.add([one])
     return found
@@ -125,7 +124,7 @@ def _too_few_days(
         evidence=week_evidence(course, worst, HoursStage.TOO_FEW_DAYS),
         sentence=f"{week_prefix(worst)}{sentence}.",
         severity=short_severity(night, rule, course, worst, attendance),
-        fresh=night.is_recent(worst.week.end),
+        fresh=night.is_watched(worst.week.end),
     )
 
 
