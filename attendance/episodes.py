@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from attendance.compliance.again import judge_again
+from attendance.compliance.again import judge_again, judge_papers
+from attendance.compliance.findings import PAPERS_AND_PLACES
 from attendance.models import Flag
+from attendance.querysets import SETTLED
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import User
 from patients.models import Episode, EpisodeHold, Patient, TreatmentPlan
@@ -185,10 +187,15 @@ def _settle_cases(
 ) -> None:
     """Judge days again that were judged without the discharge, then close what is left.
 
-    The discharge is the outcome, so facts that still stand do not open the cases again.
+    The discharge is the outcome, so facts that still stand do not open the cases again; of papers
+    that have closed by it just now it is the outcome too.
     """
     _again(episode, day, by=by, now=now)
-    left = Flag.objects.filter(clinic=episode.clinic_id, episode=episode).open().order_by("pk")
+    judge_papers(clinic=episode.clinic, now=now)
+    of_papers = Q(rule__in=PAPERS_AND_PLACES, closed_by_facts=True, closed_at=now)
+    left = Flag.objects.filter(
+        ~Q(state__in=SETTLED) | of_papers, clinic=episode.clinic_id, episode=episode
+    ).order_by("pk")
     # By key, as a night does: an update alone takes its rows as they lie.
     keys = list(left.select_for_update(of=("self",), no_key=True).values_list("pk", flat=True))
     Flag.objects.filter(pk__in=keys).update(
@@ -196,6 +203,7 @@ def _settle_cases(
         outcome=Flag.Outcome.DISCHARGED,
         outcome_note=f"{LEFT}: {Reason(episode.discharge_reason).label.lower()}",
         closed_at=now,
+        closed_by_facts=False,
         changed_at=now,
         version=F("version") + 1,
     )
@@ -250,6 +258,7 @@ def hold(
     )
     withdraw_all(list(coming.values_list("pk", flat=True)), reason=ON_HOLD)
     _again(episode, starts_on, by=by, now=now)
+    judge_papers(clinic=episode.clinic, now=now)
     return row
 
 
@@ -292,6 +301,7 @@ def resume(
     without = {session.local_date for one in seatings for session in [*one.full, *one.busy]}
     booked += sum(len(one.new) + len(one.revived) for one in seatings)
     _again(episode, resumes_on, by=by, now=now)
+    judge_papers(clinic=episode.clinic, now=now)
     return Resumption(booked, tuple(sorted(without)))
 
 

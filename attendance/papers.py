@@ -1,7 +1,8 @@
-"""Admission, plans, payers and court orders, with what they change about weeks judged already.
+"""Admission, plans, payers and court orders, with what they change about weeks and cases.
 
 The floor below writes them. Here each write is followed, in the same transaction, by judging again
-from the first day that is different: entered late or corrected, they amend what is stored. Each
+from the first day that is different: entered late or corrected, they amend what is stored. The
+cases of papers are judged with them: one that asks for a plan closes when the plan is set. Each
 raises what the service of the same name in `patients.services` raises.
 """
 
@@ -10,13 +11,14 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
-from attendance.compliance.again import judge_again
+from attendance.compliance.again import judge_again, judge_papers
 from iop_clinic.accounts.acting import Job, service
 from iop_clinic.accounts.models import Clinic, User
 from patients import services
 from patients.locks import lock_episodes
 from patients.models import (
     Authorization,
+    Certification,
     CourtReferral,
     Coverage,
     Episode,
@@ -40,6 +42,29 @@ def admit(
     """Admit a documented referral, also from a day that has been judged."""
     services.admit(episode=episode, admitted_on=admitted_on, by=by, version=version)
     _again(episode, admitted_on, by, now)
+    return episode
+
+
+JUDGED = ("program_id", "priority", "priority_until")
+"""The facts of a stay that weeks and absences are judged by: whose standards, and how soon."""
+
+
+@service
+def edit_episode(
+    *,
+    episode: Episode,
+    by: User | Job,
+    version: int | None = None,
+    now: Moment = None,
+    **facts: Any,
+) -> Episode:
+    """Change an episode; another program or priority is judged from the admission on."""
+    lock_episodes([episode.pk])
+    before = Episode.objects.values_list(*JUDGED).get(pk=episode.pk)
+    services.edit_episode(episode=episode, by=by, version=version, **facts)
+    if episode.admitted_on and before != tuple(getattr(episode, name) for name in JUDGED):
+        _judge(episode, episode.admitted_on, by, now)
+    judge_papers(clinic=episode.clinic, now=now)
     return episode
 
 
@@ -110,6 +135,31 @@ def edit_authorization(
 
 
 @service
+def certify(
+    *,
+    episode: Episode,
+    certified_on: datetime.date,
+    by: User | Job,
+    now: Moment = None,
+    **facts: Any,
+) -> Certification:
+    """Note a physician's certification, which the case of the one before waits for (R6)."""
+    row = services.certify(episode=episode, certified_on=certified_on, by=by, **facts)
+    judge_papers(clinic=episode.clinic, now=now)
+    return row
+
+
+@service
+def edit_certification(
+    *, certification: Certification, by: User | Job, now: Moment = None, **facts: Any
+) -> Certification:
+    """Correct a certification that was entered wrongly."""
+    services.edit_certification(certification=certification, by=by, **facts)
+    judge_papers(clinic=certification.clinic, now=now)
+    return certification
+
+
+@service
 def mandate(
     *,
     episode: Episode,
@@ -137,7 +187,7 @@ def add_coverage(
     """Enter a patient's insurance; the payer's standard judges from its first day on."""
     ids = _locked_episodes(patient)
     row = services.add_coverage(patient=patient, payer=payer, starts_on=starts_on, by=by, **facts)
-    _again_each(ids, starts_on, by, now)
+    _again_each(patient, ids, starts_on, by, now)
     return row
 
 
@@ -155,7 +205,7 @@ def edit_coverage(
     coverage.refresh_from_db()
     before = coverage.starts_on
     services.edit_coverage(coverage=coverage, by=by, version=version, **facts)
-    _again_each(ids, min(before, coverage.starts_on), by, now)
+    _again_each(coverage.patient, ids, min(before, coverage.starts_on), by, now)
     return coverage
 
 
@@ -173,21 +223,30 @@ def save_patient(
     ids = _locked_episodes(patient) if patient else []
     row = services.save_patient(clinic=clinic, by=by, patient=patient, version=version, **facts)
     if {"birth_date", "deceased_on"} & facts.keys():
-        _again_each(ids, datetime.date.min, by, now)
+        _again_each(row, ids, datetime.date.min, by, now)
     return row
 
 
 def _again(episode: Episode, since: datetime.date, by: User | Job, now: Moment) -> None:
-    """From the admission on at the earliest: papers may be years older than the stay."""
-    since = max(since, episode.admitted_on or since)
-    judge_again(clinic=episode.clinic, episode_ids=[episode.pk], since=since, by=by, now=now)
+    _judge(episode, since, by, now)
+    judge_papers(clinic=episode.clinic, now=now)
 
 
-def _again_each(ids: list[int], since: datetime.date, by: User | Job, now: Moment) -> None:
+def _again_each(
+    patient: Patient, ids: list[int], since: datetime.date, by: User | Job, now: Moment
+) -> None:
     """Each stay by itself, so that an early one does not set the weeks of the last."""
     stays = Episode.objects.filter(pk__in=ids).select_related("clinic").order_by("pk")
     for episode in stays:
-        _again(episode, since, by, now)
+        _judge(episode, since, by, now)
+    if ids:
+        judge_papers(clinic=patient.clinic, now=now)
+
+
+def _judge(episode: Episode, since: datetime.date, by: User | Job, now: Moment) -> None:
+    """From the admission on at the earliest: papers may be years older than the stay."""
+    since = max(since, episode.admitted_on or since)
+    judge_again(clinic=episode.clinic, episode_ids=[episode.pk], since=since, by=by, now=now)
 
 
 def _locked_episodes(patient: Patient) -> list[int]:

@@ -1,8 +1,8 @@
 """The admin pages of cases, rules and reports, and what they add to episodes and sessions."""
 
 from attendance import bookings as seats
-from attendance import call_ins, papers
-from attendance.admin import cases, reports, rules, weeks
+from attendance import call_ins, memberships, papers
+from attendance.admin import cases, reports, results, rules
 from attendance.admin.bookings import BOOKING_VERBS, booking_panels
 from attendance.admin.cases import FlagAdmin
 from attendance.admin.episodes import EPISODE_VERBS, episode_panels
@@ -17,7 +17,7 @@ from scheduling.admin.places import ClosureAdmin
 from scheduling.admin.seats import Seats
 from scheduling.admin.sessions import SessionAdmin
 
-__all__ = ["cases", "reports", "rules", "weeks"]
+__all__ = ["cases", "reports", "results", "rules"]
 
 EpisodeAdmin.offer(*EPISODE_VERBS)
 EpisodeAdmin.show(episode_panels)
@@ -30,10 +30,13 @@ ClosureAdmin.close = staticmethod(close)
 
 for verb in (
     papers.admit,
+    papers.edit_episode,
     papers.set_plan,
     papers.edit_plan,
     papers.authorize,
     papers.edit_authorization,
+    papers.certify,
+    papers.edit_certification,
     papers.mandate,
     papers.add_coverage,
     papers.edit_coverage,
@@ -47,6 +50,10 @@ for seat_verb in (
     seats.book,
     seats.release,
     seats.withdraw,
+    memberships.enrol,
+    memberships.transfer,
+    memberships.end_membership,
+    memberships.cancel_membership,
     create_session,
     move_session,
     cancel_session,

@@ -16,6 +16,7 @@ from attendance.api.records import roster_row
 from attendance.api.roster import SessionView
 from attendance.api.shapes import RosterRowOut
 from attendance.api.weeks import roster_weeks
+from attendance.bookings import book
 from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.api.idempotency import idempotent
 from iop_clinic.accounts.reads import note_read
@@ -28,7 +29,6 @@ from scheduling.api.additions import (
     episode_to_book,
 )
 from scheduling.models import Booking
-from scheduling.services import book
 
 
 class Candidates(SessionView):

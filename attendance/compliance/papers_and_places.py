@@ -1,13 +1,14 @@
 """The cases of papers and places: found, compared and written apart from the patients' courses.
 
-A night reads them for all its clinics at once, a few rows each; the correction of a roster leaves
-them alone. They need no course: what is not found any more has gone, for a reason read with it.
+A night reads them for all its clinics at once, a few rows each; whoever changes a paper, a seat or
+a stay reads those of one clinic; the correction of a roster leaves them alone. They need no course:
+what is not found any more has gone, for a reason read with it.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from django.db.models import Exists, OuterRef, Q
 
@@ -39,7 +40,7 @@ from attendance.compliance.findings import (
     Night,
     Nights,
 )
-from attendance.models import Flag
+from attendance.models import AbsenceRule, Flag
 from patients.models import Episode, EpisodeHold
 
 FINDERS: tuple[Callable[[Nights], Iterator[Finding]], ...] = (
@@ -64,21 +65,80 @@ def judge_papers_and_places(nights: Nights) -> dict[int, Changes]:
     timetable), one for the stored cases, at most two to write: for any number of clinics and
     patients.
     """
+    findings, stored = _looked_at(nights)
+    changes = {
+        clinic_id: _judge(night).compare(
+            stored[clinic_id], _with_reasons(findings[clinic_id], stored[clinic_id])
+        )
+        for clinic_id, night in nights.items()
+    }
+    _write(changes.values())
+    return changes
+
+
+def correct_papers_and_places(night: Night) -> None:
+    """The same for one clinic, in the transaction of a change to what they are judged from.
+
+    Two who change papers of a clinic at once judge them one after the other: each sees what the
+    other has written. Who was admitted after the judged date gets no new case yet: their papers
+    are still being entered.
+    """
+    clinic_id = night.settings.clinic_id
+    _take_turn(clinic_id)
+    findings, stored = _looked_at({clinic_id: night})
+    found = _without_intakes(findings[clinic_id], stored[clinic_id], night)
+    found = _with_reasons(found, stored[clinic_id])
+    _write([_judge(night).compare(stored[clinic_id], found)])
+
+
+def _take_turn(clinic_id: int) -> None:
+    """Wait at the clinic's rules of papers and places, which nobody else locks.
+
+    After the episodes and the cases of their courses, and before the cases of papers.
+    """
+    rules = AbsenceRule.objects.filter(clinic=clinic_id, kind__in=PAPERS_AND_PLACES).order_by("pk")
+    list(rules.select_for_update(no_key=True).values_list("pk", flat=True))
+
+
+def _looked_at(
+    nights: Nights,
+) -> tuple[defaultdict[int, Findings], defaultdict[int, dict[CaseKey, Flag]]]:
+    """What is found in each clinic, and the cases stored there."""
     findings: defaultdict[int, Findings] = defaultdict(Findings)
     for finder in FINDERS:
         for one in finder(nights):
             findings[one.clinic_id].add([one])
-    stored = _stored(nights, [key for found in findings.values() for key in found.by_key])
-    changes = {
-        clinic_id: _judge(night).compare(stored[clinic_id], _with_reasons(found, stored[clinic_id]))
-        for clinic_id, night in nights.items()
-        for found in [findings[clinic_id]]
-    }
+    keys = [key for found in findings.values() for key in found.by_key]
+    return findings, _stored(nights, keys)
+
+
+def _without_intakes(findings: Findings, stored: Mapping[CaseKey, Flag], night: Night) -> Findings:
+    """Without what would open a case of somebody no night has looked at."""
+    new = [
+        key
+        for key in findings.by_key
+        if key not in stored and key.subject_type == Flag.Subject.EPISODE
+    ]
+    coming = Episode.objects.filter(
+        pk__in={key.subject_id for key in new}, admitted_on__gt=night.through
+    )
+    left = set(coming.values_list("pk", flat=True)) if new else set()
+    for key in new:
+        if key.subject_id in left:
+            del findings.by_key[key]
+    return findings
+
+
+def _write(changes: Iterable[Changes]) -> None:
+    """At most two statements. A case that somebody else has just opened is left to them: a night
+    and a change of papers may find the same one at the same moment."""
     together = Changes()
-    for of_clinic in changes.values():
-        together.take(of_clinic)
+    for one in changes:
+        together.take(one)
+    opened, together.opened = together.opened, []
+    if opened:
+        Flag.objects.bulk_create(opened, ignore_conflicts=True)
     together.write()
-    return changes
 
 
 def _judge(night: Night) -> Judge:

@@ -10,7 +10,6 @@ from iop_clinic.accounts.admin.base import ClinicModelAdmin
 from iop_clinic.accounts.admin.filters import ClinicRelatedFilter
 from iop_clinic.accounts.models import Clinic, User
 from iop_clinic.accounts.roles import Can
-from patients import services
 from patients.admin.care import Care
 from patients.models import Authorization, Certification, Coverage
 
@@ -98,9 +97,9 @@ class CertificationAdmin(ClinicModelAdmin):
     fixed_fields = ("episode",)
 
     def enter(self, clinic: Clinic, facts: dict[str, Any], row: Any, by: User) -> Certification:
-        return services.certify(by=by, **facts)
+        return Care.certify(by=by, **facts)
 
     def edit(
         self, row: Certification, facts: dict[str, Any], version: int | None, by: User
     ) -> None:
-        services.edit_certification(certification=row, by=by, **facts)
+        Care.edit_certification(certification=row, by=by, **facts)

@@ -92,7 +92,7 @@ class EpisodeAdmin(ClinicModelAdmin):
         return services.refer(clinic=clinic, by=by, **facts)
 
     def edit(self, row: Episode, facts: dict[str, Any], version: int | None, by: User) -> None:
-        services.edit_episode(episode=row, by=by, version=version, **facts)
+        Care.edit_episode(episode=row, by=by, version=version, **facts)
 
     def panels(self, request: Any, row: Episode) -> Iterable[Panel]:
         user = request.user

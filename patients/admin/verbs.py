@@ -180,7 +180,7 @@ class CertifyForm(EpisodeForm):
     certified_by = text_field("Physician", max_length=120, required=False)
 
     def run(self) -> str:
-        row = services.certify(episode=self.row, by=self.user, **self.given)
+        row = Care.certify(episode=self.row, by=self.user, **self.given)
         return f"Certified. The next one is due on {row.due_again_on}."
 
 

@@ -21,8 +21,8 @@ from iop_clinic.accounts.admin.panels import Panel, link
 from iop_clinic.accounts.roles import Can
 from patients.admin.verbs import IN_TREATMENT, EpisodeForm
 from patients.models import Episode
-from scheduling import services
 from scheduling.admin.seats import Seats
+from scheduling.admin.wording import call_in_noted
 from scheduling.models import Booking, Group
 
 REASONS = (
@@ -62,7 +62,7 @@ class EnrolForm(InTreatmentForm):
     )
 
     def run(self) -> str:
-        seat = services.enrol(episode=self.row, by=self.user, **self.given)
+        seat = Seats.enrol(episode=self.row, by=self.user, **self.given)
         return (
             f"{self.row.patient} has seat {seat.seat} in {seat.group} from {seat.starts_on}. "
             "The planned sessions are booked."
@@ -89,12 +89,7 @@ class CallInForm(InTreatmentForm):
         self.start_with(notified_at=timezone.now())
 
     def run(self) -> str:
-        call = Seats.call_in(episode=self.row, by=self.user, **self.given)
-        freed = call.bookings.count()
-        return (
-            f"Noted from {call.from_date} to {call.to_date}: {freed} bookings released. "
-            "The patient stays on the rosters as expected."
-        )
+        return call_in_noted(Seats.call_in(episode=self.row, by=self.user, **self.given))
 
 
 class BookForm(InTreatmentForm):
@@ -102,7 +97,9 @@ class BookForm(InTreatmentForm):
     path = "book"
     order = 32
     can = Can.BOOK
-    session = found_field(Booking, "session", "Session", help_text="Type a group or a date.")
+    session = found_field(
+        Booking, "session", "Session", help_text="Type a group or a date (2026-03-02)."
+    )
     makes_up = row_field(
         Booking.objects.select_related("session__group", "session__session_type"),
         "Makes up",

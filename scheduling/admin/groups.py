@@ -28,6 +28,7 @@ from iop_clinic.accounts.admin.panels import Panel, link, page_url
 from iop_clinic.accounts.models import Clinic, User
 from iop_clinic.accounts.roles import Can
 from scheduling import services
+from scheduling.admin.seats import Seats
 from scheduling.models import Group, GroupMembership, WaitlistEntry, WeeklyBlock
 
 
@@ -46,7 +47,7 @@ class EnrolHereForm(ServiceForm):
         return row.active
 
     def run(self) -> str:
-        seat = services.enrol(group=self.row, by=self.user, **self.given)
+        seat = Seats.enrol(group=self.row, by=self.user, **self.given)
         return (
             f"{seat.episode.patient} has seat {seat.seat} of {self.row.capacity} from "
             f"{seat.starts_on}. The planned sessions are booked."
@@ -253,7 +254,7 @@ class TransferForm(ServiceForm):
         field.queryset = field.queryset.exclude(pk=self.row.group_id)
 
     def run(self) -> str:
-        self.new = services.transfer(membership=self.row, by=self.user, **self.given)
+        self.new = Seats.transfer(membership=self.row, by=self.user, **self.given)
         return (
             f"{self.row.episode.patient} has seat {self.new.seat} in {self.new.group} from "
             f"{self.new.starts_on}. The bookings have moved along."
@@ -272,7 +273,7 @@ class EndForm(ServiceForm):
     reason = text_field()
 
     def run(self) -> str:
-        services.end_membership(membership=self.row, by=self.user, **self.given)
+        Seats.end_membership(membership=self.row, by=self.user, **self.given)
         return f"The seat is free from the day after {self.cleaned_data['ends_on']} on."
 
 
@@ -290,7 +291,7 @@ class CancelMembershipForm(ServiceForm):
 
     def run(self) -> str:
         group = self.row.group
-        services.cancel_membership(membership=self.row, by=self.user, **self.given)
+        Seats.cancel_membership(membership=self.row, by=self.user, **self.given)
         self.group = group
         return f"The seat in {group} is taken back and its bookings are withdrawn."
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from scheduling import services
-from scheduling.models import Booking, CallIn, Session
+from scheduling.models import Booking, CallIn, GroupMembership, Session
 from scheduling.services import TakenBack
 
 
@@ -20,5 +20,9 @@ class Seats:
     move_session: Callable[..., Session] = staticmethod(services.move_session)
     cancel_session: Callable[..., Session] = staticmethod(services.cancel_session)
     revive_session: Callable[..., Session] = staticmethod(services.revive_session)
+    enrol: Callable[..., GroupMembership] = staticmethod(services.enrol)
+    transfer: Callable[..., GroupMembership] = staticmethod(services.transfer)
+    end_membership: Callable[..., GroupMembership] = staticmethod(services.end_membership)
+    cancel_membership: Callable[..., None] = staticmethod(services.cancel_membership)
     call_in: Callable[..., CallIn] = staticmethod(services.call_in)
     take_back_call_in: Callable[..., TakenBack] = staticmethod(services.take_back_call_in)

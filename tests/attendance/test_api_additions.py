@@ -10,12 +10,16 @@ import pytest
 from django.db import IntegrityError
 from django.utils import timezone
 
+from attendance.compliance.replays import replayed_weeks
 from attendance.reports.tasks import tick
 from iop_clinic.accounts.models import AuditEvent, IdempotencyKey
+from iop_clinic.accounts.roles import Role
 from patients.models import Patient
 from scheduling.models import Booking, Session
 from tests import factories
-from tests.api import AFTER, Roster, nothing_written, roster, treated
+from tests.api import AFTER, Roster, client_of, nothing_written, roster, treated
+from tests.attendance.house import SUN, THU, House
+from tests.attendance.short_weeks import ShortWeek
 
 pytestmark = pytest.mark.django_db
 
@@ -192,3 +196,42 @@ def test_a_key_given_back_while_it_is_looked_up_is_in_flight(
     with nothing_written():
         answer = add(client, r, guest, key="again")
     assert (answer.status_code, answer.json()["code"]) == (409, "in_flight")
+
+
+def joins(client: Any, session: Session, patient: Patient) -> Any:
+    url = f"/api/v1/sessions/{session.public_id}/roster/"
+    return client.post(url, {"patient": str(patient.public_id)})
+
+
+@pytest.fixture
+def week(time_machine: Any) -> ShortWeek:
+    found = ShortWeek()
+    time_machine.move_to(found.now, tick=False)
+    return found
+
+
+def test_who_is_added_has_the_week_judged_at_once(week: ShortWeek) -> None:
+    answer = joins(client_of(week.by), week.session(THU), week.patient.patient)
+    assert answer.status_code == 201
+    assert (week.flag.state, week.flag.closed_by_facts) == ("closed", True)
+
+
+def test_who_is_refused_keeps_the_case(week: ShortWeek) -> None:
+    client, full = client_of(week.by), week.session(THU)
+    week.fill(full)
+    with nothing_written():
+        answer = joins(client, full, week.patient.patient)
+    assert (answer.json()["code"], week.flag.state) == ("session_full", "open")
+
+
+def test_who_is_added_to_a_roster_of_last_week_has_its_result_taken_back(time_machine: Any) -> None:
+    house = House()
+    patient = house.patient()
+    house.full_week(patient)
+    thursday = house.day(THU, [])
+    house.night(SUN)
+    time_machine.move_to(house.morning(SUN), tick=False)
+    client = client_of(factories.staff(house.clinic, Role.COORDINATOR))
+    assert joins(client, thursday, patient.patient).status_code == 201
+    (replayed,) = replayed_weeks(clinic=house.clinic, now=timezone.now())
+    assert replayed.differing == ()

@@ -1,0 +1,84 @@
+"""Seats in groups, with what they change about weeks and cases: given, moved, ended, taken back.
+
+The floor below writes them. A seat brings sessions with it, and its group's weekly days are what a
+week is prorated by; so each write is followed, in the same transaction, by judging again from the
+first date that is different. A seat may be entered late: then what is stored is amended.
+"""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from attendance.compliance.again import judge_again, judge_papers
+from iop_clinic.accounts.acting import Job, service
+from iop_clinic.accounts.models import User
+from patients.models import Episode
+from scheduling import services as calendar
+from scheduling.models import Group, GroupMembership
+
+Moment = datetime.datetime | None
+_DAY = datetime.timedelta(days=1)
+
+
+@service
+def enrol(
+    *,
+    group: Group,
+    episode: Episode,
+    starts_on: datetime.date,
+    by: User | Job,
+    now: Moment = None,
+    **seat: Any,
+) -> GroupMembership:
+    """Give a seat in a group (see `scheduling.services.enrol`, which says what is refused)."""
+    row = calendar.enrol(group=group, episode=episode, starts_on=starts_on, by=by, **seat)
+    _again(episode, starts_on, by=by, now=now)
+    return row
+
+
+@service
+def transfer(
+    *,
+    membership: GroupMembership,
+    to_group: Group,
+    on: datetime.date,
+    by: User | Job,
+    now: Moment = None,
+    **seat: Any,
+) -> GroupMembership:
+    """Move a member to another group (see `scheduling.services.transfer`)."""
+    row = calendar.transfer(membership=membership, to_group=to_group, on=on, by=by, **seat)
+    _again(row.episode, on, by=by, now=now)
+    return row
+
+
+@service
+def end_membership(
+    *,
+    membership: GroupMembership,
+    ends_on: datetime.date,
+    reason: str,
+    by: User | Job,
+    now: Moment = None,
+) -> GroupMembership:
+    """End a seat after a local date (see `scheduling.services.end_membership`)."""
+    calendar.end_membership(membership=membership, ends_on=ends_on, reason=reason, by=by)
+    _again(membership.episode, ends_on + _DAY, by=by, now=now)
+    return membership
+
+
+@service
+def cancel_membership(
+    *, membership: GroupMembership, reason: str, by: User | Job, now: Moment = None
+) -> None:
+    """Take back a seat that has not begun (see `scheduling.services.cancel_membership`)."""
+    calendar.cancel_membership(membership=membership, reason=reason, by=by)
+    _again(membership.episode, membership.starts_on, by=by, now=now)
+
+
+def _again(episode: Episode, since: datetime.date, *, by: User | Job, now: Moment) -> None:
+    """From the admission on at the earliest; groups that are too small count their members anew."""
+    since = max(since, episode.admitted_on or since)
+    judge_again(clinic=episode.clinic, episode_ids=[episode.pk], since=since, by=by, now=now)
+    judge_papers(clinic=episode.clinic, now=now)
