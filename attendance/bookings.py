@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from attendance.compliance.again import judge_again
 from attendance.compliance.free_hours import free_hours
-from attendance.compliance.make_up_facts import Facts, session_for, troubles
+from attendance.compliance.make_up_facts import Facts, offer_of, session_for, troubles, unpaid
 from attendance.compliance.make_ups import facts_for, missed_booking
 from attendance.compliance.week_notes import OF_A_WEEK
 from attendance.models import AttendanceRecord, Flag
@@ -172,11 +172,16 @@ def is_offered(*, episode: Episode, session: Session, now: datetime.datetime) ->
 
 
 def _check_make_ups(facts: Facts, sessions: Sequence[Session]) -> None:
+    """Each of the sessions, then the authorization's units over all that are not booked yet."""
     shown = [session_for(facts, session) for session in sessions]
     refused = troubles(facts, shown)
     for session in shown:
         if session.pk in refused and refused[session.pk].code != ALREADY:
             raise refused[session.pk]
+    new = [offer_of(facts, session) for session in shown if session.pk not in refused]
+    without_units = unpaid(facts, new)
+    if without_units is not None:
+        raise without_units
 
 
 def _note_on_cases(episode: Episode, rows: Sequence[Booking], now: datetime.datetime) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from unfold import widgets
 
 from attendance.compliance import cases, outreach, week_notes
@@ -218,7 +219,11 @@ class ResolveForm(CaseForm):
     order = 16
     outcome = choice_field((), "What came of it", required=False)
     make_up = row_field(
-        Booking.objects.none(), "Which make-up", required=False, help_text="For “make-up booked”."
+        Booking.objects.none(),
+        "Which make-up",
+        required=False,
+        help_text="For “make-up booked”: what stands for a missed session.",
+        error_messages={"invalid_choice": cases.NO_MAKE_UP},
     )
     note = note_field()
 
@@ -234,10 +239,10 @@ class ResolveForm(CaseForm):
 
     def introduction(self) -> str:
         for_good = "For good: the same evidence never opens it again."
-        if week_notes.needs_note(self.row, timezone.localdate()) and not week_notes.note_of(
-            self.row
-        ):
-            return f"The week ended short: write its note first. {for_good}"
+        if week_notes.lacks_note(self.row):
+            where = reverse("admin:attendance_flag_week-note", args=[self.row.pk])
+            said = '{}: <a href="{}">{}</a>. {}'
+            return format_html(said, cases.NOTE_FIRST, where, WeekNoteForm.title, for_good)
         return for_good
 
     def run(self) -> str:

@@ -47,7 +47,7 @@ class SnoozeBody(Strict):
 class ResolveBody(Strict):
     outcome = serializers.ChoiceField(Flag.Outcome.choices)
     note = Text(required=False, allow_blank=True, max_length=300)
-    make_up = PublicId(required=False, help_text="The booking, for the outcome `make_up`.")
+    make_up = PublicId(required=False, help_text="A booking with `makes_up`, for that outcome.")
 
 
 class WeekNoteBody(Strict):
@@ -151,8 +151,10 @@ class Resolve(Step):
     def post(self, request: Request, public_id: UUID) -> Response:
         """With an outcome, for good: the same evidence never opens it again.
 
-        409 `note_required` for a week that ended short and has no note yet; `make_up` names the
-        booking of the outcome "make-up booked".
+        409 `note_required` for a week below its minimum that has no note yet, `outcome_required`
+        for what is not a person's to choose: `facts`, and `discharged`, which a discharge brings.
+        `make_up` names the booking of the outcome "make-up booked": one that stands for a missed
+        one (`makes_up`), in the case's week; any other is 400 `unknown_booking`.
         """
         return self.work(public_id)
 

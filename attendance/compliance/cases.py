@@ -11,10 +11,11 @@ from datetime import date, datetime, timedelta
 from django.utils import timezone
 
 from attendance.compliance.due import due_at
+from attendance.compliance.findings import PAPERS_AND_PLACES
 from attendance.compliance.outreach import AWAY, DECISIONS, check_allowed
 from attendance.compliance.rules import snoozing
 from attendance.compliance.settings import business_hours, with_closures
-from attendance.compliance.week_notes import needs_note, note_of, week_of_case
+from attendance.compliance.week_notes import lacks_note, week_of_case
 from attendance.models import AbsenceRule, Flag, OutreachAttempt
 from iop_clinic.accounts.acting import Refused, service
 from iop_clinic.accounts.editing import check_version
@@ -29,10 +30,15 @@ from scheduling.models import Booking
 State, Outcome, Kind = Flag.State, Flag.Outcome, AbsenceRule.Kind
 Method, Result = OutreachAttempt.Method, OutreachAttempt.Result
 
-BY_FACTS_ONLY = frozenset({Outcome.FACTS})
-OF_ROSTERS_ONLY = frozenset({Outcome.RECORDED})
-OF_PATIENTS_ONLY = frozenset(
-    {Outcome.REACHED, Outcome.MAKE_UP, Outcome.EXCUSED, Outcome.DISCHARGED, Outcome.NOT_REACHED}
+BY_ITSELF = frozenset({Outcome.FACTS, Outcome.DISCHARGED, Outcome.RECORDED})
+"""Outcomes that are no person's to choose: those of the facts, a discharge and a roster."""
+OF_ABSENCES = frozenset({Outcome.REACHED, Outcome.MAKE_UP, Outcome.EXCUSED, Outcome.NOT_REACHED})
+"""Outcomes of talking with a patient who did not come; a paper or a place is put right instead."""
+OF_NO_ABSENCE = PAPERS_AND_PLACES - {Kind.NO_FIRST_SESSION}
+NOTE_FIRST = "Write the week's note first: why it is short, and the make-up offered or why none"
+NO_MAKE_UP = (
+    "That is no make-up of this patient's: a session that is planned anyway makes nothing up. Find "
+    "and book a make-up first; a booking that stands for a missed one can be named."
 )
 OLDEST_ATTEMPT = timedelta(days=31)
 """An attempt that lies longer before its case is a typing mistake."""
@@ -148,23 +154,16 @@ def resolve(
 ) -> Flag:
     """Close the case with an outcome, for good: the same evidence never opens it again.
 
-    A week that ended below its minimum needs its note first (R7); "make-up booked" names the
-    booking. Refused: outcome_required, note_required (the week's, or for "other"),
-    make_up_required, unknown_booking, not_yours (a case about this person), case_closed,
-    stale_version.
+    A week below its minimum needs its note first (R7); "make-up booked" names the make-up.
+    Refused: outcome_required (none, or none of a person's), note_required (the week's, or for
+    "other"), make_up_required, unknown_booking, not_yours (a case about this person),
+    case_closed, stale_version.
     """
     _take(flag, version)
     _check_not_about(flag, by)
-    if outcome not in outcomes_for(flag):
-        raise Refused("outcome_required", "Choose what came of the case.", field="outcome")
-    if outcome == Outcome.OTHER and not note.strip():
-        raise Refused("note_required", "Say what came of the case.", field="note")
-    if needs_note(flag, local_date(timezone.now(), flag.clinic.tz)) and note_of(flag) is None:
-        raise Refused(
-            "note_required",
-            "The week ended short: write its note first, with the reason and the make-up offered.",
-            field="week_note",
-        )
+    _check_outcome(flag, outcome, note)
+    if lacks_note(flag):
+        raise Refused("note_required", f"{NOTE_FIRST}.", field="week_note")
     if outcome == Outcome.MAKE_UP:
         note = _name_make_up(flag, make_up, note)
     flag.state, flag.outcome, flag.outcome_note = State.CLOSED, outcome, note[:300]
@@ -178,37 +177,55 @@ def resolve(
 
 
 def outcomes_for(flag: Flag) -> list[Flag.Outcome]:
-    """What a person may close the case with; closing by facts is the evaluation's."""
-    never = set(BY_FACTS_ONLY)
-    if flag.rule != Kind.UNRECORDED:
-        never |= OF_ROSTERS_ONLY
-    if flag.subject_type in (Flag.Subject.GROUP, Flag.Subject.THERAPIST):
-        never |= OF_PATIENTS_ONLY
+    """What a person may close the case with; what closes by itself is not a person's to choose."""
+    never = set(BY_ITSELF)
+    if flag.rule in OF_NO_ABSENCE or flag.subject_type != Flag.Subject.EPISODE:
+        never |= OF_ABSENCES
+    if flag.subject_type != Flag.Subject.EPISODE:
+        never.add(Outcome.PLAN_CHANGED)
     return [outcome for outcome in Outcome if outcome not in never]
 
 
 def make_ups_for(flag: Flag) -> ClinicQuerySet[Booking]:
-    """The patient's bookings that a closing case may name: those that make up a missed one first,
-    then by time, from the day on which the case opened."""
+    """The patient's make-ups that a closing case may name, in order of time: bookings that stand
+    for a missed one, from the day on which the case opened, in its week if it is about one.
+
+    What the patient was to attend anyway makes nothing up, nor does a make-up that was missed.
+    """
     rows = Booking.objects.filter(
         clinic=flag.clinic_id,
         episode=flag.episode_id,
         state=Booking.State.BOOKED,
         live=True,
+        makes_up__isnull=False,
         session__local_date__gte=flag.opened_for,
-    )
+    ).exclude(attendance__attended=False)
+    week = week_of_case(flag)
+    if week is not None:
+        rows = rows.filter(session__local_date__lte=week.end)
     related = rows.select_related("session__group", "session__session_type")
-    return related.order_by("makes_up", "starts_at", "pk")
+    return related.order_by("starts_at", "pk")
+
+
+def _check_outcome(flag: Flag, outcome: str, note: str) -> None:
+    if outcome == Outcome.DISCHARGED:
+        message = "A discharge closes the patient's cases by itself: enter the discharge."
+        raise Refused("outcome_required", message, field="outcome")
+    if outcome == Outcome.RECORDED:
+        message = "Recording the roster closes its case by itself: record it."
+        raise Refused("outcome_required", message, field="outcome")
+    if outcome not in outcomes_for(flag):
+        raise Refused("outcome_required", "Choose what came of the case.", field="outcome")
+    if outcome == Outcome.OTHER and not note.strip():
+        raise Refused("note_required", "Say what came of the case.", field="note")
 
 
 def _name_make_up(flag: Flag, make_up: Booking | None, note: str) -> str:
     """Put the booking into the evidence, and its date before the note."""
     if make_up is None:
-        raise Refused("make_up_required", "Name the booking that makes it up.", field="make_up")
+        raise Refused("make_up_required", "Name the make-up that is booked.", field="make_up")
     if not make_ups_for(flag).filter(pk=make_up.pk).exists():
-        raise Refused(
-            "unknown_booking", "That is no booking of this patient's to come.", field="make_up"
-        )
+        raise Refused("unknown_booking", NO_MAKE_UP, field="make_up")
     flag.evidence = {**flag.evidence, "make_up": str(make_up.public_id)}
     starts = make_up.starts_at.astimezone(flag.clinic.tz)
     return f"{starts:%a, %b} {starts.day}, {starts:%H:%M}. {note}".strip()

@@ -133,7 +133,7 @@ def _hour(
     if room is None or therapist is None:
         return None
     offer = _offer(facts, span, kind)
-    if not pays(facts, offer.local_date, offer):
+    if not pays(facts, [offer]):
         return None
     return FreeHour(therapist, room, kind, offer, effect(facts.needs, [offer]))
 

@@ -305,10 +305,19 @@ def _of_seats(facts: Facts, session: Session) -> Refused | None:
 
 
 def _of_payers(facts: Facts, session: Session) -> Refused | None:
-    day = session.local_date
-    if pays(facts, day, offer_of(facts, session)):
+    return unpaid(facts, [offer_of(facts, session)])
+
+
+def unpaid(facts: Facts, offers: Sequence[Offer]) -> Refused | None:
+    """Why these sessions cannot all be attended: `not_authorized`, or None where all are paid."""
+    day = next((one.local_date for one in offers if not _is_paid(facts, one, offers)), None)
+    if day is None:
         return None
-    return _refused("not_authorized", f"No payer's authorization covers {day} with a unit left.")
+    if len(offers) > 1:
+        message = "No payer's authorization has units left for all of these sessions."
+    else:
+        message = f"No payer's authorization covers {day} with a unit left."
+    return _refused("not_authorized", message)
 
 
 def _refused(code: str, message: str) -> Refused:
@@ -318,36 +327,37 @@ def _refused(code: str, message: str) -> Refused:
 # --- who pays -------------------------------------------------------------------------------------
 
 
-def pays(facts: Facts, day: date, offer: Offer) -> bool:
-    """Whether a payer covers one more session on a local date (R23).
+def pays(facts: Facts, offers: Sequence[Offer]) -> bool:
+    """Whether payers cover these sessions, all of them together (R23).
 
-    Without a payer nobody is asked. A payer in force that needs no authorization pays; any other
-    by an authorization of the plan's level that covers the date and has a unit left for it beside
-    what is booked already.
+    Without a payer in force nobody is asked. One that needs no authorization pays; any other by an
+    authorization of the plan's level that reaches the date and has units left for all of these
+    sessions in its dates beside what is booked already.
     """
+    return all(_is_paid(facts, one, offers) for one in offers)
+
+
+def _is_paid(facts: Facts, offer: Offer, together: Sequence[Offer]) -> bool:
+    day = offer.local_date
     insured = [row for row in facts.coverages if _between(row.starts_on, day, row.ends_on)]
     if any(not row.payer.needs_authorization for row in insured):
         return True
-    needing = {row.payer_id for row in insured}
-    needing |= {row.payer_id for row in facts.authorizations if row.payer.needs_authorization}
-    if not needing:
+    reaching = [row for row in facts.authorizations if _between(row.starts_on, day, row.ends_on)]
+    if not insured and not any(row.payer.needs_authorization for row in reaching):
         return True
     plan = facts.course.plan_on(day)
-    valid = (
-        row
-        for row in facts.authorizations
-        if _between(row.starts_on, day, row.ends_on) and plan and row.level == plan.level
-    )
-    return any(_has_unit(facts, row, offer) for row in valid)
+    valid = (row for row in reaching if plan and row.level == plan.level)
+    return any(_has_units(facts, row, together) for row in valid)
 
 
 def _between(first: date, day: date, last: date | None) -> bool:
     return first <= day and (last is None or day <= last)
 
 
-def _has_unit(facts: Facts, row: Authorization, offer: Offer) -> bool:
+def _has_units(facts: Facts, row: Authorization, offers: Sequence[Offer]) -> bool:
     approval = Approval(Unit(row.unit), row.units, row.starts_on, row.ends_on)
-    return runway(approval, [*facts.lines, offer.line], _terms(facts.needs)).uncovered_on is None
+    lines = [*facts.lines, *(one.line for one in offers)]
+    return runway(approval, lines, _terms(facts.needs)).uncovered_on is None
 
 
 def _terms(needs: Iterable[Need]) -> StandardTerms:

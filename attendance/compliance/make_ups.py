@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 
 from django.utils import timezone
 
@@ -19,6 +20,7 @@ from attendance.compliance.make_up_facts import (
     facts_of,
     free_seats,
     offer_of,
+    pays,
     sessions_between,
     troubles,
 )
@@ -162,11 +164,12 @@ def _candidate(facts: Facts, session: Session) -> Candidate:
 
 
 def _combined(facts: Facts, candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The combination as candidates, each standing for another missed booking."""
+    """The combination as candidates, all of it paid, each for another missed booking."""
+    offers = [one.offer for one in candidates]
     by_key = {one.offer.key: one for one in candidates}
     used: set[int] = set()
     plan = []
-    for offer in combination(facts.needs, [one.offer for one in candidates], facts.visited):
+    for offer in combination(facts.needs, offers, facts.visited, allowed=partial(pays, facts)):
         one = by_key[offer.key]
         missed = None if one.again else missed_booking(facts, one.session, without=used)
         used |= {missed.pk} if missed else set()

@@ -19,7 +19,8 @@ OF_A_WEEK = frozenset({Kind.HOURS, Kind.TOO_FEW_DAYS, Kind.BELOW_PLAN})
 """Rules whose case is about one week's hours and may carry a note; the evidence key begins with the
 week's first day."""
 BELOW_MINIMUM = frozenset({Kind.HOURS, Kind.TOO_FEW_DAYS})
-"""Rules whose case a person closes only with a note, once the week has ended."""
+"""Rules whose case a person closes only with a note, also before the week has ended: it comes back
+only if more is missing by then."""
 IN_A_WEEK = OF_A_WEEK | {Kind.LEFT_SHORT}
 
 
@@ -66,10 +67,9 @@ def week_of_case(flag: Flag) -> Week | None:
     return Week(date.fromisoformat(flag.evidence_key[:10]))
 
 
-def needs_note(flag: Flag, today: date) -> bool:
-    """Whether the week of the case ended below the minimum, so that closing it needs a note."""
-    week = week_of_case(flag) if flag.rule in BELOW_MINIMUM else None
-    return week is not None and week.end < today
+def lacks_note(flag: Flag) -> bool:
+    """Whether the case is about a week below its minimum and its note is not written yet."""
+    return flag.rule in BELOW_MINIMUM and note_of(flag) is None
 
 
 def _check_words(reason: str, detail: str, make_up_offered: str) -> None:

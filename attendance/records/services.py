@@ -36,7 +36,6 @@ from attendance.records.writing import (
     check_held,
     check_recordable,
     finish,
-    judge_again,
     refuse,
     unknown_booking,
     write_lines,
@@ -56,7 +55,6 @@ __all__ = [
     "clear",
     "correct",
     "history",
-    "recompute",
     "record_day",
     "record_roster",
     "sign",
@@ -89,8 +87,8 @@ def record_roster(
     good entries are saved and the others come back as conflicts with the current state. Raises
     Refused `session_cancelled`, or `session_in_future` until 30 minutes before the start.
     """
-    now = now or timezone.now()
     sheet = locked_sheet([session.pk])
+    now = now or timezone.now()
     check_recordable(sheet, now)
     lines, conflicts = _lines(sheet, entries)
     if all_present:
@@ -122,8 +120,8 @@ def correct(
     with `stale_version`, `correction_reason_required`, `roster_signed` or what is wrong with the
     facts.
     """
-    now = now or timezone.now()
     sheet = locked_sheet([booking.session_id])
+    now = now or timezone.now()
     check_recordable(sheet, now)
     told = Told(**{"attended": UNSET, **changes}, correction_reason=correction_reason)
     current = sheet.by_public_id.get(booking.public_id)
@@ -149,8 +147,8 @@ def clear(
     An unrecorded booking stays as it is. Raises RosterRefused with `stale_version` or
     `correction_reason_required` (or `too_long`, over 200 characters).
     """
-    now = now or timezone.now()
     sheet = locked_sheet([booking.session_id])
+    now = now or timezone.now()
     current = sheet.by_public_id.get(booking.public_id)
     record = sheet.record_of(current) if current else None
     if current is None or record is None:
@@ -179,8 +177,8 @@ def sign(*, session: Session, by: User, now: datetime.datetime | None = None) ->
     `session_cancelled`, `session_in_future` before the start, or `roster_incomplete` with the
     bookings still `unrecorded`.
     """
-    now = now or timezone.now()
     lock(sessions=[session.pk])
+    now = now or timezone.now()
     row = Session.objects.get(pk=session.pk)
     if row.signed_at is not None:
         return row
@@ -198,22 +196,6 @@ def sign(*, session: Session, by: User, now: datetime.datetime | None = None) ->
     row.signed_at, row.signed_by, row.version = now, by, row.version + 1
     row.save(update_fields=["signed_at", "signed_by", "version"])
     return row
-
-
-@service
-def recompute(*, session: Session, by: User | Job, now: datetime.datetime | None = None) -> int:
-    """Compute the minutes of a session's records anew; how many changed.
-
-    For what records follow from besides their facts: breaks, session type, credit rule, the record
-    of a visit. Facts and versions stay.
-    """
-    sheet = locked_sheet([session.pk])
-    changed = sheet.recompute()
-    if changed:
-        sheet.save()
-        if sheet.judged:
-            judge_again(sheet, changed, by=by, now=now or timezone.now())
-    return len(changed)
 
 
 def _lines(sheet: Sheet, entries: Sequence[Entry]) -> tuple[list[Line], list[Conflict]]:

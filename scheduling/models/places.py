@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
 
-from iop_clinic.accounts.constraints import SameClinic, same_clinic
+from iop_clinic.accounts.constraints import SameClinic, Trigger, same_clinic
 from iop_clinic.accounts.fields import ClinicForeignKey
 from iop_clinic.accounts.models import ClinicModel, Therapist
 from patients.validators import validate_clinical_date
+
+CREDITABLE_STAYS = (
+    "Sessions of this type exist: whether their minutes count stays as it is. Make a new type."
+)
 
 
 class Room(ClinicModel):
@@ -41,7 +46,10 @@ class Room(ClinicModel):
 
 
 class SessionType(ClinicModel):
-    """What kind of service a session is, and whether its minutes count as treatment (R8)."""
+    """What kind of service a session is, and whether its minutes count as treatment (R8).
+
+    That stays as it is once a session of the type exists: weeks and records are judged by it.
+    """
 
     class Kind(models.TextChoices):
         GROUP = "group", "Group"
@@ -75,10 +83,24 @@ class SessionType(ClinicModel):
             models.CheckConstraint(
                 name="sessiontype_ceiling_1_to_200", condition=Q(ceiling__range=(1, 200))
             ),
+            Trigger(
+                name="sessiontype_creditable_stays",
+                function="scheduling_creditable_stays",
+                events="BEFORE UPDATE OF creditable",
+                violation_error_code="type_in_use",
+                violation_error_message=CREDITABLE_STAYS,
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        stored = SessionType.objects.filter(clinic=self.clinic_id, pk=self.pk)
+        changed = stored.exclude(creditable=self.creditable).exists()
+        if changed and self.sessions.exists():
+            error = ValidationError(CREDITABLE_STAYS, code="type_in_use")
+            raise ValidationError({"creditable": error})
 
 
 class Closure(ClinicModel):

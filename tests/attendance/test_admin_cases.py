@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import datetime
+from html import unescape
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from attendance.compliance.cases import log_outreach
+from attendance.compliance.cases import NO_MAKE_UP, NOTE_FIRST, log_outreach
 from attendance.models import AbsenceRule, Flag, WeekNote
 from iop_clinic.accounts.roles import Role
 from patients.models import Patient
+from scheduling.models import Booking
 from tests import factories as f
 from tests.admin import Desk, actors, desk, url
 from tests.attendance.house import MON, SAT, THU, TUE, House
@@ -133,6 +135,37 @@ def test_cases_of_groups_and_therapists_are_listed_and_open(house, coordinator):
         assert "How to reach" not in html
 
 
+def found(at: Desk, words: str) -> list[str]:
+    page = at.open(Flag, q=words)
+    return [str(row.episode.patient) for row in page.context["cl"].result_list]
+
+
+@pytest.mark.parametrize("words", ["Joy", "Notreal, Joy", "joy notreal", "notr", "JJ"])
+def test_a_case_is_found_by_the_name_as_it_is_shown(house, coordinator, words):
+    flag = missed(house)
+    missed(house)
+    Patient.objects.filter(pk=flag.episode.patient_id).update(
+        first_name="Joy", last_name="Notreal", preferred_name="JJ"
+    )
+    flag.episode.patient.refresh_from_db()
+    assert found(coordinator, words) == [str(flag.episode.patient)]
+
+
+def test_my_caseload_is_offered_to_those_who_have_one(house, coordinator):
+    missed(house, sentence="Mine.")
+    other = missed(house, sentence="In my session.").episode
+    other.primary_therapist = f.TherapistFactory(clinic=house.clinic)
+    other.save()
+    house.day(MON, [other], group=house.group)
+    therapist = Desk(house.user)
+    assert "My caseload" in listed(therapist)
+    assert "My caseload" not in listed(coordinator)
+    shown = [
+        row.sentence for row in therapist.open(Flag, whose="caseload").context["cl"].result_list
+    ]
+    assert shown == ["Mine."]
+
+
 # The page
 
 
@@ -180,6 +213,65 @@ def test_the_patients_week_is_on_the_page_of_its_case(house, coordinator):
         assert said in html
 
 
+def headings(at: Desk, flag: Flag) -> dict[str, list[str]]:
+    page = at.open(flag, "change")
+    return {panel.title: list(panel.headers) for panel in page.context["panels_above"]}
+
+
+def rows_of(at: Desk, flag: Flag, title: str) -> list[tuple[Any, ...]]:
+    panels = at.open(flag, "change").context["panels_above"]
+    (panel,) = (panel for panel in panels if panel.title == title)
+    return [tuple(row) for row in panel.rows]
+
+
+def test_an_open_week_adds_up_and_leads_to_its_lines(house, coordinator):
+    flag = week(house)
+    for day in (MON, THU):
+        house.day(day, [flag.episode])
+    house.came(flag.episode, MON)
+    title = "The week Mar 2 – Mar 8, 2026"
+    assert rows_of(coordinator, flag, title) == [
+        ("Adult IOP 2.1", "9 h", "3 h", "6 h", "open, 3 h not booked", "1 of 3, from 3 h a day",
+         "open, 1 day not booked"),
+    ]  # fmt: skip
+    assert rows_of(coordinator, flag, "Its days") == [
+        ("Mon Mar 2", "3 h", "3 h", "3 h", "0 min", ""),
+        ("Thu Mar 5", "3 h", "0 min", "0 min", "3 h", ""),
+    ]
+    address = f"/admin/attendance/weekresult/of/{flag.episode_id}/{MON}/"
+    assert f'href="{address}"' in coordinator.open(flag, "change").content.decode()
+    assert coordinator.client.get(address).status_code == 200
+
+
+def test_of_an_ended_week_nothing_is_still_open(house, time_machine):
+    flag = week(house)
+    house.day(MON, [flag.episode])
+    time_machine.move_to(house.at(MON + datetime.timedelta(days=7), "09:00"), tick=False)
+    told = headings(desk(house.clinic), flag)
+    assert "At most" not in told["The week Mar 2 – Mar 8, 2026"]
+    assert told["Its days"] == ["Day", "Scheduled", "Attended", "Credited", "Not recorded"]
+
+
+def test_a_settled_case_says_first_what_came_of_it(house, coordinator):
+    flag = missed(house, sentence="Missed Monday.")
+    coordinator.fill(flag, "resolve", outcome="excused", note="Paper seen")
+    told = list(headings(coordinator, flag))
+    assert told[:2] == ["Closed: Excused after review", "What it said then"]
+    assert "How to reach the patient" not in told
+    assert rows_of(coordinator, flag, told[0]) == [
+        ("Tue Mar 3, 11:00 AM EST", str(coordinator.user), "Paper seen")
+    ]
+
+
+def test_a_case_that_waits_says_until_when_and_why(house, coordinator):
+    flag = missed(house)
+    coordinator.fill(flag, "snooze", until=THU, reason="In court")
+    panels = coordinator.open(flag, "change").context["panels_above"]
+    assert [one.note for one in panels if one.title == flag.sentence] == [
+        "Put off until Thu, Mar 5: In court"
+    ]
+
+
 def test_a_wrong_number_asks_for_the_right_one(house, coordinator):
     flag = missed(house)
     reachable(flag)
@@ -194,7 +286,7 @@ def test_the_week_is_explained_and_then_closed(house, time_machine):
     time_machine.move_to(house.at(MON + datetime.timedelta(days=7), "09:00"), tick=False)
     coordinator = desk(house.clinic)  # the session of a week ago has run out
     answer = coordinator.fill(flag, "resolve", outcome="excused")
-    assert answer.refusal.startswith("The week ended short: write its note first")
+    assert answer.refusal == f"{NOTE_FIRST}."
     answer = coordinator.fill(flag, "week-note", reason="other", make_up_offered="None")
     assert answer.errors == {"detail": ["Say what the other reason is."]}
     assert not WeekNote.objects.exists()
@@ -205,6 +297,17 @@ def test_the_week_is_explained_and_then_closed(house, time_machine):
     ]
 
 
+def test_closing_a_week_says_what_is_missing_and_where_to_write_it(house, coordinator):
+    flag = week(house)
+    where = f'{NOTE_FIRST}: <a href="{url(flag, "week-note")}">Write the week\'s note</a>.'
+    assert where in unescape(coordinator.open(flag, "resolve").content.decode())
+    assert coordinator.fill(flag, "resolve", outcome="excused").refusal == f"{NOTE_FIRST}."
+    flag.refresh_from_db()
+    assert (flag.state, flag.version) == ("open", 1)
+    coordinator.fill(flag, "week-note", reason="work", make_up_offered="Saturday")
+    assert NOTE_FIRST not in unescape(coordinator.open(flag, "resolve").content.decode())
+
+
 def test_the_note_is_shown_again_to_be_rewritten(house, coordinator):
     flag = week(house)
     coordinator.fill(flag, "week-note", reason="work", make_up_offered="Saturday")
@@ -213,11 +316,18 @@ def test_the_note_is_shown_again_to_be_rewritten(house, coordinator):
     assert (note.reason, note.make_up_offered, note.version) == ("work", "Sunday", 2)
 
 
-def test_a_make_up_is_chosen_among_the_patients_bookings(house, coordinator):
+def test_a_make_up_is_chosen_among_the_patients_make_ups(house, coordinator):
     flag = week(house)
-    booking = house.day(SAT, [flag.episode]).bookings.get()
+    coordinator.fill(flag, "week-note", reason="work", make_up_offered="Saturday")
+    missed = house.day(MON, [flag.episode]).bookings.get()
+    planned, booking = (house.day(day, [flag.episode]).bookings.get() for day in (THU, SAT))
+    Booking.objects.filter(pk=booking.pk).update(makes_up=missed)
     answer = coordinator.fill(flag, "resolve", outcome="make_up")
-    assert answer.errors == {"make_up": ["Name the booking that makes it up."]}
+    assert answer.errors == {"make_up": ["Name the make-up that is booked."]}
+    answer = coordinator.fill(flag, "resolve", outcome="make_up", make_up=planned)
+    assert answer.errors == {"make_up": [NO_MAKE_UP]}
+    flag.refresh_from_db()
+    assert flag.state == "open"
     coordinator.fill(flag, "resolve", outcome="make_up", make_up=booking)
     flag.refresh_from_db()
     assert flag.outcome_note == "Sat, Mar 7, 09:00."

@@ -8,6 +8,7 @@ import pytest
 
 from attendance.models import Flag, OutreachAttempt
 from iop_clinic.accounts.roles import Role
+from scheduling.models import Booking
 from tests import factories
 from tests.api import AFTER, API, client_of, nothing_written
 
@@ -205,15 +206,30 @@ def test_a_supervisor_decides_on_a_welfare_check(flag: Flag, worker: Any) -> Non
 
 
 def test_a_make_up_is_named_by_its_booking(flag: Flag, worker: Any) -> None:
-    session = factories.session(flag.clinic, "2026-03-05", "09:00", "10:00")
-    booking = factories.booking(session, flag.episode)
+    missed, planned, booking = (
+        factories.booking(factories.session(flag.clinic, day, "09:00", "10:00"), flag.episode)
+        for day in ("2026-03-02", "2026-03-04", "2026-03-05")
+    )
+    Booking.objects.filter(pk=booking.pk).update(makes_up=missed)
     client = client_of(worker)
+    named = {"outcome": "make_up", "make_up": str(planned.public_id)}
     with nothing_written():
         unnamed = step(client, flag, "resolve", 1, outcome="make_up")
+        ordinary = step(client, flag, "resolve", 1, **named)
     assert (unnamed.status_code, unnamed.json()["code"]) == (409, "make_up_required")
+    assert (ordinary.status_code, ordinary.json()["code"]) == (400, "unknown_booking")
+    assert ordinary.json()["errors"][0]["loc"] == ["make_up"]
     closed = step(client, flag, "resolve", 1, outcome="make_up", make_up=str(booking.public_id))
     assert closed.json()["outcome_note"] == "Thu, Mar 5, 09:00."
     assert closed.json()["evidence"] == {"make_up": str(booking.public_id)}
+
+
+def test_a_discharge_is_not_chosen(flag: Flag, worker: Any) -> None:
+    client = client_of(worker)
+    with nothing_written():
+        answer = step(client, flag, "resolve", 1, outcome="discharged")
+    assert (answer.status_code, answer.json()["code"]) == (409, "outcome_required")
+    assert answer.json()["errors"][0]["loc"] == ["outcome"]
 
 
 def test_another_clinics_booking_is_404(flag: Flag, worker: Any) -> None:

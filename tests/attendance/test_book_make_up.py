@@ -112,6 +112,45 @@ def test_a_combination_is_booked_whole_or_not_at_all(week: ShortWeek) -> None:
     assert week.flag.state == "closed"
 
 
+@pytest.fixture
+def halves(week: ShortWeek) -> list[Session]:
+    """Two sessions of half a day; Monday's visit is used, Friday's is booked, one of three left."""
+    week.insure(units=3, unit="visit")
+    return [week.session(THU, "09:00", ends="10:30"), week.session(THU, "14:00", ends="15:30")]
+
+
+def together_booked(week: ShortWeek, sessions: list[Session]) -> list[Booking]:
+    return book_make_ups(episode=week.patient, sessions=sessions, by=week.by, now=week.now)
+
+
+def test_a_combination_beyond_the_units_left_is_refused_whole(
+    week: ShortWeek, halves: list[Session]
+) -> None:
+    before = standing(week)
+    with pytest.raises(Refused) as caught:
+        together_booked(week, halves)
+    assert (caught.value.code, caught.value.field) == ("not_authorized", "session")
+    assert standing(week) == before
+
+
+def test_what_is_booked_already_needs_no_further_unit(
+    week: ShortWeek, halves: list[Session]
+) -> None:
+    (first,) = together_booked(week, halves[:1])
+    assert together_booked(week, halves[:1]) == [first]
+    before = standing(week)
+    with pytest.raises(Refused) as caught:
+        together_booked(week, halves)
+    assert (caught.value.code, standing(week)) == ("not_authorized", before)
+    week.patient.authorizations.update(units=4)
+    assert [row.session for row in together_booked(week, halves)] == halves
+
+
+def test_every_plan_that_is_offered_can_be_booked(week: ShortWeek, halves: list[Session]) -> None:
+    plan = [one.session for one in week.found().plan]
+    assert [row.session for row in together_booked(week, plan)] == halves[:1]
+
+
 def test_what_was_given_up_is_booked_again(week: ShortWeek) -> None:
     Booking.objects.filter(pk=week.friday.pk).update(state="released", released_at=week.now)
     row = make_up(week, week.friday.session)

@@ -197,15 +197,37 @@ def test_not_without_one_that_a_person_may_choose(house, flag, outcome):
     refused("outcome_required", flag, resolve, outcome=outcome, by=house.user)
 
 
+@pytest.mark.parametrize("state", ["admitted", "discharged"])
+def test_a_discharge_is_entered_and_not_chosen(house, flag, state):
+    ended = {"discharged_on": "2026-03-02", "discharge_reason": "aca"}
+    facts = ended if state == "discharged" else {}
+    Episode.objects.filter(pk=flag.episode_id).update(state=state, **facts)
+    refusal = refused("outcome_required", flag, resolve, outcome="discharged", by=house.user)
+    assert (refusal.field, refusal.message) == (
+        "outcome", "A discharge closes the patient's cases by itself: enter the discharge.",
+    )  # fmt: skip
+    assert Flag.Outcome.DISCHARGED not in outcomes_for(flag)
+
+
+@pytest.mark.parametrize(
+    ("rule", "subject", "offered"),
+    [
+        (2, "EPISODE", ["reached", "make_up", "excused", "plan_changed", "not_reached", "other"]),
+        (16, "EPISODE", ["reached", "make_up", "excused", "plan_changed", "not_reached", "other"]),
+        (19, "EPISODE", ["plan_changed", "other"]),
+        (5, "SESSION", ["other"]),
+        (23, "GROUP", ["other"]),
+    ],
+    ids=["no call", "no first session", "authorization", "roster", "group"],
+)
+def test_what_came_of_a_case_fits_its_kind(rule, subject, offered):
+    flag = Flag(rule=rule, subject_type=Flag.Subject[subject])
+    assert [one.value for one in outcomes_for(flag)] == offered
+
+
 def test_other_needs_words(house, flag):
     refused("note_required", flag, resolve, outcome="other", by=house.user)
     assert resolve(flag=flag, outcome="other", note="Moved away", by=house.user).outcome == "other"
-
-
-def test_a_roster_may_be_closed_as_recorded():
-    roster, patient = Flag(rule=AbsenceRule.Kind.UNRECORDED), Flag(rule=AbsenceRule.Kind.HOURS)
-    assert Flag.Outcome.RECORDED in outcomes_for(roster)
-    assert Flag.Outcome.RECORDED not in outcomes_for(patient)
 
 
 # Which cases

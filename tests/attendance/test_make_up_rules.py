@@ -182,5 +182,14 @@ def test_a_combination_comes_as_near_as_it_can_with_so_many_sessions() -> None:
     assert combined(need(), *hours, most=0) == []
 
 
+def test_a_combination_takes_only_what_is_allowed_together() -> None:
+    evening = [offer(THU, 18, 90), offer(THU, 20, 90)]
+    whole = offer(SAT, 9, 180)
+    assert combined(FRIDAY_MISSED, *evening) == [518, 520]
+    assert combined(FRIDAY_MISSED, *evening, allowed=lambda some: len(some) < 2) == [518]
+    assert combined(FRIDAY_MISSED, *evening, whole, allowed=lambda some: len(some) < 2) == [709]
+    assert combined(FRIDAY_MISSED, *evening, whole, allowed=lambda some: not some) == []
+
+
 def test_without_offers_there_is_no_combination() -> None:
     assert combination([FRIDAY_MISSED], []) == ()

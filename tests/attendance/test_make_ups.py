@@ -12,7 +12,7 @@ from attendance.compliance.make_up_facts import facts_of, session_for, troubles
 from attendance.compliance.make_ups import find_make_ups
 from attendance.compliance.week_notes import OF_A_WEEK
 from attendance.models import Standard
-from patients.models import AgeBracket, EpisodeHold, KeepApart, Level, Payer
+from patients.models import AgeBracket, Coverage, EpisodeHold, KeepApart, Level, Payer
 from scheduling.models import Booking, CallIn, Closure, Group, Room, Session, SessionType, TimeOff
 from tests import factories as f
 from tests.attendance.house import FRI, MON, SAT, SUN, THU, TUE, WED
@@ -210,6 +210,57 @@ def test_an_authorization_with_a_unit_left_or_a_payer_that_asks_for_none(week: S
     assert week.sessions() == []
     week.insure(needs=False)
     assert week.sessions() == [session]
+
+
+def test_a_combination_stays_within_the_units_left(week: ShortWeek) -> None:
+    """Of three visits Monday used one and Friday will use another: one is left for two halves."""
+    halves = [week.session(THU, "09:00", ends="10:30"), week.session(THU, "14:00", ends="15:30")]
+    week.insure(units=3, unit="visit")
+    found = week.found()
+    assert [one.session for one in found.candidates] == halves
+    assert ([one.session for one in found.plan], found.repairable) == (halves[:1], False)
+    week.patient.authorizations.update(units=4)
+    found = week.found()
+    assert ([one.session for one in found.plan], found.repairable) == (halves, True)
+
+
+def test_units_left_go_to_the_session_that_repairs_the_week(week: ShortWeek) -> None:
+    week.session(THU, "09:00", ends="10:30")
+    whole = week.session(SAT, "09:00")
+    week.session(THU, "14:00", ends="15:30")
+    week.insure(units=3, unit="visit")
+    found = week.found()
+    assert ([one.session for one in found.plan], found.repairable) == ([whole], True)
+
+
+@pytest.fixture
+def self_pay(week: ShortWeek) -> Session:
+    """A session, and a patient whose payer and authorization ended the day before it."""
+    week.insure(starts_on=MON, ends_on=WED)
+    Coverage.objects.update(ends_on=WED)
+    return week.session()
+
+
+def test_a_payer_of_the_past_is_asked_for_nothing(week: ShortWeek, self_pay: Session) -> None:
+    assert week.sessions() == [self_pay]
+
+
+def test_a_payer_whose_authorization_reaches_the_date_is_asked(
+    week: ShortWeek, self_pay: Session
+) -> None:
+    week.patient.authorizations.update(ends_on=THU, units=1)
+    assert week.sessions() == []
+    week.patient.authorizations.update(units=3)
+    assert week.sessions() == [self_pay]
+
+
+def test_an_old_authorization_is_not_asked_of_a_new_payer(
+    week: ShortWeek, self_pay: Session
+) -> None:
+    week.insure()
+    assert week.sessions() == []
+    Payer.objects.update(needs_authorization=False)
+    assert week.sessions() == [self_pay]
 
 
 def test_an_overflow_seat_is_no_free_seat(week: ShortWeek) -> None:

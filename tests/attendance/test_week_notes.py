@@ -5,9 +5,16 @@ from typing import Any
 
 import pytest
 
-from attendance.compliance.cases import latest_snooze, outcomes_for, resolve, snooze
+from attendance.bookings import book_make_up
+from attendance.compliance.cases import (
+    NO_MAKE_UP,
+    latest_snooze,
+    make_ups_for,
+    resolve,
+    snooze,
+)
 from attendance.compliance.week_notes import note_of, week_of_case, write_week_note
-from attendance.models import AbsenceRule, Flag, WeekNote
+from attendance.models import AbsenceRule, Flag, WeekNote, WeekResult
 from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.models import AuditEvent
 from iop_clinic.accounts.roles import Role
@@ -15,6 +22,7 @@ from scheduling.models import Booking
 from tests import factories as f
 from tests.attendance.house import FRI, MON, SAT, SUN, THU, TUE, WED, House
 from tests.attendance.nights import case
+from tests.attendance.short_weeks import ShortWeek
 
 pytestmark = pytest.mark.django_db
 
@@ -92,10 +100,11 @@ def test_only_a_weeks_hours_have_a_note(house):
     assert week_of_case(missed) is None
 
 
-def test_a_closed_week_may_still_be_explained(house, flag):
+def test_the_note_of_a_closed_week_may_still_be_rewritten(house, flag):
+    write_week_note(flag=flag, by=house.user, **NOTE)
     resolve(flag=flag, outcome="excused", by=house.user)
-    assert write_week_note(flag=flag, by=house.user, **NOTE).flag == flag
-    assert flag.state == "closed"
+    again = write_week_note(flag=flag, by=house.user, reason="work", make_up_offered="None")
+    assert (again.flag, again.reason, flag.state) == (flag, "work", "closed")
 
 
 def test_auditors_and_the_own_therapist_read_it_and_nobody_elsewhere(house, flag):
@@ -110,19 +119,28 @@ def test_auditors_and_the_own_therapist_read_it_and_nobody_elsewhere(house, flag
 # Closing
 
 
+@pytest.mark.parametrize("day", [THU, NEXT_MON], ids=["in the week", "after it"])
 @pytest.mark.parametrize("rule", [KIND.HOURS, KIND.TOO_FEW_DAYS])
-def test_a_week_that_ended_short_is_closed_with_a_note_only(house, rule, time_machine):
+def test_a_week_below_its_minimum_is_closed_with_a_note_only(house, rule, day, time_machine):
     flag = week_case(house, rule)
-    time_machine.move_to(house.at(NEXT_MON, "09:00"), tick=False)
+    time_machine.move_to(house.at(day, "09:00"), tick=False)
     refused("note_required", flag, resolve, "week_note", outcome="excused", by=house.user)
     write_week_note(flag=flag, by=house.user, **NOTE)
     assert resolve(flag=flag, outcome="excused", by=house.user).state == "closed"
 
 
-def test_on_its_last_day_a_week_has_not_ended(house, flag, time_machine):
-    time_machine.move_to(house.at(SUN, "23:30"), tick=False)
-    assert resolve(flag=flag, outcome="excused", by=house.user).state == "closed"
-    assert note_of(flag) is None
+def test_a_week_closed_before_its_end_that_turns_out_short_has_its_note(time_machine):
+    week = ShortWeek()
+    time_machine.move_to(week.now, tick=False)
+    close: dict[str, Any] = {"outcome": "reached", "by": week.by}
+    refused("note_required", week.flag, resolve, "week_note", **close)
+    write_week_note(flag=week.flag, by=week.by, **NOTE)
+    resolve(flag=week.flag, **close)
+    week.house.missed(week.patient, FRI)
+    week.house.night(SUN)
+    assert WeekResult.objects.get().minutes_status == "short"
+    assert week.flag.state == "open"  # it has grown since: the same case again
+    assert note_of(week.flag) is not None
 
 
 def test_below_plan_needs_no_note(house, time_machine):
@@ -138,21 +156,63 @@ def booked(house: House, flag: Flag, day: datetime.date, **extra: Any) -> Bookin
     return house.day(day, [flag.episode], **extra).bookings.get()
 
 
-def test_a_make_up_is_named(house, flag):
-    make_up = booked(house, flag, SAT)
+def made_up(house: House, flag: Flag, day: datetime.date, **extra: Any) -> Booking:
+    """A make-up on a day, for a booking that was missed on Tuesday."""
+    missed = Booking.objects.filter(episode=flag.episode, session__local_date=TUE).first()
+    row = booked(house, flag, day, **extra)
+    row.makes_up = missed or booked(house, flag, TUE)
+    row.save()
+    return row
+
+
+@pytest.fixture
+def explained(house, flag):
+    write_week_note(flag=flag, by=house.user, **NOTE)
+    return flag
+
+
+def test_a_make_up_is_named(house, explained):
+    flag, make_up = explained, made_up(house, explained, SAT)
     resolve(flag=flag, outcome="make_up", make_up=make_up, note="He is sure", by=house.user)
     assert (flag.outcome, flag.outcome_note) == ("make_up", "Sat, Mar 7, 09:00. He is sure")
     assert flag.evidence == {"make_up": str(make_up.public_id)}
 
 
-def test_not_without_a_booking_of_this_patient(house, flag):
-    close = {"outcome": "make_up", "by": house.user}
+def test_not_without_a_make_up_of_this_patient_in_this_week(house, explained):
+    flag, close = explained, {"outcome": "make_up", "by": house.user}
     refused("make_up_required", flag, resolve, "make_up", **close)
-    strange = booked(house, week_case(house), FRI)
-    before = booked(house, flag, MON)
-    gone = booked(house, flag, SAT, state="released")
-    for booking in (strange, before, gone):
+    strange = made_up(house, week_case(house), FRI)
+    before = made_up(house, flag, MON)
+    gone = made_up(house, flag, SAT)
+    Booking.objects.filter(pk=gone.pk).update(state="released", released_at=house.at(FRI, "09:00"))
+    later = made_up(house, flag, NEXT_MON)
+    missed_too = made_up(house, flag, WED)
+    house.missed(flag.episode, WED)
+    for booking in (strange, before, gone, later, missed_too):
         refused("unknown_booking", flag, resolve, "make_up", make_up=booking, **close)
+
+
+def test_what_is_planned_anyway_is_no_make_up(house, time_machine):
+    week = ShortWeek()
+    time_machine.move_to(week.now, tick=False)
+    write_week_note(flag=week.flag, by=week.by, **NOTE)
+    close: dict[str, Any] = {"outcome": "make_up", "by": week.by}
+    assert list(make_ups_for(week.flag)) == []
+    refusal = refused(
+        "unknown_booking", week.flag, resolve, "make_up", make_up=week.friday, **close
+    )
+    assert refusal.message == NO_MAKE_UP
+    short = week.session(THU, ends="15:00")
+    make_up = book_make_up(episode=week.patient, session=short, by=week.by, now=week.now)
+    assert (list(make_ups_for(week.flag)), week.flag.is_open) == ([make_up], True)
+    resolved = resolve(flag=week.flag, make_up=make_up, **close)
+    assert (resolved.outcome_note, note_of(resolved) is None) == ("Thu, Mar 5, 14:00.", False)
+
+
+def test_a_missed_day_is_made_up_in_another_week_too(house):
+    flag = case(house.clinic, episode=house.patient(), opened_for=TUE)
+    make_up = made_up(house, flag, NEXT_MON)
+    assert resolve(flag=flag, outcome="make_up", make_up=make_up, by=house.user).state == "closed"
 
 
 # Putting off
@@ -193,9 +253,3 @@ def test_a_case_put_off_is_due_when_it_wakes(house, flag):
     assert flag.due_at == house.at(FRI, "17:00")
     snooze(flag=flag, until=SAT, reason="Trial", by=house.user)
     assert flag.due_at == house.at(NEXT_MON, "17:00")
-
-
-def test_a_group_or_a_therapist_is_not_reached_or_discharged():
-    for subject in (Flag.Subject.GROUP, Flag.Subject.THERAPIST):
-        possible = outcomes_for(Flag(rule=KIND.CASELOAD, subject_type=subject))
-        assert possible == [Flag.Outcome.PLAN_CHANGED, Flag.Outcome.OTHER]

@@ -14,7 +14,8 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q
 
 from attendance.models import AttendanceRecord, CreditRule, Standard
-from attendance.records.services import Entry, clear, correct, recompute, record_roster
+from attendance.records.services import Entry, clear, correct, record_roster
+from attendance.records.sheet import locked_sheet
 from iop_clinic.accounts.acting import Job
 from iop_clinic.accounts.models import Clinic, User, Weekday
 from patients.models import (
@@ -124,7 +125,9 @@ class Twist:
         for session in sessions.filter(
             local_date__range=(first, first + 27 * DAY), bookings__attendance__isnull=False
         ).distinct():
-            recompute(session=session, by=JOB, now=self.now)
+            sheet = locked_sheet([session.pk])
+            if sheet.recompute():
+                sheet.save()
 
     # --- who is treated how ----------------------------------------------------------------------
 

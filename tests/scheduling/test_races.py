@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
+from threading import Event
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.constraints import violation
 from patients.models import Episode
 from scheduling import services
-from scheduling.models import Booking, GroupMembership, Session, SessionStaff
+from scheduling.models import Booking, GroupMembership, Session, SessionStaff, SessionType
 from tests import factories as f
 from tests.scheduling.conftest import TODAY, World, build
 from tests.scheduling.racing import Outcome, race
@@ -261,6 +262,28 @@ def test_two_raw_writers_of_one_seat(world: World, table: str, name: str) -> Non
     refused = [o.value for o in outcomes if o.value is not None]
     answers = [violation(error) for error in refused]
     assert [answer and answer.name for answer in answers] == [name]
+
+
+def test_a_type_waits_for_the_session_that_is_just_being_planned(world: World) -> None:
+    written = Event()
+
+    def plan() -> None:
+        with transaction.atomic():
+            world.session("2026-03-02")
+            written.set()
+            time.sleep(0.5)  # nobody else sees the session yet
+
+    def change() -> None:
+        written.wait(timeout=60)
+        SessionType.objects.filter(pk=world.kind.pk).update(creditable=False)
+
+    planned, refused = (outcome.value for outcome in race([plan, change]))
+    assert planned is None
+    assert isinstance(refused, IntegrityError)
+    told = violation(refused)
+    assert told is not None
+    assert (told.name, told.code) == ("sessiontype_creditable_stays", "type_in_use")
+    assert SessionType.objects.get(pk=world.kind.pk).creditable
 
 
 def _own(row: Any) -> Any:

@@ -17,7 +17,6 @@ MINUTES = frozenset(
 """Keys whose numbers are minutes; what ends in `_minutes` is too."""
 LABELS = {
     "at_least": "Sure so far",
-    "at_most": "Still possible",
     "prorated_minimum": "Minimum, prorated",
     "prorated_days": "Days asked for",
     "make_up_minutes": "Only by make-up",
@@ -53,7 +52,9 @@ def evidence_lines(evidence: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _says_nothing(evidence: Mapping[str, Any], key: str) -> bool:
     """Empty, an id, or the same as another line."""
     value = evidence[key]
-    same_as = {"at_least": "credited", "prorated_minimum": "minimum"}.get(key, "")
+    same_as = {"at_least": "credited", "at_most": "credited", "prorated_minimum": "minimum"}.get(
+        key, ""
+    )
     if value in (None, "", [], {}) or _is_id(value):
         return True
     if key == "unrecorded":

@@ -6,7 +6,7 @@ promised here that the evaluation does not find once it is booked (R4, R19). No 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -241,34 +241,38 @@ def combination(
     visited: frozenset[date] = frozenset(),
     *,
     most: int = MOST_SESSIONS,
+    allowed: Callable[[Sequence[Offer]], bool] = lambda offers: True,
 ) -> tuple[Offer, ...]:
     """At most `most` offers that repair the needs together, or come nearest; in order of time.
 
     Greedy: each step takes the session, or the sessions of one date that make it a qualifying day,
-    that bring most. What turns out not to be needed is left out again.
+    that bring most. What turns out not to be needed is left out again. `allowed` says whether
+    offers may be taken together: with fewer of them it never says no where it said yes.
     """
     chosen: list[Offer] = []
     while len(chosen) < most and not (chosen and effect(needs, chosen).repaired):
-        step = _best_step(needs, offers, chosen, visited, most - len(chosen))
+        steps = _steps_to_go(needs, offers, chosen, visited, most - len(chosen))
+        step = next((step for step in steps if allowed([*chosen, *step])), ())
         if not step:
             break
         chosen += step
     return tuple(sorted(_needed(needs, chosen), key=lambda one: (one.starts_at, one.key)))
 
 
-def _best_step(
+def _steps_to_go(
     needs: Sequence[Need],
     offers: Sequence[Offer],
     chosen: Sequence[Offer],
     visited: frozenset[date],
     room: int,
-) -> tuple[Offer, ...]:
+) -> list[tuple[Offer, ...]]:
+    """What could be taken next, best first."""
     free = [one for one in offers if not any(one.overlaps(other) for other in chosen)]
     come = visited | {one.local_date for one in chosen}
     before = _missing(needs, chosen)
     found = ((step, _missing(needs, [*chosen, *step])) for step in _steps(free, room))
     steps = [(step, after) for step, after in found if after != before]
-    return min(steps, key=lambda one: _worth(one[0], one[1], come), default=((), before))[0]
+    return [step for step, _ in sorted(steps, key=lambda one: _worth(one[0], one[1], come))]
 
 
 def _worth(
