@@ -10,7 +10,9 @@ import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
+from attendance.compliance.findings import long_date
 from attendance.models import AbsenceRule, NightlyRun
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.editing import check
@@ -89,6 +91,16 @@ def end_absence_rule(
     return rule
 
 
+def beside(rule: AbsenceRule) -> QuerySet[AbsenceRule]:
+    """Rules of the kind of one not yet entered, with other numbers, on some of its dates: both
+    would open cases. The same numbers are refused."""
+    rules = AbsenceRule.objects.in_clinic(rule.clinic_id).filter(kind=rule.kind)
+    if rule.ends_on is not None:
+        rules = rules.exclude(starts_on__gt=rule.ends_on)
+    same = {"times": rule.times, "window_days": rule.window_days}
+    return rules.exclude(ends_on__lt=rule.starts_on).exclude(**same).order_by("starts_on", "pk")
+
+
 def _refuse_judged(rule: AbsenceRule, first: datetime.date, *, field: str, verb: str) -> None:
     """Refuse a change on or before the last local date that a night has judged."""
     runs = NightlyRun.objects.in_clinic(rule.clinic_id).filter(
@@ -99,7 +111,8 @@ def _refuse_judged(rule: AbsenceRule, first: datetime.date, *, field: str, verb:
         day = last + _DAY if field == "starts_on" else last
         raise Refused(
             "nights_judged",
-            f"Nights up to {last} have been judged. {verb} it on {day} or later.",
+            f"Nights up to {long_date(last)} have been judged. "
+            f"{verb} it on {long_date(day)} or later.",
             field=field,
             dates=[day],
         )
@@ -109,12 +122,13 @@ def _refuse_succession(before: AbsenceRule, starts_on: datetime.date) -> None:
     if starts_on <= before.starts_on:
         raise Refused(
             "before_start",
-            f"The rule itself begins on {before.starts_on}. Choose a later day.",
+            f"The rule itself begins on {before.starts_on:%b %-d, %Y}. Choose a later day.",
             field="starts_on",
         )
     if before.ends_on is not None and before.ends_on < starts_on - _DAY:
         raise Refused(
             "rule_ended",
-            f"The rule ends on {before.ends_on}. Choose the day after, or add a rule of its own.",
+            f"The rule ends on {long_date(before.ends_on)}. "
+            "Choose the day after, or add a rule of its own.",
             field="starts_on",
         )

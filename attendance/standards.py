@@ -13,6 +13,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Max
 
+from attendance.compliance.findings import long_date
 from attendance.models import Standard, WeekResult
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.editing import check
@@ -131,7 +132,8 @@ def _refuse_dates(row: Standard) -> None:
         earliest = _first_week_after(row, last).start
         raise Refused(
             "weeks_judged",
-            f"Weeks up to {last} have been judged. Start on {earliest} or later.",
+            f"Weeks up to {long_date(last)} have been judged. "
+            f"Start on {long_date(earliest)} or later.",
             field="starts_on",
             dates=[earliest],
         )
@@ -168,7 +170,8 @@ def _refuse_judged(row: Standard, first: datetime.date, *, field: str) -> None:
         earliest = _week(row, last).end
         raise Refused(
             "weeks_judged",
-            f"Weeks up to {last} have been judged. End it on {earliest} or later.",
+            f"Weeks up to {long_date(last)} have been judged. "
+            f"End it on {long_date(earliest)} or later.",
             field=field,
             dates=[earliest],
         )
@@ -186,15 +189,16 @@ def _refuse_succession(before: Standard, row: Standard) -> None:
         earliest = _first_week_after(row, before.starts_on).start
         raise Refused(
             "before_start",
-            f"“{before.name}” itself begins on {before.starts_on}. Start on {earliest} or later.",
+            f"“{before.name}” itself begins on {before.starts_on:%b %-d, %Y}. "
+            f"Start on {long_date(earliest)} or later.",
             field="starts_on",
             dates=[earliest],
         )
     if before.ends_on is not None and before.ends_on < row.starts_on - _DAY:
         raise Refused(
             "standard_ended",
-            f"“{before.name}” ends on {before.ends_on}. Start on {before.ends_on + _DAY}, or add a "
-            "standard of its own.",
+            f"“{before.name}” ends on {long_date(before.ends_on)}. "
+            f"Start on {long_date(before.ends_on + _DAY)}, or add a standard of its own.",
             field="starts_on",
             dates=[before.ends_on + _DAY],
         )
@@ -214,4 +218,4 @@ def _weekday(row: Standard) -> str:
 
 
 def _either(days: list[datetime.date]) -> str:
-    return " or ".join(str(day) for day in days)
+    return " or ".join(long_date(day) for day in days)

@@ -1,6 +1,6 @@
-"""What a new standard would change, told before it is saved.
+"""What entering, replacing or ending a standard would change, told before it is saved.
 
-It is entered, the open weeks are judged by it, and it is taken back: so the preview refuses what
+It is done, the open weeks are judged then, and it is taken back: so the preview refuses what
 saving would refuse, and judges as the night will. Seven statements for any number of patients.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import datetime
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,15 +18,17 @@ from django.utils import timezone
 
 from attendance.compliance.courses import Course, courses
 from attendance.compliance.days import by_episode, day_lines
+from attendance.compliance.rules.weeks import WeekStatus
 from attendance.compliance.settings import ClinicSettings, clinic_settings
 from attendance.compliance.status import JudgedStandard, PatientWeek, judge_weeks, reach
 from attendance.models import Standard
-from attendance.standards import add_standard, replace_standard
+from attendance.standards import add_standard, end_standard, replace_standard
 from iop_clinic.accounts.acting import Job, service
 from iop_clinic.accounts.models import Clinic, User
 from iop_clinic.accounts.weeks import Week, local_date, weeks_touching
 from patients.models import Episode
 
+_DAY = datetime.timedelta(days=1)
 WEEKS_BACK = datetime.timedelta(weeks=5)
 """How far the night looks back; older weeks without a result stay without."""
 
@@ -43,28 +45,46 @@ class Change:
 
 @dataclass(slots=True)
 class Tally:
-    """How many judgements of patient-weeks are met, short or open, in minutes and in days."""
+    """How many judgements of patient-weeks are met, short or open, in minutes and in days.
+
+    Of the open ones `not_booked` could not be met by what is booked.
+    """
 
     minutes: Counter[str] = field(default_factory=Counter)
     days: Counter[str] = field(default_factory=Counter)
 
     def add(self, standards: Iterable[JudgedStandard]) -> None:
         for one in standards:
+            week = one.judgement
             self.minutes[one.minutes_status.value] += 1
             self.days[one.days_status.value] += 1
+            if one.minutes_status == WeekStatus.OPEN and week.make_up_minutes:
+                self.minutes["not_booked"] += 1
+            if one.days_status == WeekStatus.OPEN and week.prorated_days > week.days_at_most:
+                self.days["not_booked"] += 1
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """`ends` is the version that would end, with its last day. Changes by patient and week."""
+    """`ends` is the version that would end, with its last day. Changes by patient and week.
+
+    `patients` counts those whom the standard judges now or would judge then, and the tallies are of
+    their weeks. `left` counts those whom no standard of the program would judge any more.
+    """
 
     ends: tuple[str, datetime.date] | None
+    since: datetime.date
     first: datetime.date
     last: datetime.date
     patients: int
+    left: int
     before: Tally
     after: Tally
     changes: tuple[Change, ...]
+
+    @property
+    def patients_changed(self) -> int:
+        return len({one.episode_id for one in self.changes})
 
 
 @service
@@ -82,42 +102,83 @@ def preview_standard(
     Weeks without a result, from its first day on, through the current one or its first week to
     come. Raises what the two raise; leaves nothing behind.
     """
+
+    def enter() -> Standard:
+        if standard is None:
+            return add_standard(clinic=clinic, starts_on=starts_on, by=by, **facts)
+        return replace_standard(standard=copy.copy(standard), starts_on=starts_on, by=by, **facts)
+
+    ends = (standard.name, starts_on - _DAY) if standard else None
+    return _preview(clinic, enter, since=starts_on, ends=ends, standard=standard, now=now)
+
+
+@service
+def preview_end(
+    *,
+    standard: Standard,
+    ends_on: datetime.date | None,
+    by: User | Job,
+    now: datetime.datetime | None = None,
+) -> Preview:
+    """What `end_standard` would change in open weeks, from the first day judged otherwise on.
+
+    Raises what `end_standard` raises, and ValueError where the last day stays as it is.
+    """
+    days = [day for day in (ends_on, standard.ends_on) if day is not None]
+    if ends_on == standard.ends_on:
+        raise ValueError("the standard's last day stays as it is")
+
+    def end() -> Standard:
+        return end_standard(standard=copy.copy(standard), ends_on=ends_on, by=by)
+
+    ends = (standard.name, ends_on) if ends_on else None
+    return _preview(
+        standard.clinic, end, since=min(days) + _DAY, ends=ends, standard=standard, now=now
+    )
+
+
+def _preview(
+    clinic: Clinic,
+    change: Callable[[], Standard],
+    *,
+    since: datetime.date,
+    ends: tuple[str, datetime.date] | None,
+    standard: Standard | None,
+    now: datetime.datetime | None,
+) -> Preview:
     now = now or timezone.now()
     settings = clinic_settings(clinic)
-    changed = _settings_with(clinic, standard, starts_on, facts, by)
-    weeks = _open_weeks(settings, starts_on, local_date(now, settings.zone))
-    known = courses(_treated(clinic, weeks))
-    before, after = _judged_twice(settings, changed, known, weeks, now)
+    row, changed = _done_and_taken_back(clinic, change)
+    weeks = _open_weeks(settings, since, local_date(now, settings.zone))
+    judged = _judged_twice(settings, changed, courses(_treated(clinic, weeks)), weeks, now)
+    own = {row.pk, standard.pk if standard else row.pk}
+    parts = [_Parts.of(was, will, since) for was, will in zip(*judged, strict=True)]
+    concerned = {one.episode_id for one in parts if one.name_one_of(own)}
     told = Preview(
-        ends=(standard.name, starts_on - datetime.timedelta(days=1)) if standard else None,
+        ends=ends,
+        since=since,
         first=weeks[0].start,
         last=weeks[-1].end,
-        patients=len(known),
+        patients=len(concerned),
+        left=len({one.episode_id for one in parts if one.lose_the_program}),
         before=Tally(),
         after=Tally(),
-        changes=tuple(_changes(before, after, starts_on)),
+        changes=tuple(_changes(parts)),
     )
-    for tally, rows in ((told.before, before), (told.after, after)):
-        for week in rows:
-            tally.add(_judged_from(week, starts_on))
+    for one in parts:
+        if one.episode_id in concerned:
+            told.before.add(part for part in one.before if part.standard.source == row.source)
+            told.after.add(part for part in one.after if part.standard.source == row.source)
     return told
 
 
-def _settings_with(
-    clinic: Clinic,
-    standard: Standard | None,
-    starts_on: datetime.date,
-    facts: dict[str, Any],
-    by: User | Job,
-) -> ClinicSettings:
-    """The clinic's settings as they would be; what it takes to know is rolled back."""
+def _done_and_taken_back(
+    clinic: Clinic, change: Callable[[], Standard]
+) -> tuple[Standard, ClinicSettings]:
+    """The standard and the clinic's settings as they would be; what it takes is rolled back."""
     before = transaction.savepoint()
     try:
-        if standard is None:
-            add_standard(clinic=clinic, starts_on=starts_on, by=by, **facts)
-        else:
-            replace_standard(standard=copy.copy(standard), starts_on=starts_on, by=by, **facts)
-        return clinic_settings(clinic)
+        return change(), clinic_settings(clinic)
     finally:
         transaction.savepoint_rollback(before)
 
@@ -156,18 +217,38 @@ def _judged_twice(
     return before, list(judge_weeks(changed, known, weeks, lines, now))
 
 
-def _changes(
-    before: list[PatientWeek], after: list[PatientWeek], starts_on: datetime.date
-) -> Iterable[Change]:
-    for was, will in zip(before, after, strict=True):
-        old, new = _judged_from(was, starts_on), _judged_from(will, starts_on)
-        if _outcomes(old) != _outcomes(new):
-            yield Change(was.episode_id, was.week, old, new)
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The parts of a patient's week that the change could concern, as judged before and after."""
+
+    episode_id: int
+    week: Week
+    before: tuple[JudgedStandard, ...]
+    after: tuple[JudgedStandard, ...]
+
+    @classmethod
+    def of(cls, was: PatientWeek, will: PatientWeek, since: datetime.date) -> _Parts:
+        before, after = (
+            tuple(one for one in week.standards if one.last >= since) for week in (was, will)
+        )
+        return cls(was.episode_id, was.week, before, after)
+
+    def name_one_of(self, standards: set[int]) -> bool:
+        return any(one.standard.id in standards for one in (*self.before, *self.after))
+
+    @property
+    def lose_the_program(self) -> bool:
+        return _by_program(self.before) and not _by_program(self.after)
 
 
-def _judged_from(week: PatientWeek, starts_on: datetime.date) -> tuple[JudgedStandard, ...]:
-    """The parts of a week that the new standard could judge."""
-    return tuple(one for one in week.standards if one.last >= starts_on)
+def _by_program(parts: Iterable[JudgedStandard]) -> bool:
+    return any(one.standard.source == Standard.Source.PROGRAM for one in parts)
+
+
+def _changes(parts: Iterable[_Parts]) -> Iterator[Change]:
+    for one in parts:
+        if _outcomes(one.before) != _outcomes(one.after):
+            yield Change(one.episode_id, one.week, one.before, one.after)
 
 
 def _outcomes(standards: Iterable[JudgedStandard]) -> list[tuple[Any, ...]]:

@@ -1,4 +1,4 @@
-"""Standards and rules: dated rows that are entered and ended, never changed."""
+"""The pages of standards and rules: dated rows that are entered and ended, never changed."""
 
 from __future__ import annotations
 
@@ -7,30 +7,19 @@ from typing import Any
 
 from django.contrib import admin
 
-from attendance.absence_rules import (
-    FIGURES,
-    add_absence_rule,
-    end_absence_rule,
-    replace_absence_rule,
-)
-from attendance.admin.standards import AddStandardForm, ReplaceStandardForm
+from attendance.absence_rules import end_absence_rule
+from attendance.admin.absence_rules import AddRuleForm, ReplaceRuleForm, due_said
+from attendance.admin.standards import AddStandardForm, EndStandardForm, ReplaceStandardForm
 from attendance.models import AbsenceRule, CreditRule, Standard
 from attendance.models.records import AbsenceReason
-from attendance.models.standards import Severity
 from attendance.records.credit_rules import end_credit_rule, set_credit_rule
-from attendance.standards import SUBJECT, end_standard
+from attendance.standards import SUBJECT
 from iop_clinic.accounts.admin.base import ClinicModelAdmin
-from iop_clinic.accounts.admin.forms import (
-    ServiceForm,
-    choice_field,
-    date_field,
-    level_field,
-    many_field,
-    number_field,
-)
+from iop_clinic.accounts.admin.forms import many_field
 from iop_clinic.accounts.admin.panels import Panel, link
 from iop_clinic.accounts.models import Clinic, User
-from iop_clinic.accounts.roles import Can, Role
+from iop_clinic.accounts.roles import Can
+from iop_clinic.accounts.weeks import hours_and_minutes
 from scheduling.models import SessionType
 
 
@@ -83,7 +72,7 @@ class StandardAdmin(DatedAdmin):
         ("starts_on", "ends_on"),
     )
     add = None  # a form with presets and a look ahead enters it
-    verbs = (ReplaceStandardForm,)
+    verbs = (ReplaceStandardForm, EndStandardForm)
     list_verbs = (AddStandardForm,)
 
     @admin.display(description="Counted types")
@@ -91,8 +80,8 @@ class StandardAdmin(DatedAdmin):
         types = SessionType.objects.filter(clinic=row.clinic_id, pk__in=row.counted_types)
         return ", ".join(types.values_list("name", flat=True)) or "all"
 
-    def edit(self, row: Standard, facts: dict[str, Any], version: int | None, by: User) -> None:
-        end_standard(standard=row, by=by, **facts)
+    def has_change_permission(self, request: Any, obj: Any = None) -> bool:
+        return False  # it is replaced and ended, after a look at what changes
 
     def panels(self, request: Any, row: Standard) -> Iterable[Panel]:
         """Every version of the same standard, newest first."""
@@ -103,12 +92,17 @@ class StandardAdmin(DatedAdmin):
             "Versions",
             ("Name", "Minutes a week", "Days", "From", "Until"),
             [
-                (link(one), f"{one.min_minutes} to {one.max_minutes or 'any'}",
-                 f"{one.min_days} of {one.day_threshold} min", one.starts_on,
+                (link(one), _minutes(one),
+                 f"{one.min_days} of {hours_and_minutes(one.day_threshold)}", one.starts_on,
                  one.ends_on or "open")
                 for one in versions.order_by("-starts_on")
             ],
         )  # fmt: skip
+
+
+def _minutes(row: Standard) -> str:
+    most = hours_and_minutes(row.max_minutes) if row.max_minutes is not None else "any"
+    return f"{hours_and_minutes(row.min_minutes)} to {most}"
 
 
 @admin.register(CreditRule)
@@ -138,56 +132,23 @@ class CreditRuleAdmin(DatedAdmin):
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
 
-class ReplaceRuleForm(ServiceForm):
-    title = "Replace from a date"
-    path = "replace"
-    explanation = "The rule in force ends on the eve. Its cases stay as they are."
-    can = Can.MANAGE_CLINIC
-    row: AbsenceRule
-    starts_on = date_field("From")
-    times = number_field("n", min_value=1, max_value=366)
-    window_days = number_field("In so many days", min_value=0, max_value=366)
-    severity = level_field(Severity.choices)
-    owner_role = choice_field(Role.choices)
-    due = choice_field(AbsenceRule.Due.choices)
-    due_amount = number_field(min_value=0, max_value=366)
-
-    def narrow(self) -> None:
-        self.start_with(**{name: getattr(self.row, name) for name in FIGURES})
-
-    def run(self) -> str:
-        row = replace_absence_rule(rule=self.row, by=self.user, **self.cleaned_data)
-        return f"The rule from {row.starts_on} on is entered; the one before ends on the eve."
-
-
 @admin.register(AbsenceRule)
 class AbsenceRuleAdmin(DatedAdmin):
-    list_display = (
-        "__str__",
-        "severity",
-        "owner_role",
-        "due",
-        "due_amount",
-        "starts_on",
-        "ends_on",
-    )
+    list_display = ("said", "severity", "owner_role", "due_on", "starts_on", "ends_on")
     list_filter = ("kind", "severity")
     ordering = ("kind", "-starts_on", "pk")
-    fields = (
-        "kind",
-        ("times", "window_days"),
-        "severity",
-        "owner_role",
-        ("due", "due_amount"),
-        ("starts_on", "ends_on"),
-    )
-    next_step = "It opens cases from the night of its first day on."
+    fields = ("said", "severity", "owner_role", "due_on", ("starts_on", "ends_on"))
+    add = None  # a form that asks for the numbers of one kind enters it
     verbs = (ReplaceRuleForm,)
+    list_verbs = (AddRuleForm,)
 
-    def enter(
-        self, clinic: Clinic, facts: dict[str, Any], row: AbsenceRule, by: User
-    ) -> AbsenceRule:
-        return add_absence_rule(clinic=clinic, by=by, **facts)
+    @admin.display(description="Rule", ordering="kind")
+    def said(self, row: AbsenceRule) -> str:
+        return str(row)
+
+    @admin.display(description="Due")
+    def due_on(self, row: AbsenceRule) -> str:
+        return due_said(row)
 
     def edit(self, row: AbsenceRule, facts: dict[str, Any], version: int | None, by: User) -> None:
         end_absence_rule(rule=row, by=by, **facts)

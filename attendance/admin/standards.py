@@ -1,19 +1,22 @@
-"""Forms for standards: from a preset or from the version in force, looked at before it is saved."""
+"""Forms for standards: from a preset or from the version in force, replaced and ended; each is
+looked at before it is saved."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import datetime
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from django import forms
 from django.urls import reverse
 
 from attendance.admin.wording import verdict
+from attendance.compliance.findings import long_date
 from attendance.compliance.presets import PRESETS, preset
 from attendance.compliance.status import JudgedStandard
 from attendance.models import Standard
-from attendance.standards import FIGURES, add_standard, replace_standard
-from attendance.standards_ahead import Change, Preview, Tally, preview_standard
+from attendance.standards import FIGURES, add_standard, end_standard, replace_standard
+from attendance.standards_ahead import Change, Preview, Tally, preview_end, preview_standard
 from iop_clinic.accounts.admin.forms import (
     ServiceForm,
     choice_field,
@@ -33,6 +36,8 @@ from scheduling.models import SessionType
 
 SHOWN = 200
 """Rows of a preview; of the others it tells how many there are."""
+
+EVERY_PAYER = "No payer is chosen: it judges all who have any payer, self-pay too."
 
 
 class FiguresForm(ServiceForm):
@@ -76,6 +81,43 @@ class FiguresForm(ServiceForm):
         return [_summary(change), _patients(change)]
 
 
+class EndStandardForm(ServiceForm):
+    title = "End"
+    path = "end"
+    explanation = (
+        "After its last day weeks are judged without it. To judge them by other figures, replace "
+        "it from a date instead."
+    )
+    can = Can.MANAGE_CLINIC
+    looks_ahead = True
+    row: Standard
+    ends_on = date_field(
+        "Last day", required=False,
+        help_text="The last day of one of its weeks. Empty: it goes on until it is replaced.",
+    )  # fmt: skip
+
+    def narrow(self) -> None:
+        self.start_with(ends_on=self.row.ends_on)
+
+    def clean_ends_on(self) -> datetime.date | None:
+        day: datetime.date | None = self.cleaned_data["ends_on"]
+        if day == self.row.ends_on:
+            raise forms.ValidationError(
+                "It ends then already." if day else "Enter its last day.", code="unchanged"
+            )
+        return day
+
+    def ahead(self) -> Sequence[Panel]:
+        told = preview_end(standard=self.row, ends_on=self.cleaned_data["ends_on"], by=self.user)
+        return [_summary(told), _patients(told)]
+
+    def run(self) -> str:
+        row = end_standard(standard=self.row, ends_on=self.cleaned_data["ends_on"], by=self.user)
+        if row.ends_on is None:
+            return f"“{row.name}” goes on until it is replaced."
+        return f"“{row.name}” ends on {long_date(row.ends_on)}."
+
+
 class AddStandardForm(FiguresForm):
     title = "Add a standard"
     path = "new"
@@ -84,8 +126,9 @@ class AddStandardForm(FiguresForm):
     source = level_field(Standard.Source.choices, "Asked for by", initial=Standard.Source.PROGRAM)
     program = row_field(Program.objects.all(), required=False, help_text="Empty: any.")
     payer = row_field(
-        Payer.objects.all(), required=False, help_text="Of a payer's standard. Empty: any."
-    )
+        Payer.objects.all(), required=False,
+        help_text="Of a payer's standard. Empty: it judges all who have any payer, self-pay too.",
+    )  # fmt: skip
     level = level_field(Level.choices, "Level of care", initial=Level.IOP)
     age_bracket = level_field(AgeBracket.choices, initial=AgeBracket.ADULT)
     field_order = ("preset", "name", "source", "program", "payer", "level", "age_bracket")
@@ -110,12 +153,22 @@ class AddStandardForm(FiguresForm):
             return "Start from a preset, or enter your own figures."
         return " ".join(part for part in (chosen.source, chosen.hint) if part)
 
+    def clean(self) -> dict[str, Any]:
+        facts = super().clean() or self.cleaned_data
+        chosen = preset(self.preset_key)
+        of_payer = chosen is not None and chosen.figures.get("source") == facts.get("source")
+        if of_payer and not facts.get("payer"):  # the program's presets name no source
+            self.add_error("payer", "Choose the payer whose patients it judges.")
+        return facts
+
     def ahead(self) -> Sequence[Panel]:
-        return self.told(preview_standard(clinic=self.clinic, by=self.user, **self.facts))
+        told = preview_standard(clinic=self.clinic, by=self.user, **self.facts)
+        every = self.facts["source"] == Standard.Source.PAYER and self.facts["payer"] is None
+        return [_summary(told, note=EVERY_PAYER if every else ""), _patients(told)]
 
     def run(self) -> str:
         row = add_standard(clinic=self.clinic, by=self.user, **self.facts)
-        return f"“{row.name}” judges weeks from {row.starts_on} on."
+        return f"“{row.name}” judges weeks from {long_date(row.starts_on)} on."
 
 
 class ReplaceStandardForm(FiguresForm):
@@ -137,23 +190,51 @@ class ReplaceStandardForm(FiguresForm):
 
     def run(self) -> str:
         row = replace_standard(standard=self.row, by=self.user, **self.facts)
-        return f"The version from {row.starts_on} on is entered; the one before ends on the eve."
+        return (
+            f"The version from {long_date(row.starts_on)} on is entered; the one before ends on "
+            "the eve."
+        )
 
 
 # --- what would change ----------------------------------------------------------------------------
 
 
-def _summary(change: Preview) -> Panel:
-    dates = f"{change.first:%b %-d} – {change.last:%b %-d, %Y}"
-    note = f"{change.patients} patients, open weeks of {dates}."
+def _summary(change: Preview, *, note: str = "") -> Panel:
+    said = [*_left(change), _concerned(change), note]
     if change.ends:
         name, day = change.ends
-        note += f" “{name}” ends on {day}."
+        said.append(f"“{name}” ends on {long_date(day)}.")
+    statuses = ("met", "short", "open", "not_booked")
     rows = [
-        (label, *(_before_after(change, kind, status) for status in ("met", "short", "open")))
+        (label, *(_before_after(change, kind, status) for status in statuses))
         for label, kind in (("Minutes", "minutes"), ("Days", "days"))
     ]
-    return Panel("Weeks judged", ("Of", "Met", "Short", "Open"), rows, note=note)
+    headers = ("Of", "Met", "Short", "Open", "Of these not booked")
+    return Panel("Weeks judged", headers, rows, note=" ".join(filter(None, said)))
+
+
+def _left(change: Preview) -> Iterator[str]:
+    """Who would be judged by nothing of the program's: the first thing to say."""
+    if change.left:
+        who = "1 patient in treatment is" if change.left == 1 else (
+            f"{change.left} patients in treatment are"
+        )  # fmt: skip
+        since = long_date(change.since)
+        yield f"{who} judged by no standard of the program from {since}."
+
+
+def _concerned(change: Preview) -> str:
+    dates = f"{change.first:%b %-d} – {change.last:%b %-d, %Y}"
+    said = f"It concerns {_many(change.patients, 'patient')} in open weeks of {dates}; "
+    weeks = len(change.changes)
+    if not weeks:
+        return f"{said}no week changes."
+    verb = "changes" if weeks == 1 else "change"
+    return f"{said}{_many(weeks, 'week')} of {_many(change.patients_changed, 'patient')} {verb}."
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _before_after(change: Preview, kind: str, status: str) -> str:
@@ -176,7 +257,7 @@ def _patients(change: Preview) -> Panel:
         "Patients' weeks that change",
         ("Patient", "Week", "Now", "Then"),
         rows,
-        empty="No open week changes its status.",
+        empty="No open week changes.",
         note=f"{more} more are not shown." if more else "",
     )
 

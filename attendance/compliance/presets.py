@@ -27,10 +27,10 @@ class Preset:
         return str(self.figures["name"])
 
 
-ADULT_IOP = Preset(
+ADULT_IOP = Preset(  # R1, R4
     key="adult-iop",
-    source="R1: 9 h a week, 20 h is the next level (DC 22-A6329; Virginia 12VAC35-105-1740; "
-    "NC 8A-12; Noridian). R4: three days of 3 h (Virginia; NC; HCPCS H0015).",
+    source="9 h a week, 20 h is the next level (DC 22-A6329; Virginia 12VAC35-105-1740; "
+    "NC 8A-12; Noridian). Three days of 3 h (Virginia; NC; HCPCS H0015).",
     figures={
         "name": "Adult IOP 2.1",
         "level": Level.IOP,
@@ -41,9 +41,9 @@ ADULT_IOP = Preset(
         "min_days": 3,
     },
 )
-ADOLESCENT_IOP = Preset(
+ADOLESCENT_IOP = Preset(  # R2, R4
     key="adolescent-iop",
-    source="R2: 6 h a week (Kansas R03704; DC; NC). R4: three days, of 2 h for adolescents.",
+    source="6 h a week (Kansas R03704; DC; NC). Three days, of 2 h for adolescents.",
     figures={
         "name": "Adolescent IOP 2.1",
         "level": Level.IOP,
@@ -54,9 +54,9 @@ ADOLESCENT_IOP = Preset(
         "min_days": 3,
     },
 )
-ADULT_PHP = Preset(
+ADULT_PHP = Preset(  # R1
     key="adult-php",
-    source="R1: 20 h a week or more is level 2.5 (DC 22-A6329; Virginia 12VAC35-105-1740). Days "
+    source="20 h a week or more is level 2.5 (DC 22-A6329; Virginia 12VAC35-105-1740). Days "
     "and hours a day are the usual timetable: five of 4 h.",
     figures={
         "name": "Adult PHP 2.5",
@@ -77,9 +77,9 @@ ADOLESCENT_PHP = Preset(
         "age_bracket": AgeBracket.ADOLESCENT,
     },
 )
-MEDICARE = Preset(
+MEDICARE = Preset(  # R6
     key="medicare",
-    source="R6: 9 h a week, needed anew at least every 60 days; paid by the day in tiers of 3 and "
+    source="9 h a week, needed anew at least every 60 days; paid by the day in tiers of 3 and "
     "of 4 or more services (NAHRI; CGS). A day counts here by 3 services, whatever its minutes.",
     figures={
         "name": "Medicare IOP",

@@ -15,6 +15,7 @@ from iop_clinic.accounts.constraints import DateSpan, SameValue, Trigger, same_c
 from iop_clinic.accounts.fields import ClinicForeignKey
 from iop_clinic.accounts.models import ClinicModel, Weekday
 from iop_clinic.accounts.roles import Role
+from iop_clinic.accounts.weeks import full_date
 from patients.models import AgeBracket, Episode, Level, Payer, Program
 from patients.validators import validate_clinical_date
 
@@ -58,10 +59,13 @@ class Standard(ClinicModel):
     min_minutes = models.PositiveSmallIntegerField(default=540)
     max_minutes = models.PositiveSmallIntegerField(null=True, blank=True, default=1200)
     day_threshold = models.PositiveSmallIntegerField(
-        default=180, help_text="Minutes that make a qualifying day (R4)."
+        default=180,
+        help_text="Minutes that make a qualifying day.",  # R4
     )
     min_days = models.PositiveSmallIntegerField(default=3)
-    services_per_day = models.PositiveSmallIntegerField(default=0, help_text="0: not counted (R6).")
+    services_per_day = models.PositiveSmallIntegerField(  # R6
+        default=0, help_text="0: not counted."
+    )
     basis = models.CharField(max_length=10, choices=Basis.choices, default=Basis.CREDITED)
     counted_types = models.JSONField(
         default=list, blank=True, help_text="Ids of the session types that count; empty: all."
@@ -131,7 +135,7 @@ class Standard(ClinicModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.name}, from {self.starts_on}"
+        return f"{self.name}, from {self.starts_on:%b %-d, %Y}"
 
 
 class WeekResult(ClinicModel):
@@ -191,7 +195,7 @@ class WeekResult(ClinicModel):
         ]
 
     def __str__(self) -> str:
-        return f"Week of {self.week_starts_on}: {self.minutes_status}"
+        return f"Week of {full_date(self.week_starts_on)}: {self.minutes_status}"
 
 
 class AbsenceRule(ClinicModel):
@@ -226,8 +230,8 @@ class AbsenceRule(ClinicModel):
 
     class Due(models.TextChoices):
         SAME_BUSINESS_DAY = "same_day", "The business day it opens"
-        HOURS = "hours", "So many hours after it opens"
-        BUSINESS_DAYS = "business_days", "So many business days after it opens"
+        HOURS = "hours", "Hours after it opens"
+        BUSINESS_DAYS = "business_days", "Business days after it opens"
 
     kind = models.PositiveSmallIntegerField(choices=Kind.choices)
     times = models.PositiveSmallIntegerField("n", default=1)
@@ -287,18 +291,37 @@ class AbsenceRule(ClinicModel):
         ]
 
     def __str__(self) -> str:
-        name = _NAMES.get(self.kind, self.get_kind_display())
-        return name.format(n=self.times, window=self.window_days)
+        said = _SENTENCES.get(self.kind, self.get_kind_display())
+        if self.window_days:
+            said += _WINDOWS.get(self.kind, "")
+        return said.format(
+            n=self.times,
+            s="" if self.times == 1 else "s",
+            window=self.window_days,
+            ws="" if self.window_days == 1 else "s",
+        )
 
 
-_NAMES: dict[int, str] = {
-    AbsenceRule.Kind.CONSECUTIVE: "{n} consecutive unexcused treatment days",
-    AbsenceRule.Kind.COUNT_IN_DAYS: "{n} unexcused days in {window}",
-    AbsenceRule.Kind.MISSED_OF_LAST: "{n} of the last {window} treatment days missed",
+_SENTENCES: dict[int, str] = {
+    AbsenceRule.Kind.CONSECUTIVE: "{n} consecutive unexcused treatment day{s}",
+    AbsenceRule.Kind.COUNT_IN_DAYS: "{n} unexcused day{s} in {window}",
+    AbsenceRule.Kind.MISSED_OF_LAST: "{n} of the last {window} treatment day{ws} missed",
     AbsenceRule.Kind.PERCENT_IN_DAYS: "Attended under {n} % of the days in {window}",
-    AbsenceRule.Kind.TARDIES: "{n} late arrivals in {window} days",
-    AbsenceRule.Kind.EXCUSED_DAYS: "{n} excused days in {window}",
-    AbsenceRule.Kind.SILENT_DAYS: "{n} silent days",
-    AbsenceRule.Kind.FIRST_DAYS: "Missed a day within {window} days of the first session",
-    AbsenceRule.Kind.CASELOAD: "Caseload over {n}",
+    AbsenceRule.Kind.TARDIES: "{n} late arrival{s} in {window} day{ws}",
+    AbsenceRule.Kind.EXCUSED_DAYS: "{n} excused day{s} in {window}",
+    AbsenceRule.Kind.SILENT_DAYS: "Silent for {n} day{s}",
+    AbsenceRule.Kind.FIRST_DAYS: "Missed a day within {window} day{ws} of the first session",
+    AbsenceRule.Kind.NO_FIRST_SESSION: "No session {n} business day{s} after admission",
+    AbsenceRule.Kind.PLAN_DUE: "Treatment plan due within {n} day{s}",
+    AbsenceRule.Kind.VERIFICATION_DUE: "Insurance verification due within {n} day{s}",
+    AbsenceRule.Kind.AUTHORIZATION_ENDING: "Authorization ends within {n} day{s}",
+    AbsenceRule.Kind.CERTIFICATION_DUE: "Certification due within {n} day{s}",
+    AbsenceRule.Kind.LICENSE_ENDING: "License ends within {n} day{s}",
+    AbsenceRule.Kind.CASELOAD: "Caseload over {n} patient{s}",
+    AbsenceRule.Kind.AGE_BRACKET: "Birthday crosses the age bracket within {n} day{s}",
 }
+_WINDOWS: dict[int, str] = {
+    AbsenceRule.Kind.SILENT_DAYS: ", {window} for priority patients",
+    AbsenceRule.Kind.AUTHORIZATION_ENDING: ", or {window} unit{ws} left",
+}
+"""What a second number adds, when there is one."""

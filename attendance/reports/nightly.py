@@ -41,6 +41,7 @@ from attendance.reports.due_nights import (
     last_due,
 )
 from attendance.reports.queue import queue_deliveries, queue_nights
+from attendance.reports.unjudged import unjudged
 from attendance.reports.weekly import build_weekly
 from iop_clinic.accounts.acting import Busy, Job, service
 from iop_clinic.accounts.weeks import local_date as local_date_of
@@ -244,7 +245,10 @@ def judge(*, claims: Sequence[Claim], by: Job) -> None:
     lock(clinics=[run.clinic_id for run in runs])
     day = runs[0].local_date
     judged = evaluate_clinics(since=_unseen_since(runs, day), local_date=day, by=by)
+    missing = unjudged([run.clinic_id for run in runs], day + DAY)
     for run in runs:
+        if run.clinic_id in missing:
+            run.findings = [*run.findings, missing[run.clinic_id]]
         run.counts = {**run.counts, **asdict(judged[run.clinic_id])}
         run.state = NightlyRun.State.EVALUATED
         _save(run)

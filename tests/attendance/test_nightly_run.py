@@ -8,10 +8,13 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import IntegrityError
 from django.utils import timezone
 
-from attendance.models import ComplianceReport, NightlyRun, ReportDelivery
+from attendance.compliance.findings import long_date
+from attendance.models import ComplianceReport, NightlyRun, ReportDelivery, Standard
 from attendance.reports import due_nights, nightly
-from iop_clinic.accounts.acting import Busy
+from attendance.standards import end_standard
+from iop_clinic.accounts.acting import Busy, Job
 from iop_clinic.accounts.models import AuditEvent
+from iop_clinic.accounts.weeks import week_of
 from patients.models import Episode, EpisodeHold
 from tests import factories
 from tests.attendance.nights import (
@@ -134,6 +137,21 @@ def test_nobody_to_tell_is_a_finding():
     nightly.run_nights([night(clinic)])
     assert NightlyRun.objects.get().findings == ["Nobody receives the nightly report."]
     assert ComplianceReport.objects.count() == 1
+
+
+def test_patients_whom_no_standard_judges_are_a_finding_of_the_clinics_report():
+    clinic, _ = judged_clinic(patients=2)
+    ended = Standard.objects.get(clinic=clinic, name="Adult IOP 2.1")
+    today = night(clinic).local_date + due_nights.DAY
+    last = week_of(today, week_start=ended.week_starts_on).start - due_nights.DAY
+    end_standard(standard=ended, ends_on=last, by=Job("test"))
+    nightly.run_nights([night(clinic)])
+    why = f"Adult IOP 2.1 ended on {long_date(last)}."
+    assert NightlyRun.objects.get().findings == [
+        f"2 patients are judged by no standard of the program: {why}"
+    ]
+    reports = ComplianceReport.objects.filter(clinic=clinic, kind="nightly")
+    assert sorted(report.content["findings"] for report in reports) == [0, 0, 1]
 
 
 def test_a_night_takes_as_many_statements_for_many_as_for_few(django_assert_max_num_queries):

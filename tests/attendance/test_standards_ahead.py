@@ -7,9 +7,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from attendance.models import Flag, Standard, WeekResult
-from attendance.standards_ahead import preview_standard
+from attendance.standards_ahead import preview_end, preview_standard
 from iop_clinic.accounts.acting import Job, Refused
 from iop_clinic.accounts.models import AuditEvent
+from tests import factories
 from tests.attendance.house import FRI, MON, SUN, WED, House
 
 pytestmark = pytest.mark.django_db
@@ -65,6 +66,45 @@ def test_figures_that_change_nobodys_week_name_nobody(house):
     house.full_week(house.patient())
     told = ahead(house, max_minutes=1199, name="Adult IOP, renamed")
     assert (told.changes, told.patients) == ((), 1)
+
+
+def test_only_those_whom_the_standard_judges_are_counted(house):
+    house.full_week(house.patient())
+    born = datetime.date(2012, 5, 1)
+    minor = house.patient(
+        seat=2, patient=factories.PatientFactory(clinic=house.clinic, birth_date=born)
+    )
+    house.day(FRI, [minor], starts="13:00", ends="14:00")
+    told = ahead(house, min_minutes=600)
+    assert (told.patients, told.patients_changed, len(told.changes), told.left) == (1, 1, 1, 0)
+    assert (told.before.minutes, told.after.minutes) == ({"met": 1}, {"short": 1})
+
+
+def test_what_is_not_booked_is_counted_of_the_open_weeks(house):
+    pat = house.patient()
+    house.full_week(pat, MON, WED)
+    house.day(FRI, [pat])
+    told = ahead(house, "05:00", min_minutes=600)
+    assert told.before.minutes == {"open": 1}
+    assert told.after.minutes == {"open": 1, "not_booked": 1}
+
+
+def test_an_end_names_those_whom_nobody_judges_then(house):
+    pats = [house.patient(), house.patient(seat=2)]
+    pats[1].court_referrals.create(clinic=house.clinic, court="County", starts_on=MON)
+    court = {"name": "Court", "source": 3, "prorate": False}
+    Standard.objects.create(clinic=house.clinic, starts_on=MON, **court)
+    row = Standard.objects.get(clinic=house.clinic, name="Adult IOP 2.1")
+    told = preview_end(standard=row, ends_on=SUN, by=JOB, now=house.at(FRI, "13:00"))
+    assert (told.since, told.first, told.patients, told.left) == (NEXT, NEXT, 2, 2)
+    assert [[one.name for one in change.after] for change in told.changes] == [[], ["Court"]]
+    assert Standard.objects.get(pk=row.pk).ends_on is None
+
+
+def test_an_end_that_stays_has_nothing_to_show(house):
+    row = Standard.objects.get(clinic=house.clinic, name="Adult IOP 2.1")
+    with pytest.raises(ValueError, match="stays as it is"):
+        preview_end(standard=row, ends_on=None, by=JOB)
 
 
 def test_a_payers_standard_is_new_beside_the_programs(house):
