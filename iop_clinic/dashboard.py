@@ -10,12 +10,14 @@ import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Count, Q
 from django.urls import reverse
 from django.utils import timezone
 
+from attendance.admin.sessions import named, rosters_missing, with_leaders
 from attendance.models import Flag, NightlyRun, ReportDelivery
 from attendance.models.standards import Severity
+from attendance.reports.casework import of_caseload
 from attendance.reports.health import jobs_health, untold
 from iop_clinic.accounts.admin.panels import link
 from iop_clinic.accounts.admin.working import working_clinic
@@ -23,9 +25,8 @@ from iop_clinic.accounts.roles import Can
 from scheduling.models import Booking, Session
 
 LOOK_BACK = datetime.timedelta(days=14)
-GRACE = datetime.timedelta(minutes=15)
-"""How long after its end a roster may be missing before it is asked for."""
 SHOWN = 8
+CASELOAD = "whose=caseload&"
 
 
 def dashboard(request: Any, context: dict[str, Any]) -> dict[str, Any]:
@@ -53,8 +54,14 @@ def may(request: Any, can: Can) -> bool:
 
 
 def open_cases(request: Any, clinic: Any, now: datetime.datetime) -> list[dict[str, Any]]:
-    """Open and overdue cases by severity, loudest first; one statement."""
+    """Open and overdue cases by severity, loudest first; one statement.
+
+    A therapist's are those of the caseload, as in their mail.
+    """
     rows = Flag.objects.visible_to(request.user).filter(clinic=clinic).open()
+    scope, whose = request.user.scope, ""
+    if clinic.pk in scope.own_rows_clinics:
+        rows, whose = of_caseload(rows, scope.therapist_ids, timezone.localdate()), CASELOAD
     late = Count("pk", filter=Q(pk__in=rows.overdue(now).values("pk")))
     counted = rows.order_by().values("severity").annotate(open=Count("pk"), overdue=late)
     found = {row["severity"]: row for row in counted}
@@ -65,7 +72,7 @@ def open_cases(request: Any, clinic: Any, now: datetime.datetime) -> list[dict[s
             "label": one.label,
             "open": found.get(one, {}).get("open", 0),
             "overdue": found.get(one, {}).get("overdue", 0),
-            "url": f"{queue}?severity__exact={one.value}",
+            "url": f"{queue}?{whose}severity__exact={one.value}",
         }
         for one in sorted(Severity, reverse=True)
     ]
@@ -73,12 +80,8 @@ def open_cases(request: Any, clinic: Any, now: datetime.datetime) -> list[dict[s
 
 def unrecorded_rosters(request: Any, clinic: Any, now: datetime.datetime) -> dict[str, Any]:
     """Sessions of the last two weeks with somebody unrecorded, oldest first; two statements."""
-    unrecorded = Booking.objects.expected().filter(session=OuterRef("pk"), attendance=None)
-    rows = _sessions(request, clinic).filter(
-        Exists(unrecorded),
-        local_date__gte=timezone.localdate() - LOOK_BACK,
-        ends_at__lt=now - GRACE,
-    )
+    ended = _sessions(request, clinic).filter(local_date__gte=timezone.localdate() - LOOK_BACK)
+    rows = rosters_missing(ended, user=request.user, now=now)
     return {
         "count": rows.count(),
         "table": {
@@ -99,7 +102,7 @@ def sessions_today(request: Any, clinic: Any) -> dict[str, Any]:
     return {
         "headers": ["Session", "Time", "Room", "Expected", "Recorded"],
         "rows": [
-            [link(one, one.title), _time(one), one.room or "none", one.expected, one.recorded]
+            [link(one, named(one)), _time(one), one.room or "none", one.expected, one.recorded]
             for one in counted.order_by("starts_at", "pk")
         ],
     }
@@ -113,11 +116,11 @@ def unsent_reports(clinic: Any, now: datetime.datetime) -> int:
 
 def _sessions(request: Any, clinic: Any) -> Any:
     rows = Session.objects.live().visible_to(request.user).filter(clinic=clinic)
-    return rows.select_related("group", "session_type", "room")
+    return with_leaders(rows.select_related("group", "session_type", "room"))
 
 
 def _line(row: Session) -> list[Any]:
-    return [link(row, row.title), f"{row.local_date:%a %b %-d}", _time(row)]
+    return [link(row, named(row)), f"{row.local_date:%a %b %-d}", _time(row)]
 
 
 def _time(row: Session) -> str:
@@ -146,6 +149,7 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, Can], ...]], ...] = (
             ("Weekly blocks", "calendar_view_week", "scheduling_weeklyblock", Can.VIEW_SCHEDULE),
             ("Waitlist", "hourglass_empty", "scheduling_waitlistentry", Can.VIEW_SCHEDULE),
             ("Rooms", "meeting_room", "scheduling_room", Can.VIEW_SCHEDULE),
+            ("Call-ins", "phone_missed", "scheduling_callin", Can.VIEW_SCHEDULE),
             ("Closures", "event_busy", "scheduling_closure", Can.VIEW_SCHEDULE),
             ("Time off", "beach_access", "scheduling_timeoff", Can.VIEW_SCHEDULE),
         ),

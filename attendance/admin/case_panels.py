@@ -5,33 +5,43 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
+from attendance.admin.wording import days_counted, days_said, minimum_said, minutes_said
 from attendance.compliance import outreach, week_notes
-from attendance.compliance.case_history import case_history
+from attendance.compliance.case_history import CaseStep, case_history
+from attendance.compliance.findings import long_date
 from attendance.compliance.rules.evidence import evidence_lines
 from attendance.compliance.rules.ladder import Contact
 from attendance.compliance.status import JudgedStandard, PatientWeek, week_statuses
 from attendance.models import Flag, OutreachAttempt
-from iop_clinic.accounts.admin.panels import Panel, link
+from iop_clinic.accounts.admin.panels import Panel, anchor, link
 from iop_clinic.accounts.weeks import hours_and_minutes
 from patients.models import Patient
 
 
 def case_panels(row: Flag, tried: list[OutreachAttempt]) -> Iterator[Panel]:
-    """In the order of use: what to do, how, what it rests on, what was done."""
-    yield _head(row)
+    """In the order of use: what to do, how, what it rests on, what was done.
+
+    Of a settled case first what came of it; nobody is called for it any more.
+    """
+    if row.closed_at is not None:
+        tried = [one for one in tried if one.flag_id == row.pk or one.attempted_at <= row.closed_at]
+    steps = case_history(row, [one for one in tried if one.flag_id == row.pk])
+    yield from [_head(row)] if row.is_open else _settled(row, steps)
     if row.episode is not None:
-        yield from _next(row, tried)
-        yield _contact(row)
+        if row.is_open:
+            yield from _next(row, tried)
+            yield _contact(row)
         yield _outreach(row, tried)
     yield _evidence(row)
     if row.episode is not None and row.rule in outreach.ABOUT_ATTENDANCE:
         yield from _week(row)
     if row.rule in week_notes.OF_A_WEEK:
         yield _note(row)
-    yield _history(row, tried)
+    yield _history(steps)
 
 
 def when(instant: Any) -> str:
@@ -58,7 +68,26 @@ def whose(row: Flag) -> str:
 def _head(row: Flag) -> Panel:
     said = (row.get_severity_display(), row.get_state_display(), due(row), whose(row))
     headers = ("Severity", "State", "Due", "Owner", "Rule")
-    return Panel(row.sentence, headers, [(*said, row.get_rule_display())])
+    asleep = ""
+    if row.state == Flag.State.SNOOZED and row.snoozed_until is not None:
+        asleep = f"Put off until {long_date(row.snoozed_until)}: {row.outcome_note}"
+    return Panel(row.sentence, headers, [(*said, row.get_rule_display())], note=asleep)
+
+
+def _settled(row: Flag, steps: list[CaseStep]) -> Iterator[Panel]:
+    """The outcome, by whom, when and why; then what the case said until then."""
+    by = next((step.by for step in reversed(steps) if step.what in ("closed", "lapsed")), "")
+    how = row.get_state_display()
+    if row.outcome:
+        how = f"Closed: {row.get_outcome_display()}"
+        if row.outcome == Flag.Outcome.FACTS:
+            how = row.get_outcome_display()
+    yield Panel(
+        how, ("When", "By", "Note"), [(when(row.closed_at), by, row.outcome_note or "none")]
+    )
+    headers = ("Severity", "Opened", "Owner", "Rule")
+    told = (row.get_severity_display(), when(row.opened_at), whose(row), row.get_rule_display())
+    yield Panel("What it said then", headers, [told], note=row.sentence)
 
 
 def _next(row: Flag, tried: list[OutreachAttempt]) -> Iterator[Panel]:
@@ -112,47 +141,49 @@ def _week(row: Flag) -> Iterator[Panel]:
         clinic=row.clinic_id, episode_ids=[row.episode_id], weeks=[day], now=timezone.now()
     )
     for week in found.values():
+        goes_on = week.week.end >= timezone.localdate()
         yield Panel(
             f"The week {week.week.label}",
-            ("Standard", "Credited", "Minimum", "Still possible", "Days", "Minutes", "Days are"),
-            [_standard(one) for one in week.standards],
+            ("Standard", "Minimum", "Credited", *(["At most"] if goes_on else []), "Minutes",
+             "Qualifying days", "Days"),
+            [_standard(one, goes_on=goes_on) for one in week.standards],
             empty="No standard judges this week.",
-        )
+            note=_line_by_line(row, week, goes_on=goes_on),
+        )  # fmt: skip
         yield Panel(
             "Its days",
-            ("Day", "Scheduled", "Attended", "Credited", "Still possible", "Not recorded"),
-            list(_days(week)),
+            ("Day", "Scheduled", "Attended", "Credited", *(["Still open"] if goes_on else []),
+             "Not recorded"),
+            list(_days(week, goes_on=goes_on)),
             empty="Nothing was scheduled.",
+        )  # fmt: skip
+
+
+def _line_by_line(row: Flag, week: PatientWeek, *, goes_on: bool) -> str:
+    """The way to every minute, and how the columns of an open week add up."""
+    where = reverse("admin:attendance_weekresult_week", args=[row.episode_id, week.week.start])
+    most = ""
+    if goes_on:
+        most = (
+            "“At most” adds what is still open to what is credited: booked, or not recorded yet. "
         )
+    return format_html("{}{}", most, anchor(where, "Minutes line by line"))
 
 
-def _standard(judged: JudgedStandard) -> tuple[str, ...]:
+def _standard(judged: JudgedStandard, *, goes_on: bool) -> tuple[str, ...]:
     week = judged.judgement
-    minimum = hours_and_minutes(week.prorated_minimum)
-    if week.prorated_minimum != week.minimum:
-        minimum = f"prorated {minimum} of {hours_and_minutes(week.minimum)}"
-    days = f"{week.days_qualifying} of {week.prorated_days}"
-    amounts = hours_and_minutes(week.at_least), minimum, hours_and_minutes(week.at_most), days
-    return judged.name, *amounts, _status(judged, "minutes"), _status(judged, "days")
+    most = [hours_and_minutes(week.at_most)] if goes_on else []
+    amounts = minimum_said(judged), hours_and_minutes(week.at_least), *most
+    return judged.name, *amounts, minutes_said(judged), days_counted(judged), days_said(judged)
 
 
-def _status(judged: JudgedStandard, of: str) -> str:
-    week = judged.judgement
-    if of == "minutes":
-        short = hours_and_minutes(week.minutes_short_by) if week.minutes_short_by else ""
-        return f"{week.minutes_status.value} {short}".strip()
-    return f"{week.days_status.value} {week.days_short_by or ''}".strip()
-
-
-def _days(week: PatientWeek) -> Iterator[tuple[str, ...]]:
+def _days(week: PatientWeek, *, goes_on: bool) -> Iterator[tuple[str, ...]]:
+    names = ("scheduled", "attended", "credited", *(["credited_open"] if goes_on else []))
     for day in week.week.days():
         lines = [line for line in week.lines if line.local_date == day]
         if not lines:
             continue
-        minutes = (
-            sum(getattr(line, name) for line in lines)
-            for name in ("scheduled", "attended", "credited", "credited_open")
-        )
+        minutes = (sum(getattr(line, name) for line in lines) for name in names)
         open_rosters = sum(line.unrecorded for line in lines)
         amounts = (hours_and_minutes(one) for one in minutes)
         yield f"{day:%a %b} {day.day}", *amounts, str(open_rosters or "")
@@ -182,9 +213,7 @@ def _outreach(row: Flag, tried: list[OutreachAttempt]) -> Panel:
     )  # fmt: skip
 
 
-def _history(row: Flag, tried: list[OutreachAttempt]) -> Panel:
-    own = [one for one in tried if one.flag_id == row.pk]
-    steps = case_history(row, own)
+def _history(steps: list[CaseStep]) -> Panel:
     return Panel(
         "What happened",
         ("When", "Who", "What"),

@@ -16,6 +16,7 @@ from attendance.admin.case_forms import CASE_VERBS
 from attendance.admin.case_panels import case_panels, due, whose
 from attendance.compliance.outreach import attempts_for
 from attendance.models import Flag
+from attendance.reports.casework import of_caseload
 from iop_clinic.accounts.admin.base import ClinicModelAdmin
 from iop_clinic.accounts.admin.panels import Panel
 from iop_clinic.accounts.roles import Can
@@ -54,6 +55,22 @@ class OpenFilter(admin.SimpleListFilter):
         return ways.get(self.value() or "", rows.open)()
 
 
+class CaseloadFilter(admin.SimpleListFilter):
+    """What the mail of a therapist counts: for those who are one."""
+
+    title = "whose"
+    parameter_name = "whose"
+
+    def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
+        return [("caseload", "My caseload")] if request.user.scope.therapist_ids else []
+
+    def queryset(self, request: Any, rows: Any) -> Any:
+        if self.value() != "caseload":
+            return rows
+        therapists = request.user.scope.therapist_ids
+        return of_caseload(rows, therapists, timezone.localdate())
+
+
 COLORS = {"Urgent": "danger", "Act today": "warning", "Watch": "info", "Notice": "default"}
 
 
@@ -64,7 +81,7 @@ class FlagAdmin(ClinicModelAdmin):
     panels_first = True
     list_display = ("what", "loudness", "about", "due", "state", "whose")
     list_display_links = ("what",)
-    list_filter = (OpenFilter, "severity", "rule", "owner_role")
+    list_filter = (OpenFilter, CaseloadFilter, "severity", "rule", "owner_role")
     related = (
         *("clinic", "episode__patient", "session__group", "session__session_type"),
         *("group", "therapist", "owner"),
@@ -72,23 +89,23 @@ class FlagAdmin(ClinicModelAdmin):
     ordering = ("-severity", "due_at", "pk")
     search_fields = (
         "episode__patient__last_name__istartswith",
+        "episode__patient__first_name__istartswith",
+        "episode__patient__preferred_name__istartswith",
         "episode__patient__record_number__istartswith",
         "group__name__istartswith",
         "therapist__name__istartswith",
     )
+    search_help_text = "Record number or the beginning of a name"
     verbs = CASE_VERBS
     fields = (
         ("episode", "session", "group", "therapist"),
         ("owner", "owner_role"),
         ("opened_for", "opened_at"),
         ("due_at", "escalated_at"),
-        "snoozed_until",
-        ("outcome", "closed_at"),
-        "outcome_note",
     )
 
     def get_fields(self, request: Any, obj: Any = None) -> Any:
-        """What the case has; a new one has no outcome yet."""
+        """What the case has."""
         lines = (line if isinstance(line, tuple) else (line,) for line in self.fields)
         shown = (tuple(name for name in line if obj and getattr(obj, name)) for line in lines)
         return tuple(line for line in shown if line) if obj else self.fields

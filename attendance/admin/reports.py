@@ -11,10 +11,12 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils.dateparse import parse_datetime
+from django.utils.text import capfirst
 
-from attendance.admin.weekly import weekly_panels
+from attendance.admin.weekly import short_panels, weekly_panels
 from attendance.models import (
     AbsenceRule,
     ComplianceReport,
@@ -23,6 +25,7 @@ from attendance.models import (
     WeekResult,
 )
 from attendance.models.standards import Severity
+from attendance.reports.measures import short_results
 from attendance.reports.weekly import told_between
 from iop_clinic.accounts.admin.base import ClinicModelAdmin
 from iop_clinic.accounts.admin.panels import Panel, page_url
@@ -46,12 +49,37 @@ class ComplianceReportAdmin(ClinicModelAdmin):
         return f"caseload of {row.therapist}" if row.therapist else "the whole clinic"
 
     def get_urls(self) -> list[Any]:
-        weekly = self.admin_site.admin_view(self.weekly_view)
-        name = "attendance_compliancereport_weekly"
-        return [path("weekly/<str:start>/", weekly, name=name), *super().get_urls()]
+        name = "attendance_compliancereport"
+        weekly, short = map(self.admin_site.admin_view, (self.weekly_view, self.short_view))
+        return [
+            path("weekly/<str:start>/", weekly, name=f"{name}_weekly"),
+            path("weekly/<str:start>/short/", short, name=f"{name}_short"),
+            *super().get_urls(),
+        ]
 
     def weekly_view(self, request: HttpRequest, start: str) -> HttpResponse:
         """Where a mail's link leads: the week's report, the clinic's before a caseload's."""
+        return redirect(page_url(self._report_of(request, start)))
+
+    def short_view(self, request: Any, start: str) -> HttpResponse:
+        """Who was short in a week that was told: all that its report counts, as it stands now."""
+        report = self._report_of(request, start)
+        week = Week(datetime.date.fromisoformat(start))
+        rows = short_results(report.clinic_id, week)
+        if report.therapist_id:
+            rows = rows.filter(episode__primary_therapist=report.therapist_id)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Short in the week {week.label}",
+            "opts": self.opts,
+            "original": capfirst(self.scope(report)),
+            "links": [("The week’s report", page_url(report))],
+            "panels": list(short_panels(rows.visible_to(request.user))),
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, "admin/week.html", context)
+
+    def _report_of(self, request: HttpRequest, start: str) -> ComplianceReport:
         if not self.has_view_permission(request):
             raise Http404
         try:
@@ -59,10 +87,12 @@ class ComplianceReportAdmin(ClinicModelAdmin):
         except (ValueError, OverflowError) as error:
             raise Http404 from error
         rows = self.get_queryset(request).filter(kind=Kind.WEEKLY, local_date__range=nights)
-        report = rows.order_by(F("therapist").asc(nulls_first=True), "pk").first()
+        report: ComplianceReport | None = rows.order_by(
+            F("therapist").asc(nulls_first=True), "pk"
+        ).first()
         if report is None:
             raise Http404
-        return redirect(page_url(report))
+        return report
 
     def panels(self, request: Any, row: ComplianceReport) -> Iterable[Panel]:
         yield from weekly_panels(row) if row.kind == Kind.WEEKLY else _nightly_panels(row)

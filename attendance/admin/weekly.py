@@ -7,12 +7,14 @@ import datetime
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.db.models import Model
+from django.db.models import Model, QuerySet
+from django.urls import reverse
 
-from attendance.models import ComplianceReport, Standard
-from attendance.reports.figures import COHORT_DAYS, percent, percent_shown
-from iop_clinic.accounts.admin.panels import Panel
-from iop_clinic.accounts.weeks import Week
+from attendance.models import ComplianceReport, Standard, WeekResult
+from attendance.reports.figures import COHORT_DAYS, is_too_short_for, percent, percent_shown
+from attendance.reports.weekly_mail import by_class
+from iop_clinic.accounts.admin.panels import Panel, anchor
+from iop_clinic.accounts.weeks import Week, hours_and_minutes
 from patients.models import Episode, Program
 from scheduling.models import Group
 
@@ -27,12 +29,7 @@ def weekly_panels(report: ComplianceReport) -> Iterable[Panel]:
     yield Panel(
         f"The week {week.label}",
         ("In treatment", "Weeks met", "Weeks short", "Weeks open"),
-        [
-            (
-                content["patients"],
-                *(sum(row[name] for row in content["hours"]) for name in ("met", "short", "open")),
-            )
-        ],
+        [(content["patients"], _sum(content, "met"), _short(content, week), _sum(content, "open"))],
         note=state,
     )
     yield _hours(report, content["hours"])
@@ -53,6 +50,45 @@ def weekly_panels(report: ComplianceReport) -> Iterable[Panel]:
     if "stay" in content:
         yield _retention(content["retention"])
         yield _stay(content["stay"])
+
+
+def _sum(content: dict[str, Any], name: str) -> int:
+    return sum(row[name] for row in content["hours"])
+
+
+def _short(content: dict[str, Any], week: Week) -> object:
+    """How many were short, with the way to each."""
+    short = _sum(content, "short")
+    address = reverse("admin:attendance_compliancereport_short", args=[week.start])
+    return anchor(address, short) if short else short
+
+
+def short_panels(rows: QuerySet[WeekResult]) -> Iterable[Panel]:
+    """Each result of a week that lacks hours or days, by who sets the standard; 1 statement."""
+    ordered = rows.select_related("episode__patient", "standard").order_by(
+        "standard__source", "episode__patient__last_name", "episode__patient__first_name", "pk"
+    )
+    found = list(ordered)
+    for source in Standard.Source:
+        own = [row for row in found if row.standard.source == source]
+        if own:
+            yield Panel(
+                f"Standards of the {source.label.lower()}: {len(own)} short",
+                ("Patient", "Standard", "Minutes", "Minimum", "Qualifying days", "Days asked for"),
+                [_short_line(row) for row in own],
+            )
+    if not found:
+        yield Panel("Short", (), [], empty="Nobody’s week is short as the facts stand now.")
+
+
+def _short_line(row: WeekResult) -> tuple[object, ...]:
+    middle = row.week_starts_on + datetime.timedelta(days=3)
+    where = reverse("admin:attendance_weekresult_week", args=[row.episode_id, middle])
+    minutes = (row.judged_minutes, row.prorated_minimum)
+    return (
+        anchor(where, row.episode.patient), row.standard.name,
+        *(hours_and_minutes(one) for one in minutes), row.qualifying_days, row.prorated_days,
+    )  # fmt: skip
 
 
 def _hours(report: ComplianceReport, rows: list[dict[str, int]]) -> Panel:
@@ -101,6 +137,11 @@ def _percents(number: int | None) -> str:
     return "none" if number is None else f"{number} %"
 
 
+def _parts(counts: Mapping[Episode.DischargeReason, int]) -> str:
+    """The reasons of a class, where they say more than the class."""
+    return ", ".join(f"{reason.label} {count}" for reason, count in counts.items())
+
+
 def _cases(content: dict[str, Any]) -> Panel:
     cases = content["cases"]
     return Panel(
@@ -117,30 +158,28 @@ def _cases(content: dict[str, Any]) -> Panel:
 
 def _retention(rows: list[dict[str, int]]) -> Panel:
     return Panel(
-        "Staying in treatment",
+        "Still in treatment",
         ("After", "Retention", "Still in treatment", "Admitted"),
-        [
-            (
-                f"{row['days']} days",
-                _percents(percent(row["kept"], row["admitted"])),
-                row["kept"],
-                row["admitted"],
-            )
-            for row in rows
-        ],
-        note=f"Of those admitted over {COHORT_DAYS} days who could have stayed so long. Whoever "
-        "completed or moved on earlier counts as no longer in treatment.",
+        [(f"{row['days']} days", _retained(row), row["kept"], row["admitted"]) for row in rows],
+        note=f"Each line is of the patients admitted in the {COHORT_DAYS} days that ended so many "
+        "days ago. Whoever finished or moved on before is not in treatment any more.",
     )
+
+
+def _retained(row: Mapping[str, int]) -> str:
+    if is_too_short_for(row):
+        return "–, nobody’s treatment was planned so long"
+    return _percents(percent(row["kept"], row["admitted"]))
 
 
 def _stay(stay: dict[str, Any]) -> Panel:
     median = stay["median_days"]
     return Panel(
         f"Discharges of the last {COHORT_DAYS} days",
-        ("Reason", "Discharges"),
+        ("How it ended", "Discharges", "Of these"),
         [
-            (Episode.DischargeReason(reason).label, count)
-            for reason, count in stay["reasons"].items()
+            (label.capitalize(), sum(own.values()), _parts(own))
+            for label, own in by_class(stay["reasons"])
         ],
         empty="Nobody was discharged.",
         note=""

@@ -1,13 +1,14 @@
 """What happened to a case, in words: from the audit trail, the outreach and the week's note.
 
 The trail is written by the database, so that what a job or a query by hand has changed is told
-as well.
+as well. What the row itself says about when something happened goes before the database's clock:
+a night that is judged late, and the days that the demo plays, are told at their own time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -18,8 +19,26 @@ from attendance.models.standards import Severity
 from iop_clinic.accounts.models import AuditEvent, User
 from iop_clinic.accounts.roles import Role
 
-JOBS = {"job:nightly": "Nightly run", "job:escalation": "Escalation"}
+JOBS = {
+    "job:nightly": "the nightly run",
+    "job:escalation": "the escalation",
+    "job:import": "the import",
+    "job:demo": "the demo",
+    "job:simulation": "the simulation",
+}
 SHOWN = 200
+
+_HAPPENED = {
+    "opened": "opened_at",
+    "closed": "closed_at",
+    "lapsed": "closed_at",
+    "escalated": "escalated_at",
+    "reopened": "changed_at",
+    "woken": "changed_at",
+    "changed": "changed_at",
+    "week_note": "written_at",
+}
+"""Where the row of the case or the note says when a step happened, by what it was."""
 
 State, Outcome = Flag.State, Flag.Outcome
 
@@ -42,10 +61,33 @@ def case_history(flag: Flag, tried: Iterable[OutreachAttempt]) -> list[CaseStep]
     """
     events = _events(flag)
     names = _names(events)
-    steps = [_step(event, names) for event in events]
-    steps += [_attempt_step(one) for one in tried]
-    told = [step for step in steps if step is not None]
-    return sorted(told, key=lambda step: step.at)
+    changes = _changes(events, names)
+    # What is entered at the same moment: an attempt comes before what came of it.
+    steps = [*map(_attempt_step, tried), *changes]
+    return sorted(steps, key=lambda step: (step.at, step.what != "opened"))
+
+
+def _changes(events: Iterable[AuditEvent], names: dict[str, str]) -> list[CaseStep]:
+    """The steps of the trail; none comes after one that followed it."""
+    steps: list[CaseStep] = []
+    for event in events:
+        step = _step(event, names)
+        if step is not None:
+            steps.append(step)
+        else:
+            _put_right(steps, event.new or {})
+    for n in range(len(steps) - 2, -1, -1):
+        steps[n] = replace(steps[n], at=min(steps[n].at, steps[n + 1].at))
+    return steps
+
+
+def _put_right(steps: list[CaseStep], new: dict[str, Any]) -> None:
+    """A change of nothing but the time says when the last such step really happened."""
+    for n in range(len(steps) - 1, -1, -1):
+        if set(new) == {_HAPPENED.get(steps[n].what)}:
+            (told,) = new.values()
+            steps[n] = replace(steps[n], at=datetime.fromisoformat(told))
+            return
 
 
 def _events(flag: Flag) -> list[AuditEvent]:
@@ -79,11 +121,18 @@ def _step(event: AuditEvent, names: dict[str, str]) -> CaseStep | None:
     if said is None:
         return None
     what, text = said
-    return CaseStep(event.at, names.get(event.actor, event.actor), what, text)
+    return CaseStep(_at(event, what), names.get(event.actor, event.actor), what, text)
 
 
-def _note_words(event: AuditEvent, names: dict[str, str]) -> tuple[str, str]:
+def _at(event: AuditEvent, what: str) -> datetime:
+    told = (event.new or {}).get(_HAPPENED.get(what, ""))
+    return datetime.fromisoformat(told) if told else event.at
+
+
+def _note_words(event: AuditEvent, names: dict[str, str]) -> tuple[str, str] | None:
     new = event.new or {}
+    if "version" not in new:
+        return None  # nobody wrote it: its time was put right
     parts = [dict(WeekNote.Reason.choices).get(new.get("reason", ""), "")]
     parts += [new.get("detail", ""), new.get("make_up_offered", "")]
     verb = "Week's note" if event.operation == "I" else "Week's note rewritten"
@@ -94,20 +143,20 @@ def _case_words(event: AuditEvent, names: dict[str, str]) -> tuple[str, str] | N
     """What the change was about; None for one that says nothing (a version)."""
     old, new = event.old or {}, event.new or {}
     if event.operation == "I":
-        return "opened", f"Opened for the {_role(new)}: {new['sentence']}"
+        return "opened", f"Opened for {_role(new)}: {new['sentence']}"
     if new.get("escalated_at"):
         return "escalated", _escalated(old, new)
     if "state" in new and (said := _state_words(old, new)):
         return said
-    if new.get("owner_id"):
+    if new.get("owner_id") and new.get("state") != State.IN_OUTREACH:
         owner = names.get(f"user:{new['owner_id']}", "a colleague")
         return "assigned", f"Handed to {owner}."
-    return _facts_words(new)
+    return _facts_words(old, new)
 
 
 def _escalated(old: dict[str, Any], new: dict[str, Any]) -> str:
     late = "nobody had taken it on" if "state" not in old else "its due time was long past"
-    return f"Overdue, {late}: gone to the {_role(new)}."
+    return f"Overdue, {late}: gone to {_role(new)}."
 
 
 def _state_words(old: dict[str, Any], new: dict[str, Any]) -> tuple[str, str] | None:
@@ -131,18 +180,21 @@ def _state_words(old: dict[str, Any], new: dict[str, Any]) -> tuple[str, str] | 
     return None  # in outreach: the attempt itself tells it
 
 
-def _facts_words(new: dict[str, Any]) -> tuple[str, str] | None:
-    louder = ""
-    if "severity" in new:
-        louder = f" ({Severity(new['severity']).label.lower()})"
+def _facts_words(old: dict[str, Any], new: dict[str, Any]) -> tuple[str, str] | None:
+    """Other facts, another severity or another due time; None for what says nothing."""
+    said = []
     if "sentence" in new:
-        return "changed", f"Now: {new['sentence']}{louder}"
-    return ("changed", f"Now{louder}.") if louder else None
+        said.append(f"Now: {new['sentence']}")
+    if "severity" in new:
+        before, after = (Severity(row["severity"]).label.lower() for row in (old, new))
+        said.append(f"Severity: {after}, before {before}.")
+    return ("changed", " ".join(said)) if said else None
 
 
 def _role(new: dict[str, Any]) -> str:
-    label = dict(Role.choices).get(new.get("owner_role", ""), "next role")
-    return str(label).lower()
+    role = new.get("owner_role", "")
+    label = str(dict(Role.choices).get(role, "next role")).lower()
+    return label if role == Role.UTILIZATION_REVIEW else f"the {label}"
 
 
 def _day(iso: str) -> str:

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from attendance.compliance.cases import log_outreach, resolve
 from attendance.compliance.outreach import allowed_methods
-from attendance.compliance.week_notes import write_week_note
+from attendance.compliance.week_notes import note_of, write_week_note
 from attendance.models import AbsenceRule, Flag, OutreachAttempt, WeekNote
 from iop_clinic.accounts.models import Clinic, User
 from iop_clinic.accounts.roles import Role
@@ -82,13 +82,14 @@ class Desk:
             self.close(flag, Outcome.REACHED if reached else Outcome.NOT_REACHED, now)
 
     def close(self, flag: Flag, outcome: Flag.Outcome, now: datetime.datetime) -> None:
-        if flag.rule in WEEKS:
-            write_week_note(
+        if flag.rule in WEEKS and note_of(flag) is None:
+            note = write_week_note(
                 flag=flag,
                 reason=WeekNote.Reason.UNKNOWN,
                 make_up_offered="None was taken",
                 by=self.person,
             )
+            WeekNote.objects.filter(pk=note.pk).update(written_at=now)
         resolve(flag=flag, outcome=outcome, by=self.person)
         Flag.objects.filter(pk=flag.pk).update(closed_at=now)  # as of the day that is played
 

@@ -21,7 +21,7 @@ from attendance.demo.files import demo_tables, write_tables
 from attendance.demo.timetable import COHORTS
 from attendance.imports.services import Progress, import_clinic
 from attendance.models import AttendanceRecord
-from iop_clinic.accounts.acting import Job, service
+from iop_clinic.accounts.acting import Job, acting, service
 from iop_clinic.accounts.models import Clinic, Membership, Therapist, User
 from iop_clinic.accounts.weeks import day_instants
 from patients.models import Authorization, CourtReferral, Episode
@@ -83,9 +83,11 @@ def play_mornings(*, clinic: Clinic, today: datetime.date, seed: int, by: Job) -
     for ago in range(MORNINGS, 0, -1):
         day = today - datetime.timedelta(days=ago)
         now = datetime.datetime.combine(day, clinic.nightly_at, tzinfo=clinic.tz)
-        evaluate(clinic=clinic, local_date=day - datetime.timedelta(days=1), by=by, now=now)
+        with acting(by):
+            evaluate(clinic=clinic, local_date=day - datetime.timedelta(days=1), by=by, now=now)
         if day.weekday() < SATURDAY:
-            desk.work(datetime.datetime.combine(day, clinic.opens_at, tzinfo=clinic.tz))
+            with acting(desk.person):  # in the trail, a case is worked by whoever works it
+                desk.work(datetime.datetime.combine(day, clinic.opens_at, tzinfo=clinic.tz))
 
 
 @service

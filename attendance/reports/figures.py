@@ -53,6 +53,7 @@ class Stay(NamedTuple):
     admitted_on: datetime.date
     discharged_on: datetime.date | None
     reason: str
+    planned_weeks: int = 12
 
     def treated_on(self, day: datetime.date) -> bool:
         ended = self.discharged_on
@@ -129,7 +130,8 @@ def _hours(weeks: Sequence[JudgedWeek]) -> dict[str, int]:
 def retention(stays: Iterable[Stay], through: datetime.date) -> list[dict[str, int]]:
     """Of the patients admitted in the 90 days that end n days ago, how many stayed n days or more.
 
-    Whoever completed or moved on earlier counts as not in treatment any more.
+    Whoever completed or moved on earlier counts as not in treatment any more; `planned` says how
+    many were to stay so long.
     """
     stays = list(stays)
     return [_retained(stays, through, days) for days in RETAINED_AFTER]
@@ -139,7 +141,16 @@ def _retained(stays: list[Stay], through: datetime.date, days: int) -> dict[str,
     last = through - days * DAY
     admitted = [stay for stay in stays if last - COHORT_DAYS * DAY < stay.admitted_on <= last]
     kept = sum(stay.treated_on(stay.admitted_on + days * DAY) for stay in admitted)
-    return {"days": days, "admitted": len(admitted), "kept": kept}
+    planned = sum(7 * stay.planned_weeks >= days for stay in admitted)
+    return {"days": days, "admitted": len(admitted), "kept": kept, "planned": planned}
+
+
+def is_too_short_for(row: Mapping[str, int]) -> bool:
+    """Whether nobody stayed so long because nobody was to: a shorter program's 0 says nothing.
+
+    Reports of older versions do not say what was planned.
+    """
+    return not row["kept"] and not row.get("planned", row["admitted"])
 
 
 def discharges(stays: Iterable[Stay], through: datetime.date) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from django.conf import settings
 _ADMIN = "/admin/attendance"
 
 
-def queue_url(**filters: int | str) -> str:
-    """A list of cases in the clinic's own pages; whoever opens it sees what they may see."""
-    return _url("flag/", **filters)
+def cases_url(*, own: bool, **filters: int | str) -> str:
+    """A list of cases in the clinic's own pages: the reader's `own` caseload or all they see."""
+    return _url("flag/", **({"whose": "caseload"} if own else {}), **filters)
 
 
 def amendments_url(since: str) -> str:
@@ -24,6 +24,11 @@ def amendments_url(since: str) -> str:
 def weekly_url(week: datetime.date) -> str:
     """The weekly report of the week that begins on a date: one's own or the clinic's."""
     return _url(f"compliancereport/weekly/{week.isoformat()}/")
+
+
+def short_weeks_url(week: datetime.date) -> str:
+    """Who was short in the week that begins on a date."""
+    return _url(f"compliancereport/weekly/{week.isoformat()}/short/")
 
 
 def nights_url() -> str:

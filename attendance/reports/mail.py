@@ -17,14 +17,13 @@ from django.template.loader import render_to_string
 from attendance.models import AbsenceRule, ComplianceReport, ReportDelivery
 from attendance.models.standards import Severity
 from attendance.reports.bars import week_bars
-from attendance.reports.links import amendments_url, nights_url, queue_url, weekly_url
+from attendance.reports.links import amendments_url, cases_url, nights_url, weekly_url
 from attendance.reports.weekly_mail import weekly_context
 from iop_clinic.accounts.weeks import Week
 
 Kind = ComplianceReport.Kind
 
-SUBJECTS = {Kind.NIGHTLY: "Nightly report", Kind.WEEKLY: "Weekly report"}
-"""The same for everybody and every day: a subject is read over shoulders."""
+TITLES = {Kind.NIGHTLY: "Nightly report", Kind.WEEKLY: "Weekly report"}
 
 _inliner = css_inline.CSSInliner(
     load_remote_stylesheets=False,
@@ -37,7 +36,7 @@ def compose(delivery: ReportDelivery) -> EmailMultiAlternatives:
     kind = Kind(delivery.report.kind)
     context = mail_context(delivery)
     message = EmailMultiAlternatives(
-        subject=SUBJECTS[kind],
+        subject=subject(delivery.report),
         body=render_to_string(f"attendance/reports/{kind}.txt", context),
         to=[delivery.recipient.email],
         headers={"Message-ID": delivery.message_id, "Auto-Submitted": "auto-generated"},
@@ -52,20 +51,38 @@ def mail_context(delivery: ReportDelivery) -> dict[str, Any]:
     report = delivery.report
     tell = weekly_context if report.kind == Kind.WEEKLY else nightly_context
     return {
-        "title": SUBJECTS[Kind(report.kind)],
+        "title": TITLES[Kind(report.kind)],
         "clinic": delivery.clinic.name,
         "scope": "your caseload" if report.therapist_id else "the whole clinic",
         "date": report.local_date,
-        **tell(report.content),
+        **tell(report.content, own=report.therapist_id is not None),
     }
+
+
+def subject(report: ComplianceReport) -> str:
+    """The date or the week, and a night's counts: a subject is read over shoulders, so no more."""
+    title, content = TITLES[Kind(report.kind)], report.content
+    if report.kind == Kind.WEEKLY:
+        week = Week(datetime.date.fromisoformat(content["week"]))
+        return f"{title}, {_short(week.start)} – {_short(week.end)}"
+    new, overdue = (sum(row[key] for row in content["severities"]) for key in ("new", "overdue"))
+    day = f"{report.local_date:%a}, {_short(report.local_date)}"
+    return f"{title}, {day}: {new} new, {overdue} overdue"
+
+
+def _short(day: datetime.date) -> str:
+    return f"{day:%b} {day.day}"
 
 
 # --- the nightly mail ------------------------------------------------------------------------
 
 
-def nightly_context(content: dict[str, Any]) -> dict[str, Any]:
-    """What a night's report says. Reports of older versions lack the newer counts."""
-    severities = [_severity_row(row) for row in content["severities"]]
+def nightly_context(content: dict[str, Any], *, own: bool = False) -> dict[str, Any]:
+    """What a night's report says; its links lead to what was counted, an `own` caseload or all.
+
+    Reports of older versions lack the newer counts.
+    """
+    severities = [_severity_row(row, own) for row in content["severities"]]
     new, open_, overdue = (sum(row[key] for row in severities) for key in _COLUMNS)
     since = content.get("since")
     return {
@@ -88,21 +105,21 @@ def nightly_context(content: dict[str, Any]) -> dict[str, Any]:
         "findings": content["findings"],
         "findings_url": nights_url(),
         "week": week_bars(content["week"]),
-        "cases_url": queue_url(),
-        "overdue_url": queue_url(case="overdue"),
+        "cases_url": cases_url(own=own),
+        "overdue_url": cases_url(own=own, case="overdue"),
     }
 
 
 _COLUMNS = ("new", "open", "overdue")
 
 
-def _severity_row(row: dict[str, int]) -> dict[str, Any]:
+def _severity_row(row: dict[str, int], own: bool) -> dict[str, Any]:
     severity = Severity(row["severity"])
     return {
         **row,
         "label": severity.label,
         "name": severity.name.lower(),
-        "url": queue_url(severity__exact=severity.value),
+        "url": cases_url(own=own, severity__exact=severity.value),
     }
 
 

@@ -10,6 +10,7 @@ import datetime
 from django.db.models import Count, F, Q, QuerySet
 
 from attendance.models import WeekResult
+from attendance.querysets import WeekResultQuerySet
 from attendance.reports.figures import (
     COHORT_DAYS,
     DAY,
@@ -51,12 +52,8 @@ def patient_days(clinic_id: int, week: Week) -> list[PatientDay]:
 def judged_weeks(clinic_id: int, week: Week) -> list[JudgedWeek]:
     """The stored results of a week as last amended; those taken back are left out."""
     latest = (
-        WeekResult.objects.filter(
-            clinic=clinic_id,
-            week_starts_on__range=(week.start - HALF_WEEK, week.start + HALF_WEEK),
-        )
-        .order_by("episode", "standard", "segment_starts_on", "-amendment")
-        .distinct("episode", "standard", "segment_starts_on")
+        results_of(clinic_id, week)
+        .order_by("episode", "standard", "segment_starts_on")
         .values_list(
             "episode",
             "episode__primary_therapist",
@@ -66,15 +63,26 @@ def judged_weeks(clinic_id: int, week: Week) -> list[JudgedWeek]:
             "days_status",
             "minimum",
             "prorated_minimum",
-            "void",
         )
     )
     met = WeekResult.Status.MET
     return [
         JudgedWeek(episode, therapist, standard, source, hours == met, days == met, own < whole)
-        for episode, therapist, standard, source, hours, days, whole, own, void in latest
-        if not void
+        for episode, therapist, standard, source, hours, days, whole, own in latest
     ]
+
+
+def results_of(clinic_id: int, week: Week) -> WeekResultQuerySet:
+    """What stands of a clinic's week: neither amended since nor taken back."""
+    around = (week.start - HALF_WEEK, week.start + HALF_WEEK)
+    rows: WeekResultQuerySet = WeekResult.objects.standing()
+    return rows.filter(clinic=clinic_id, week_starts_on__range=around)
+
+
+def short_results(clinic_id: int, week: Week) -> WeekResultQuerySet:
+    """Those of a week that lack hours, days or both: what its report counts as short."""
+    met = WeekResult.Status.MET
+    return results_of(clinic_id, week).exclude(minutes_status=met, days_status=met)
 
 
 def stays(clinic_id: int, week: Week) -> list[Stay]:
@@ -88,7 +96,8 @@ def stays(clinic_id: int, week: Week) -> list[Stay]:
         clinic=clinic_id,
         admitted_on__lte=week.end,
     )
-    fields = ("pk", "primary_therapist", "admitted_on", "discharged_on", "discharge_reason")
+    dates = ("admitted_on", "discharged_on")
+    fields = ("pk", "primary_therapist", *dates, "discharge_reason", "planned_weeks")
     return [Stay(*row) for row in rows.order_by("pk").values_list(*fields)]
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from attendance.models import Standard
 from attendance.reports.bars import cells
-from attendance.reports.figures import percent, percent_shown
-from attendance.reports.links import weekly_url
+from attendance.reports.figures import is_too_short_for, percent, percent_shown
+from attendance.reports.links import short_weeks_url, weekly_url
 from attendance.reports.picture import FEWEST_PATIENTS
 from iop_clinic.accounts.weeks import Week
 from patients.models import Episode
@@ -37,8 +37,8 @@ LEAVING: dict[str, tuple[Reason, ...]] = {
 FEW = f"fewer than {FEWEST_PATIENTS} people"
 
 
-def weekly_context(content: dict[str, Any]) -> dict[str, Any]:
-    """What a week's report says in a mail."""
+def weekly_context(content: dict[str, Any], *, own: bool = False) -> dict[str, Any]:
+    """What a week's report says in a mail; the pages behind its links know whose it is."""
     week = Week(datetime.date.fromisoformat(content["week"]))
     few = content["patients"] < FEWEST_PATIENTS
     return {
@@ -54,6 +54,7 @@ def weekly_context(content: dict[str, Any]) -> dict[str, Any]:
         "cases": content["cases"],
         "amended": content["amended"],
         "report_url": weekly_url(week.start),
+        "short_url": short_weeks_url(week.start),
     }
 
 
@@ -99,7 +100,8 @@ def _weekday(row: Mapping[str, int], longest: int) -> dict[str, Any]:
 
 def _retained(row: Mapping[str, int]) -> dict[str, Any]:
     few = row["admitted"] < FEWEST_PATIENTS
-    return {**row, "few": few, "percent": None if few else percent(row["kept"], row["admitted"])}
+    told = None if few else percent(row["kept"], row["admitted"])
+    return {**row, "few": few, "percent": told, "too_short": is_too_short_for(row)}
 
 
 def _stay(stay: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,8 +115,13 @@ def _stay(stay: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _reasons(counts: Mapping[str, int]) -> list[dict[str, Any]]:
-    totals = {
-        label: sum(counts.get(reason, 0) for reason in reasons)
+    return [{"label": label, "count": sum(own.values())} for label, own in by_class(counts)]
+
+
+def by_class(counts: Mapping[str, int]) -> list[tuple[str, dict[Reason, int]]]:
+    """Discharges in the classes that anybody left in, each with its reasons."""
+    classes = (
+        (label, {reason: counts[reason] for reason in reasons if counts.get(reason)})
         for label, reasons in LEAVING.items()
-    }
-    return [{"label": label, "count": count} for label, count in totals.items() if count]
+    )
+    return [(label, own) for label, own in classes if own]

@@ -9,6 +9,7 @@ from django.utils import timezone
 from attendance.models import ComplianceReport, NightlyRun, Standard
 from attendance.reports.links import amendments_url, nights_url, weekly_url
 from iop_clinic.accounts.roles import Role
+from iop_clinic.accounts.weeks import Week
 from tests import factories
 from tests.admin import Desk, desk
 from tests.attendance.house import FRI, MON, SUN, WED, House
@@ -42,7 +43,7 @@ def follow(at, week=MON):
 def test_the_link_leads_a_coordinator_to_every_number_of_the_clinic(house):
     html = follow(desk(house.clinic)).content.decode()
     for said in ("Adult IOP 2.1", house.group.name, house.group.program.name, "100 %", "Monday",
-                 "The week Mar 2 – Mar 8, 2026", "Staying in treatment", "Sent to"):  # fmt: skip
+                 "The week Mar 2 – Mar 8, 2026", "Still in treatment", "Sent to"):  # fmt: skip
         assert said in html
 
 
@@ -52,8 +53,35 @@ def test_it_leads_a_therapist_to_their_own_caseload(house):
     assert page.redirect_chain[-1][0].endswith(f"/compliancereport/{report.pk}/change/")
     html = page.content.decode()
     assert "Weekly hours and days" in html
-    for withheld in ("Staying in treatment", "Sent to"):
+    for withheld in ("Still in treatment", "Sent to"):
         assert withheld not in html
+
+
+def test_the_short_ones_are_listed_as_the_report_counts_them(house):
+    short = factories.admitted(house.clinic)
+    standard = Standard.objects.filter(clinic=house.clinic)[0]
+    amendment(short, standard, 0, timezone.now(), Week(MON))
+    address = f"/admin/attendance/compliancereport/weekly/{MON}/short/"
+    html = desk(house.clinic).client.get(address).content.decode()
+    assert "Standards of the program: 1 short" in html
+    assert f"/admin/attendance/weekresult/of/{short.pk}/" in html
+    therapist = Desk(house.user).client.get(address).content.decode()  # a colleague's patient
+    assert "Nobody’s week is short as the facts stand now." in therapist
+    assert f"/weekresult/of/{short.pk}/" not in therapist
+    assert desk(house.clinic, Role.THERAPIST).client.get(address).status_code == 404
+
+
+def test_discharges_are_told_in_the_words_of_the_mail(house):
+    report = ComplianceReport.objects.get(kind="weekly", therapist=None)
+    report.content["stay"] = {
+        "discharged": 24, "median_days": 48, "reasons": {"aca": 5, "dropped_out": 19},
+    }  # fmt: skip
+    report.save()
+    page = desk(house.clinic).open(report, "change")
+    (told,) = (one for one in page.context["panels_below"] if one.title.startswith("Discharges"))
+    assert [tuple(row) for row in told.rows] == [
+        ("Dropped out", 24, "Dropped out 19, Left against clinical advice 5")
+    ]
 
 
 def test_a_colleagues_caseload_and_the_clinics_report_do_not_exist_for_a_therapist(house):

@@ -9,7 +9,7 @@ from attendance.compliance.cases import acknowledge, assign, log_outreach, resol
 from attendance.compliance.escalation import ESCALATION, escalate
 from attendance.compliance.outreach import attempts_for, step_for
 from attendance.compliance.week_notes import write_week_note
-from attendance.models import AbsenceRule, Flag
+from attendance.models import AbsenceRule, Flag, WeekNote
 from iop_clinic.accounts.acting import acting
 from iop_clinic.accounts.models import User
 from iop_clinic.accounts.roles import Role
@@ -72,11 +72,14 @@ def test_a_case_from_opened_to_closed(house, flag, time_machine):
     snooze(flag=flag, until=THU, reason="In court", by=bob)
     write_week_note(flag=flag, reason="court", make_up_offered="Saturday", by=bob)
     resolve(flag=flag, outcome="excused", note="Paper seen", by=ann)
-    # The trail has the database's clock, which the test does not move; the attempt has the test's.
     assert told(flag) == [
+        ("the nightly run", "opened", f"Opened for the therapist: {SENTENCE}"),
+        (
+            "the escalation",
+            "escalated",
+            "Overdue, nobody had taken it on: gone to the coordinator.",
+        ),
         ("Bob", "outreach", "Call: no answer. Rang out"),
-        ("Nightly run", "opened", f"Opened for the therapist: {SENTENCE}"),
-        ("Escalation", "escalated", "Overdue, nobody had taken it on: gone to the coordinator."),
         ("Ann", "acknowledged", "Taken on."),
         ("Ann", "assigned", "Handed to Bob."),
         ("Bob", "snoozed", "Put off until Thu, Mar 5: In court"),
@@ -88,8 +91,11 @@ def test_a_case_from_opened_to_closed(house, flag, time_machine):
 @pytest.mark.parametrize(
     ("facts", "line"),
     [
-        ({"sentence": "Worse.", "severity": 4}, ("changed", "Now: Worse. (urgent)")),
-        ({"severity": 1}, ("changed", "Now (notice).")),
+        (
+            {"sentence": "Worse.", "severity": 4},
+            ("changed", "Now: Worse. Severity: urgent, before act today."),
+        ),
+        ({"severity": 1}, ("changed", "Severity: notice, before act today.")),
         ({"state": "lapsed", "outcome_note": "Slid past."}, ("lapsed", "Lapsed. Slid past.")),
         (
             {"state": "closed", "outcome": "facts", "closed_by_facts": True,
@@ -103,7 +109,7 @@ def test_what_the_night_changes(house, flag, facts, line):
         facts = {**facts, "closed_at": house.at(WED, "05:00")}
     with acting(JOB):
         Flag.objects.filter(pk=flag.pk).update(**facts, version=2)
-    assert told(flag)[1:] == [("Nightly run", *line)]
+    assert told(flag)[1:] == [("the nightly run", *line)]
 
 
 def test_reopened_and_awake_again(house, flag):
@@ -117,6 +123,37 @@ def test_reopened_and_awake_again(house, flag):
         "opened", "closed", "reopened", "snoozed", "woken",
     ]  # fmt: skip
     assert told(flag)[2][2] == "Open again: the facts came back."
+
+
+def test_each_step_is_told_at_the_time_the_row_names(house, flag, time_machine):
+    """Whenever it was written: the days of the demo are all written on one."""
+    person = house.user
+    time_machine.move_to(house.at(TUE, "10:00"), tick=False)
+    log_outreach(
+        flag=flag, method="call", result="no_answer", attempted_at=house.at(TUE, "09:30"), by=person
+    )
+    note = write_week_note(flag=flag, reason="work", make_up_offered="None", by=person)
+    resolve(flag=flag, outcome="excused", by=person)
+    WeekNote.objects.filter(pk=note.pk).update(written_at=house.at(WED, "10:00"))
+    Flag.objects.filter(pk=flag.pk).update(closed_at=house.at(WED, "10:30"))
+    flag.refresh_from_db()
+    steps = case_history(flag, list(attempts_for(flag)))
+    assert [(step.what, step.at) for step in steps] == [
+        ("opened", house.at(TUE, "09:00")),
+        ("outreach", house.at(TUE, "09:30")),
+        ("week_note", house.at(WED, "10:00")),
+        ("closed", house.at(WED, "10:30")),
+    ]
+
+
+def test_whoever_logs_an_attempt_is_not_handed_the_case(house, flag):
+    log_outreach(flag=flag, method="call", result="no_answer", by=house.user)
+    assert [what for _, what, _ in told(flag)] == ["opened", "outreach"]
+
+
+def test_a_role_is_named_as_it_is_said(house, flag):
+    other = case(house.clinic, episode=flag.episode, owner_role=Role.UTILIZATION_REVIEW)
+    assert told(other)[0][2].startswith("Opened for utilization review: ")
 
 
 def test_a_query_by_hand_is_told_as_the_databases(flag):
@@ -178,5 +215,6 @@ def test_papers_and_places_have_no_ladder(house, flag, rule):
 
 
 def test_a_closed_case_asks_for_nothing_more(house, flag):
+    write_week_note(flag=flag, reason="court", make_up_offered="Saturday", by=house.user)
     resolve(flag=flag, outcome="reached", by=house.user)
     assert step_for(flag, [], house.at(TUE, "09:00")) is None

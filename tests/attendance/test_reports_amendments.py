@@ -61,7 +61,7 @@ def mails(sink, subject):
     return [
         message.get_body(("plain",)).get_content()
         for message in sink.messages
-        if message["Subject"] == subject
+        if message["Subject"].startswith(subject)
     ]
 
 

@@ -167,15 +167,15 @@ def test_weeks_amended_since_the_last_report_are_said():
     assert (content(clinic)["amended_weeks"], content(clinic, mine)["amended_weeks"]) == (1, 1)
 
 
-def amendment(episode, standard, number, judged_at):
+def amendment(episode, standard, number, judged_at, week=WEEK):
     minutes = ["scheduled", "attended", "credited", "judged"]
     WeekResult.objects.create(
         clinic=episode.clinic,
         episode=episode,
         standard=standard,
-        week_starts_on=WEEK.start,
-        segment_starts_on=WEEK.start,
-        segment_ends_on=WEEK.end,
+        week_starts_on=week.start,
+        segment_starts_on=week.start,
+        segment_ends_on=week.end,
         amendment=number,
         minutes_status="short",
         days_status="short",

@@ -11,6 +11,7 @@ from attendance.reports.figures import (
     caseload,
     discharges,
     hours_met,
+    is_too_short_for,
     percent,
     percent_shown,
     retention,
@@ -107,10 +108,16 @@ def test_retention_asks_who_was_still_there_so_many_days_after_the_admission():
         stay(29),  # could not have stayed 30 days yet
     ]
     assert retention(stays, SUN) == [
-        {"days": 30, "admitted": 3, "kept": 2},
-        {"days": 60, "admitted": 3, "kept": 1},
-        {"days": 90, "admitted": 3, "kept": 1},
+        {"days": 30, "admitted": 3, "kept": 2, "planned": 3},
+        {"days": 60, "admitted": 3, "kept": 1, "planned": 3},
+        {"days": 90, "admitted": 3, "kept": 1, "planned": 0},  # twelve weeks are 84 days
     ]
+
+
+def test_nobody_left_says_nothing_where_nobody_was_to_stay_so_long():
+    row = {"days": 90, "admitted": 3, "kept": 0, "planned": 0}
+    rows = [row, {**row, "planned": 1}, {**row, "kept": 1}, {"admitted": 3, "kept": 0}]
+    assert [is_too_short_for(one) for one in rows] == [True, False, False, False]
 
 
 def test_stay_and_reasons_are_those_of_the_discharges_of_90_days():

@@ -2,25 +2,33 @@
 
 import datetime
 import re
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
 from django.urls import resolve
+from django.utils import timezone
 
 from attendance.models import ComplianceReport, ReportDelivery
 from attendance.models.standards import Severity
 from attendance.reports.mail import compose
 from tests import factories
-from tests.attendance.nights import case, reported_night, staffed_clinic
+from tests.attendance.nights import HOUR, case, reported_night, staffed_clinic
 
 pytestmark = pytest.mark.django_db
 
 
 def mail(clinic, **changes):
     """The coordinator's mail, with some of the report's content replaced."""
-    delivery = ReportDelivery.objects.filter(clinic=clinic).earliest("recipient")
+    delivery = whole_clinics(clinic)
     delivery.report.content.update(changes)
     return compose(delivery)
+
+
+def whole_clinics(clinic):
+    """The night's delivery of the clinic's report and not of a caseload's."""
+    rows = ReportDelivery.objects.filter(clinic=clinic, report__therapist=None)
+    return rows.filter(report__kind="nightly").earliest("pk")
 
 
 def html(message):
@@ -41,7 +49,9 @@ def clinic():
 
 def test_a_quiet_night_is_mailed_too(clinic):
     message = mail(clinic)
-    assert message.subject == "Nightly report"
+    day = ReportDelivery.objects.earliest("pk").report.local_date
+    said = f"Nightly report, {day:%a}, {day:%b} {day.day}: 0 new, 0 overdue"
+    assert message.subject == said
     assert "Nothing new, nothing overdue." in message.body
     assert "Nothing new, nothing overdue." in html(message)
 
@@ -50,6 +60,7 @@ def test_it_counts_by_severity_and_leads_to_the_queues(clinic, settings):
     settings.BASE_URL = "https://clinic.example.com"
     rows = [{"severity": Severity.URGENT, "new": 2, "open": 5, "overdue": 1}]
     message = mail(clinic, severities=rows, rules=[{"rule": 2, "open": 5}], changed=3)
+    assert message.subject.endswith(": 2 new, 1 overdue")
     assert "2 new, 1 overdue, 3 changed since the last report." in message.body
     assert "Urgent: 5 open, 2 new, 1 overdue" in message.body
     assert "5 x Missed day without a call" in message.body
@@ -60,7 +71,7 @@ def test_it_counts_by_severity_and_leads_to_the_queues(clinic, settings):
 
 
 def test_every_link_opens_a_list_of_cases(clinic, settings, client):
-    client.force_login(ReportDelivery.objects.earliest("recipient").recipient)
+    client.force_login(whole_clinics(clinic).recipient)
     rows = [{"severity": 4, "new": 1, "open": 1, "overdue": 1}]
     links = set(re.findall(r'href="([^"]*)"', html(mail(clinic, severities=rows))))
     assert len(links) == 3
@@ -68,6 +79,33 @@ def test_every_link_opens_a_list_of_cases(clinic, settings, client):
         address = link.removeprefix(settings.BASE_URL)
         assert resolve(address.partition("?")[0]).url_name == "attendance_flag_changelist"
         assert client.get(address).status_code == 200
+
+
+def test_a_therapists_links_open_exactly_what_was_counted(settings, client):
+    clinic, people = staffed_clinic()
+    mine, other = (user.memberships.get().therapist for user in people[2:])
+    late = timezone.now() - HOUR
+    led = factories.session(clinic, "2026-03-02", "09:00", "10:00", therapist=mine)
+    for seat, therapist in enumerate((mine, other, other), start=1):
+        patient = factories.admitted(clinic, primary_therapist=therapist)
+        case(clinic, episode=patient, due_at=late)
+        factories.booking(led, patient, seat)  # so that all three are visible
+    group = factories.GroupFactory(clinic=clinic)
+    factories.WeeklyBlockFactory(group=group, facilitator=mine)
+    case(clinic, group=group)
+    case(clinic, therapist=other)
+    reported_night(clinic)
+    client.force_login(people[2])
+    page = html(compose(ReportDelivery.objects.get(recipient=people[2], report__kind="nightly")))
+    opened = {}
+    for link in set(re.findall(r'href="([^"]*flag[^"]*)"', page)):
+        rows = client.get(unescape(link).removeprefix(settings.BASE_URL)).context["cl"].result_list
+        opened[link.partition("flag/")[2]] = len(rows)
+    assert opened == {
+        "?whose=caseload": 2,
+        "?whose=caseload&amp;severity__exact=3": 2,
+        "?whose=caseload&amp;case=overdue": 1,
+    }
 
 
 def test_what_happened_since_the_last_report_is_said_with_a_way_to_it(clinic, settings):
@@ -78,7 +116,7 @@ def test_what_happened_since_the_last_report_is_said_with_a_way_to_it(clinic, se
     address = f"{settings.BASE_URL}/admin/attendance"
     for said in (message.body, text_of(html(message))):
         assert "3 results of earlier weeks were amended since the last report." in said
-        assert "2 findings in the timetable need a look." in said
+        assert "2 findings need a look." in said
         assert "1 overdue case went to the next role." in said
         assert "1 lapsed" in said or "1 case lapsed" in said
         assert "Mails already sent stay as they were." in said.replace("\n", " ")

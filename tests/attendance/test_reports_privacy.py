@@ -102,7 +102,11 @@ def test_no_trace_in_mail_log_broker_or_rows(planted, start_celery_worker, smtp_
     sent = ReportDelivery.objects.filter(state="sent")
     until(lambda: sent.count() == count, "the reports")
     subjects = sorted(message["Subject"] for message in smtp_sink.messages)
-    assert subjects == ["Nightly report"] * 2 + ["Weekly report"] * 2
+    day = night(clinic).local_date
+    assert [one.partition(":")[0] for one in subjects[:2]] == [
+        f"Nightly report, {day:%a}, {day:%b} {day.day}"
+    ] * 2
+    assert {one.split()[0] for one in subjects[2:]} == {"Weekly"}
     for message in smtp_sink.messages:
         seen.append(message.as_string())
         seen += [part.get_content() for part in message.walk() if not part.is_multipart()]

@@ -62,7 +62,8 @@ def both(message):
 
 def test_it_says_what_the_week_came_to():
     message = mail()
-    assert (message.subject, message.to) == ("Weekly report", ["cora@example.com"])
+    assert message.subject == "Weekly report, Mar 2 – Mar 8"
+    assert message.to == ["cora@example.com"]
     for said in both(message):
         assert "40 people in treatment, show rate 83 %." in said  # 330 of 400 recorded
         assert "Attended of scheduled sessions: 330 of 400, 15 not recorded." in said
@@ -88,8 +89,16 @@ def test_weekdays_and_cohorts_of_fewer_than_five_people_are_not_told():
     text = mail().body
     assert "Mon: 90 %, 45 of 50, 10 not recorded" in text
     assert "Sat: fewer than 5 people" in text
-    assert "30 days or more: 75 %, 18 of 24" in text
-    assert "60 days or more: fewer than 5 people" in text
+    assert "after 30 days: 75 %, 18 of 24" in text
+    assert "after 60 days: fewer than 5 people" in text
+
+
+def test_a_stay_that_nobody_was_planned_for_is_no_percentage():
+    row = {"days": 90, "admitted": 39, "kept": 0, "planned": 0}
+    for said in both(mail(retention=[row])):
+        assert "treatment was planned so long" in said
+        assert "of 39" not in said
+    assert "after 90 days: 0 %, 0 of 39" in mail(retention=[{**row, "planned": 1}]).body
 
 
 def test_reasons_are_told_in_classes():
@@ -123,13 +132,14 @@ def test_a_small_caseload_gets_no_figures_but_the_way_to_them():
             assert figure not in said.replace("figures", "")
 
 
-def test_the_only_way_out_is_the_reports_page(settings):
+def test_the_only_ways_out_are_the_reports_page_and_the_short_ones(settings):
     settings.BASE_URL = "https://clinic.example.com"
-    links = set(re.findall(r'href="([^"]*)"', page(mail())))
-    assert links == {
-        "https://clinic.example.com/admin/attendance/compliancereport/weekly/2026-03-02/"
-    }
-    assert links.pop() in mail().body
+    message = mail()
+    links = set(re.findall(r'href="([^"]*)"', page(message)))
+    report = "https://clinic.example.com/admin/attendance/compliancereport/weekly/2026-03-02/"
+    assert links == {report, f"{report}short/"}
+    for link in links:
+        assert link in message.body
 
 
 @pytest.mark.parametrize("word", ["morning", "part 2", "42 cfr", "at risk", "all clear", "patient"])

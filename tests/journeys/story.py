@@ -217,9 +217,9 @@ class Story:
         until(lambda: not mails.exclude(state=ReportDelivery.State.SENT).exists(), "every mail")
 
     def mails(self, subject: str) -> list[tuple[str, EmailMessage]]:
-        """The mails with this subject, each with its recipient's address, by address."""
+        """The mails whose subject begins so, each with its recipient's address, by address."""
         pairs = zip(self.sink.recipients, self.sink.messages, strict=True)
-        found = [(to, message) for [to], message in pairs if message["Subject"] == subject]
+        found = [(to, message) for [to], message in pairs if message["Subject"].startswith(subject)]
         return sorted(found, key=lambda pair: pair[0])
 
 

@@ -35,9 +35,13 @@ def page_url(row: Model) -> str:
 
 def link(row: Model, text: object = None) -> str:
     """The row's name as a link to its page."""
+    return anchor(page_url(row), row if text is None else text)
+
+
+def anchor(address: str, text: object) -> str:
     return format_html(
         '<a href="{}" class="font-medium text-primary-700 underline underline-offset-2 '
         'dark:text-primary-400">{}</a>',
-        page_url(row),
-        row if text is None else text,
+        address,
+        text,
     )
