@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django import forms
@@ -12,10 +12,11 @@ from django.utils import timezone
 from attendance.models import AttendanceRecord
 from attendance.models.records import AbsenceReason
 from attendance.records import services
+from attendance.records.facts import spans
+from attendance.records.rules import Interval
 from attendance.records.services import Entry
 from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.admin.forms import (
-    ServiceForm,
     choice_field,
     moment_field,
     text_field,
@@ -24,12 +25,15 @@ from iop_clinic.accounts.admin.forms import (
 from iop_clinic.accounts.admin.history import changes_since
 from iop_clinic.accounts.admin.panels import Panel
 from iop_clinic.accounts.roles import Can
+from iop_clinic.accounts.weeks import hours_and_minutes
+from scheduling.admin.bookings import BookingForm
 from scheduling.models import Booking, Session
 
 SOURCE = AttendanceRecord.Source.ADMIN
 PRESENCE = (("present", "Present"), ("absent", "Absent"))
 EXCUSED = (("yes", "Excused by staff"), ("no", "Not excused, by staff"))
 CLOCKS = ("arrived_at", "left_at")
+AWAY = ("away_from", "away_to")
 
 
 def record_of(row: Booking) -> AttendanceRecord | None:
@@ -46,14 +50,15 @@ def instant_at(session: Session, clock: datetime.time) -> datetime.datetime:
     return min(found, key=lambda at: abs(at - session.starts_at))
 
 
-class AttendanceForm(ServiceForm):
+class AttendanceForm(BookingForm):
     """The facts as told. Minutes and labels follow from them."""
 
     can = Can.RECORD_ATTENDANCE
-    row: Booking
     attended = choice_field(PRESENCE, "The patient was")
     arrived_at = time_field("Arrived", required=False, help_text="Empty: from the start.")
     left_at = time_field("Left", required=False, help_text="Empty: to the end.")
+    away_from = time_field("Away from", required=False, help_text="Left the room, and came back.")
+    away_to = time_field("Away to", required=False)
     notified_at = moment_field("Told us at", required=False)
     absence_reason = choice_field(AbsenceReason.choices, "Reason of the absence", required=False)
     proof = choice_field(AttendanceRecord.Proof.choices, initial="none")
@@ -66,14 +71,24 @@ class AttendanceForm(ServiceForm):
         help_text="Needed when a recorded value changes or a rule is overruled.",
     )
 
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if (cleaned.get("away_from") is None) != (cleaned.get("away_to") is None):
+            empty = "away_from" if cleaned.get("away_from") is None else "away_to"
+            if empty not in self.errors:
+                self.add_error(empty, "Say both: from when to when the patient was away.")
+        return cleaned
+
     def facts(self) -> dict[str, Any]:
         """The form's values as the service names them."""
         given = dict(self.cleaned_data)
         given.pop("version", None)
         given["attended"] = given["attended"] == "present"
-        for name in CLOCKS:
-            clock = given[name]
+        for name in (*CLOCKS, *AWAY):
+            clock = given.get(name)
             given[name] = instant_at(self.row.session, clock) if clock else None
+        span = tuple(given.pop(name) for name in AWAY)
+        given["away"] = [span] if all(span) else []
         given["excused_override"] = {"yes": True, "no": False}.get(given["excused_override"])
         return given
 
@@ -84,13 +99,27 @@ class AttendanceForm(ServiceForm):
             message = changes_since(record, seen or 0, refused.message)
             refused = Refused("stale_version", message)
             self.show_version(record.version)
+        if refused.field == "away":
+            refused.field = AWAY[0]
         super().refuse(refused)
 
     def happened(self, record: AttendanceRecord) -> str:
-        minutes = f"{record.credited_minutes} min credited"
+        minutes = f"{hours_and_minutes(record.credited_minutes)} credited"
         if self.row.ends_at > timezone.now():
             minutes += " once the session has ended"
-        return f"{self.row.patient} is recorded as {record}: {minutes}."
+        said = f"{self.row.patient} is recorded as {record}: {minutes}."
+        return f"{said} {_outside(record, self.row)}".strip()
+
+
+def _outside(record: AttendanceRecord, row: Booking) -> str:
+    """Why a presence outside the session adds no minute: nobody should find out later."""
+    if record.left_at and record.left_at <= row.starts_at:
+        told = f"The departure at {_clock(record.left_at)} is not after the start"
+        return f"{told} at {_clock(row.starts_at)}: look again if that is not meant."
+    if record.arrived_at and record.arrived_at >= row.ends_at:
+        told = f"The arrival at {_clock(record.arrived_at)} is not before the end"
+        return f"{told} at {_clock(row.ends_at)}: look again if that is not meant."
+    return ""
 
 
 class RecordForm(AttendanceForm):
@@ -116,7 +145,7 @@ class RecordForm(AttendanceForm):
         return {
             name: value
             for name, value in self.facts().items()
-            if value not in (None, "") and (name, value) != ("proof", "none")
+            if value not in (None, "", []) and (name, value) != ("proof", "none")
         }
 
 
@@ -135,9 +164,20 @@ class CorrectForm(AttendanceForm):
         record = record_of(self.row)
         if record is not None:
             self.start_with(**self._stored(record))
+            self._keep_several(spans(record.away))
+
+    def _keep_several(self, away: Sequence[Interval]) -> None:
+        """Several times away do not fit the two fields: they stay as they are stored."""
+        if len(away) > 1:
+            for name in AWAY:
+                del self.fields[name]
+            self.fields["left_at"].help_text += f" Away, as it stays: {away_said(away)}."
 
     def _stored(self, record: AttendanceRecord) -> dict[str, Any]:
         clocks = {name: getattr(record, name) for name in CLOCKS}
+        if len(record.away) == 1:
+            (span,) = spans(record.away)
+            clocks |= dict(zip(AWAY, (span.start, span.end), strict=True))
         overruled = {True: "yes", False: "no", None: ""}[record.excused_override]
         return {
             "attended": "present" if record.attended else "absent",
@@ -152,7 +192,8 @@ class CorrectForm(AttendanceForm):
     def run(self) -> str:
         facts = self.facts()
         why = facts.pop("correction_reason")
-        changed = {name: facts[name] for name in self.changed_data if name in facts}
+        names = {"away" if name in AWAY else name for name in self.changed_data}
+        changed = {name: facts[name] for name in facts if name in names}
         record = services.correct(
             booking=self.row,
             changes=changed,
@@ -164,14 +205,13 @@ class CorrectForm(AttendanceForm):
         return self.happened(record)
 
 
-class ClearForm(ServiceForm):
+class ClearForm(BookingForm):
     title = "Take back to unrecorded"
     path = "clear"
     order = 60
     danger = True
     explanation = "For a record made by mistake. What it said stays in the history."
     can = Can.RECORD_ATTENDANCE
-    row: Booking
     correction_reason = text_field("Why", required=False)
 
     @classmethod
@@ -207,10 +247,11 @@ def booking_panels(request: Any, row: Booking) -> Iterable[Panel]:
     record = record_of(row)
     yield Panel(
         "Attendance",
-        ("Status", "Arrived", "Left", "Attended min", "Credited min", "Recorded by"),
+        ("Status", "Arrived", "Left", "Away", "Attended", "Credited", "Recorded by"),
         [] if record is None else [
             (str(record), _clock(record.arrived_at), _clock(record.left_at),
-             record.attended_minutes, record.credited_minutes, record.recorded_by or "a job")
+             away_said(spans(record.away)) or "none", hours_and_minutes(record.attended_minutes),
+             hours_and_minutes(record.credited_minutes), record.recorded_by or "a job")
         ],
         empty="Unrecorded. That is not absent: nothing is held against the patient.",
     )  # fmt: skip
@@ -227,6 +268,15 @@ def booking_panels(request: Any, row: Booking) -> Iterable[Panel]:
                 for one in reversed(versions)
             ],
         )  # fmt: skip
+
+
+def away_said(away: Iterable[Interval]) -> str:
+    """ "9:10 AM – 9:20 AM (10 min)"."""
+    return ", ".join(
+        f"{timezone.localtime(one.start):%-I:%M %p} – {timezone.localtime(one.end):%-I:%M %p} "
+        f"({hours_and_minutes(int(one.length.total_seconds()) // 60)})"
+        for one in away
+    )
 
 
 def _clock(moment: datetime.datetime | None) -> str:

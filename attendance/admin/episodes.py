@@ -16,7 +16,7 @@ from attendance.compliance.status import JudgedStandard, PatientWeek, week_statu
 from attendance.episodes import discharge, hold, resume
 from iop_clinic.accounts.admin.forms import choice_field, date_field, note_field, text_field
 from iop_clinic.accounts.admin.panels import Panel, link
-from iop_clinic.accounts.weeks import hours_and_minutes
+from iop_clinic.accounts.weeks import hours_and_minutes, long_date
 from patients.admin.verbs import IN_TREATMENT, EpisodeForm
 from patients.models import Episode, EpisodeHold
 
@@ -42,7 +42,9 @@ class HoldForm(EpisodeForm):
 
     def run(self) -> str:
         row = hold(episode=self.row, by=self.user, **self.given)
-        return f"On hold from {row.starts_on}. Seats stay; resume when the patient is back."
+        return (
+            f"On hold from {long_date(row.starts_on)}. Seats stay; resume when the patient is back."
+        )
 
 
 class ResumeForm(EpisodeForm):
@@ -59,10 +61,10 @@ class ResumeForm(EpisodeForm):
     def run(self) -> str:
         day = self.cleaned_data["resumes_on"]
         back = resume(episode=self.row, resumes_on=day, by=self.user)
-        said = f"The patient is expected again from {day}."
+        said = f"The patient is expected again from {long_date(day)}."
         if not back.not_booked:
             return said
-        dates = ", ".join(str(one) for one in back.not_booked)
+        dates = ", ".join(map(long_date, back.not_booked))
         return f"{said} No place is left on {dates}: book these by hand."
 
 
@@ -83,8 +85,8 @@ class DischargeForm(EpisodeForm):
     def run(self) -> str:
         discharge(episode=self.row, by=self.user, **self.given)
         return (
-            f"{self.row.patient} is discharged on {self.row.discharged_on}. Seats are free from "
-            "the day after on: look at the waitlist."
+            f"{self.row.patient} is discharged on {long_date(self.cleaned_data['discharged_on'])}. "
+            "Seats are free from the day after on: look at the waitlist."
         )
 
 

@@ -22,6 +22,7 @@ from iop_clinic.accounts.weeks import hours_and_minutes
 TOGETHER = "together"
 HOUR = "hour/"
 GONE = "This is not free any more. The list is new: choose again."
+UNCHOSEN = "Choose one of the list."
 
 
 class MakeUpForm(ServiceForm):
@@ -34,10 +35,11 @@ class MakeUpForm(ServiceForm):
     can = Can.BOOK
     row: Flag
     found: MakeUps | None = None
+    _made: dict[str, str] | None = None
     choice = forms.ChoiceField(
         label="What would repair the week, best first",
         widget=widgets.UnfoldAdminRadioSelectWidget(radio_style=widgets.VERTICAL),
-        error_messages={"invalid_choice": GONE},
+        error_messages={"invalid_choice": GONE, "required": UNCHOSEN},
     )
 
     @classmethod
@@ -47,7 +49,7 @@ class MakeUpForm(ServiceForm):
     def narrow(self) -> None:
         field: Any = self.fields["choice"]
         if self.row.episode is None:
-            del self.fields["choice"]
+            self._offer_nothing()
             return
         self.found = find_make_ups(
             episode=self.row.episode, day=timezone.localdate(timezone=self.clinic.tz), flag=self.row
@@ -55,7 +57,28 @@ class MakeUpForm(ServiceForm):
         field.choices = list(self._choices(self.found))
         field.help_text = _full(self.found.full)
         if not field.choices:
-            del self.fields["choice"]
+            self._offer_nothing()
+        elif str(self.data.get("choice", "")) in self._booked():
+            field.error_messages["invalid_choice"] = self._just_booked()
+
+    def _offer_nothing(self) -> None:
+        del self.fields["choice"]
+        self.submits = False
+
+    def _booked(self) -> dict[str, str]:
+        """The make-ups that stand in the week, by the key of their session: sent from another tab,
+        a choice may be one of them."""
+        if self.is_bound and self._made is None:
+            rows = booked_make_ups(self.row).visible_to(self.user).order_by("starts_at")
+            self._made = {str(one.session.public_id): _when(one.session) for one in rows}
+        return self._made or {}
+
+    def _just_booked(self) -> str:
+        return f"Booked already: {'; '.join(self._booked().values())}."
+
+    def add_error(self, field: str | None, error: Any) -> None:
+        """Above the list, which is long."""
+        super().add_error(None if field == "choice" else field, error)
 
     def _choices(self, found: MakeUps) -> Iterable[tuple[str, str]]:
         if len(found.plan) > 1 and found.plan_effect:
@@ -85,7 +108,8 @@ class MakeUpForm(ServiceForm):
         chosen = self.cleaned_data.get("choice")
         episode = self.row.episode
         if not chosen or episode is None or self.found is None:
-            raise Refused("nothing_to_book", "There is nothing to book.")
+            said = self._just_booked() if self._booked() else "There is nothing to book."
+            raise Refused("nothing_to_book", said)
         if chosen.startswith(HOUR):
             rows = [plan_make_up(episode=episode, hour=chosen.removeprefix(HOUR), **self._who)]
         else:
@@ -116,7 +140,8 @@ class MakeUpForm(ServiceForm):
 
 def make_up_panels(request: Any, row: Flag) -> Iterable[Panel]:
     """The make-ups booked in the week of the case."""
-    booked = list(booked_make_ups(row).visible_to(request.user).order_by("starts_at"))
+    rows = booked_make_ups(row).visible_to(request.user).select_related("makes_up__attendance")
+    booked = list(rows.order_by("starts_at"))
     if booked:
         yield Panel(
             "Make-ups booked",
@@ -126,7 +151,10 @@ def make_up_panels(request: Any, row: Flag) -> Iterable[Panel]:
 
 
 def _missed(row: Any) -> str:
-    return _when(row.makes_up.session) if row.makes_up else ""
+    """The session it stands for, where it was missed: one cut short was not."""
+    missed = row.makes_up
+    record = getattr(missed, "attendance", None)
+    return "" if missed is None or (record and record.attended) else _when(missed.session)
 
 
 def _state(row: Any) -> str:

@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Iterable
 from typing import Any
 
+from django.db.models import Exists, OuterRef, Q, Subquery
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -15,12 +16,40 @@ from attendance.models.records import AbsenceReason
 from attendance.records import services
 from attendance.records.roster import roster_rows
 from iop_clinic.accounts.admin.panels import Panel
+from iop_clinic.accounts.models import User
 from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import hours_and_minutes
 from scheduling.admin.sessions import SessionForm
-from scheduling.models import Session
+from scheduling.branches import sessions_i_lead
+from scheduling.models import Booking, Session, SessionStaff
+from scheduling.querysets import SessionQuerySet
 
 EARLY = datetime.timedelta(minutes=30)
+OF_LEADERS = datetime.timedelta(minutes=15)
+OF_OTHERS = datetime.timedelta(minutes=60)
+"""How long after its end a missing roster is shown: to those who lead it first, then to all."""
+
+
+def rosters_missing(
+    rows: SessionQuerySet, *, user: User, now: datetime.datetime
+) -> SessionQuerySet:
+    """Those of some sessions whose roster is not in and due on this person's screen."""
+    unrecorded = Booking.objects.expected().filter(session=OuterRef("pk"), attendance=None)
+    led = Q(ends_at__lte=now - OF_LEADERS) & sessions_i_lead(user.scope)
+    due = Q(ends_at__lte=now - OF_OTHERS) | led
+    return rows.filter(Exists(unrecorded), due)
+
+
+def with_leaders(rows: SessionQuerySet) -> SessionQuerySet:
+    """Each with the name of the therapist who leads it, for `named`; no statement more."""
+    parts = SessionStaff.objects.filter(session=OuterRef("pk"), active=True)
+    parts = parts.exclude(role=SessionStaff.Role.CO_FACILITATOR).order_by("-role", "pk")
+    return rows.annotate(led_by=Subquery(parts.values("therapist__name")[:1]))
+
+
+def named(row: Any) -> str:
+    """A group's name; a session without a group with its therapist's: there are several at once."""
+    return f"{row.title}, {row.led_by}" if row.group_id is None and row.led_by else row.title
 
 
 class AllPresentForm(SessionForm):

@@ -1,21 +1,20 @@
-"""A patient's week as people see it, line by line; the stored results with their replay."""
+"""A patient's week as people see it, line by line."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.template.response import TemplateResponse
-from django.urls import path, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from attendance.admin.reports import AmendedFilter
 from attendance.admin.wording import (
+    day_said,
     days_counted,
     days_said,
     judged_part,
@@ -23,9 +22,6 @@ from attendance.admin.wording import (
     minutes_said,
     plan_said,
 )
-from attendance.compliance.replays import in_words
-from attendance.compliance.results import replay, replay_inputs
-from attendance.compliance.rules.weeks import DayJudgement
 from attendance.compliance.status import (
     JudgedStandard,
     MinutesLine,
@@ -33,112 +29,42 @@ from attendance.compliance.status import (
     minutes_detail,
     week_statuses,
 )
-from attendance.models import WeekResult
-from attendance.records.rules import Interval
+from attendance.records.rules import Interval, Status
 from iop_clinic.accounts.admin.base import ClinicModelAdmin
-from iop_clinic.accounts.admin.panels import Panel, link
+from iop_clinic.accounts.admin.panels import Panel
 from iop_clinic.accounts.admin.working import working_clinic
 from iop_clinic.accounts.reads import note_read
 from iop_clinic.accounts.roles import Can
-from iop_clinic.accounts.weeks import hours_and_minutes
+from iop_clinic.accounts.weeks import full_date, hours_and_minutes, long_date
 from patients.models import Episode
-from scheduling.models import SessionType
+from scheduling.models import Booking
 
 
-@admin.register(WeekResult)
-class WeekResultAdmin(ClinicModelAdmin):
-    """Read only. Each page judges the week again, so that nobody has to take it on trust."""
-
-    view = Can.VIEW_FLAGS
-    reads_are_noted = True
-    list_display = (
-        "episode",
-        "week_starts_on",
-        "standard",
-        "minutes_status",
-        "days_status",
-        "credited_minutes",
-        "prorated_minimum",
-        "qualifying_days",
-        "amendment",
-        "void",
+def week_page(page: ClinicModelAdmin, request: Any, episode_id: int, day: str) -> TemplateResponse:
+    """One week of an episode: facts, each standard, every line behind the minutes."""
+    if not page.may(request, Can.VIEW_PATIENTS):
+        raise PermissionDenied
+    start, episode = _date(day), _episode(request, episode_id)
+    now = timezone.now()
+    found = week_statuses(
+        clinic=episode.clinic_id, episode_ids=[episode.pk], weeks=[start], now=now
     )
-    list_filter = ("minutes_status", "days_status", AmendedFilter, "void", "week_starts_on")
-    related = ("episode__patient", "standard")
-    ordering = ("-week_starts_on", "episode__patient__last_name", "pk")
-    search_fields = ("episode__patient__last_name__istartswith",)
-    fields = (
-        "episode",
-        "standard",
-        ("week_starts_on", "amendment"),
-        ("segment_starts_on", "segment_ends_on"),
-        ("minutes_status", "days_status"),
-        ("scheduled_minutes", "attended_minutes"),
-        ("credited_minutes", "judged_minutes"),
-        ("minimum", "prorated_minimum"),
-        ("qualifying_days", "prorated_days"),
-        ("over_maximum", "void"),
-        "reason",
-        "judged_at",
-    )
-
-    def get_urls(self) -> list[Any]:
-        week = path(
-            "of/<int:episode_id>/<str:day>/",
-            self.admin_site.admin_view(self.week_view),
-            name="attendance_weekresult_week",
-        )
-        return [week, *super().get_urls()]
-
-    def panels(self, request: Any, row: WeekResult) -> Iterable[Panel]:
-        same = WeekResult.objects.visible_to(request.user).filter(
-            episode=row.episode_id,
-            standard=row.standard_id,
-            segment_starts_on=row.segment_starts_on,
-        )
-        amendments = list(same.order_by("amendment"))
-        now = timezone.now()
-        yield _verdict(row, last=amendments[-1], now=now)
-        yield _inputs(row)
-        middle = row.week_starts_on + datetime.timedelta(days=3)
-        yield _lines(minutes_detail(episode=row.episode, week_start=middle, now=now))
-        yield Panel(
-            "Amendments",
-            ("Number", "Minutes", "Days", "Credited", "Judged", "Why"),
-            [
-                (link(one, f"{one.amendment}"), one.get_minutes_status_display(),
-                 one.get_days_status_display(), hours_and_minutes(one.credited_minutes),
-                 f"{timezone.localtime(one.judged_at):%b %-d, %Y}",
-                 one.reason or "The week was over and nothing was missing.")
-                for one in amendments
-            ],
-        )  # fmt: skip
-
-    def week_view(self, request: Any, episode_id: int, day: str) -> TemplateResponse:
-        """One week of an episode: facts, each standard, every line behind the minutes."""
-        if not self.may(request, Can.VIEW_PATIENTS):
-            raise PermissionDenied
-        start, episode = _date(day), _episode(request, episode_id)
-        now = timezone.now()
-        found = week_statuses(
-            clinic=episode.clinic_id, episode_ids=[episode.pk], weeks=[start], now=now
-        )
-        (week,) = found.values()
-        note_read(episode, by=request.user)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"Week of {week.week.label}",
-            "opts": Episode._meta,
-            "original": episode,
-            "links": _neighbors(episode, week),
-            "panels": [
-                _facts(week),
-                *(_standard(one) for one in week.standards),
-                _lines(minutes_detail(episode=episode, week_start=start, now=now)),
-            ],
-        }
-        request.current_app = self.admin_site.name
-        return TemplateResponse(request, "admin/week.html", context)
+    (week,) = found.values()
+    note_read(episode, by=request.user)
+    context = {
+        **page.admin_site.each_context(request),
+        "title": f"Week of {week.week.label}",
+        "opts": Episode._meta,
+        "original": episode,
+        "links": _neighbors(episode, week),
+        "panels": [
+            _facts(week),
+            *(_standard(one) for one in week.standards),
+            lines_panel(minutes_detail(episode=episode, week_start=start, now=now)),
+        ],
+    }
+    request.current_app = page.admin_site.name
+    return TemplateResponse(request, "admin/week.html", context)
 
 
 def week_url(episode_id: int, start: datetime.date) -> str:
@@ -216,18 +142,25 @@ def _standard(judged: JudgedStandard) -> Panel:
 
 def _standard_note(judged: JudgedStandard) -> str:
     final = "Final." if judged.final and judged.ended else "Open: it may still change."
-    days = "; ".join(_day(one) for one in judged.judgement.days)
-    source = f"Asked for by the {judged.source}, version of {judged.version}. {final}"
-    own = "" if judged.week.start == judged.first else f" Its week begins on {judged.week.start}."
-    return f"{source}{own} {days}." if days else f"{source}{own}"
+    version = full_date(judged.version)
+    said = [f"Asked for by the {judged.source}, version of {version}. {final}"]
+    if judged.week.start != judged.first:
+        said.append(f"Its week begins on {long_date(judged.week.start)}.")
+    days = "; ".join(_days(judged))
+    return " ".join([*said, f"{days}."] if days else said)
 
 
-def _day(day: DayJudgement) -> str:
-    counts = "counts" if day.qualifies else "may still count" if day.can_qualify else "short"
-    return f"{day.local_date:%a} {hours_and_minutes(day.at_least)} {counts}"
+def _days(judged: JudgedStandard) -> Iterator[str]:
+    """Each date, under a standard that asks for days."""
+    if not judged.terms.days:
+        return
+    kept = {line.local_date for line in judged.lines if line.scheduled}
+    taken = {line.local_date for line in judged.lines if line.cancelled} - kept
+    for day in judged.judgement.days:
+        yield day_said(day, judged.terms, cancelled=day.local_date in taken)
 
 
-def _lines(lines: Sequence[MinutesLine]) -> Panel:
+def lines_panel(lines: Sequence[MinutesLine]) -> Panel:
     return Panel(
         "Minutes, line by line",
         ("Day", "Session", "Time", "Present", "Breaks", "Away", "Scheduled", "Attended",
@@ -259,9 +192,18 @@ def _presence(line: MinutesLine) -> str:
     if line.status is None:
         return "cancelled by the clinic"
     said = line.status.value.replace("_", " ")
+    if line.status == Status.UNRECORDED:
+        said = _not_recorded(line)
     if line.arrived_at or line.left_at:
         said += f", {_clock(line.arrived_at) or 'start'} – {_clock(line.left_at) or 'end'}"
     return f"{said} (make-up)" if line.makes_up else said
+
+
+def _not_recorded(line: MinutesLine) -> str:
+    """Unrecorded is only what has ended."""
+    if line.booking_state == Booking.State.RELEASED:
+        return "gave notice, unrecorded" if line.ended else "gave notice"
+    return "unrecorded" if line.ended else "to come"
 
 
 def _author(line: MinutesLine) -> str:
@@ -283,50 +225,3 @@ def _span(start: datetime.datetime, end: datetime.datetime) -> str:
 
 def _clock(moment: datetime.datetime | None) -> str:
     return f"{timezone.localtime(moment):%-I:%M %p}" if moment else ""
-
-
-# --- a stored result ------------------------------------------------------------------------------
-
-
-def _verdict(row: WeekResult, last: WeekResult, now: datetime.datetime) -> Panel:
-    if row.pk != last.pk:
-        found = replay_inputs(row)
-        agrees = "Its figures follow from its inputs. It was amended since: see the last number."
-    else:
-        found = replay(row, now=now)
-        agrees = "Its figures follow from its inputs, and today's facts give the same."
-    return Panel(
-        "Replay",
-        ("Difference",),
-        [(in_words(one),) for one in found],
-        empty=agrees,
-    )
-
-
-def _inputs(row: WeekResult) -> Panel:
-    stored = row.inputs
-    share = "whole week"
-    inside, full = stored.get("share", [1, 1])
-    if inside < full:
-        share = f"{inside} of {full} template days"
-    types = dict(SessionType.objects.in_clinic(row.clinic_id).values_list("pk", "name"))
-    plan = stored.get("plan") or {}
-    target = plan.get("weekly_minutes_target")
-    return Panel(
-        "Judged from",
-        ("Day", "Type", "Scheduled", "Attended", "Credited", "Unrecorded", "Cancelled",
-         "Services"),
-        [
-            (day["local_date"], types.get(day["session_type_id"], ""),
-             *(hours_and_minutes(day.get(name, 0)) for name in _MINUTES),
-             day.get("unrecorded", 0), hours_and_minutes(day.get("cancelled", 0)),
-             day.get("services", 0))
-            for day in stored.get("days", ())
-        ],
-        empty="No session counted.",
-        note=f"Proration: {share}. Plan: {hours_and_minutes(target) if target else 'none'} a week. "
-        f"Holds: {len(stored.get('holds', ()))}.",
-    )  # fmt: skip
-
-
-_MINUTES = ("scheduled", "attended", "credited")

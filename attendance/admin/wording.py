@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from attendance.compliance.rules.weeks import WeekStatus
+from attendance.compliance.rules.plans import plan_week
+from attendance.compliance.rules.weeks import DayJudgement, StandardTerms, WeekStatus
 from attendance.compliance.status import JudgedStandard, PatientWeek
+from attendance.models import Standard
 from iop_clinic.accounts.weeks import hours_and_minutes
 
 
@@ -57,14 +59,47 @@ def judged_part(judged: JudgedStandard) -> str:
 
 
 def plan_said(week: PatientWeek) -> str:
-    """The plan's target and what is missing of it; "below" only once the week is settled."""
+    """The plan's target, prorated as the minimum is, and what is missing of it.
+
+    "Below" only once the week is settled. Of a week whose parts have plans of their own the last
+    one's target alone.
+    """
     if week.plan_target is None:
         return "no plan"
     target = hours_and_minutes(week.plan_target)
-    if not week.below_plan_by:
+    parts = [one for one in week.standards if one.standard.source == Standard.Source.PROGRAM]
+    if len(parts) > 1:
         return target
-    missing = hours_and_minutes(week.below_plan_by)
-    return f"{target}, below by {missing}" if week.final else f"{target}, {missing} to go"
+    wanted = week.plan_target
+    for one in parts:
+        wanted = plan_week(one.lines, week.plan_target, one.share).prorated_target
+    said = (
+        target
+        if wanted == week.plan_target
+        else f"prorated {hours_and_minutes(wanted)} of {target}"
+    )
+    if week.credited >= wanted:
+        return said
+    missing = hours_and_minutes(wanted - week.credited)
+    return f"{said}, below by {missing}" if week.final else f"{said}, {missing} to go"
+
+
+def day_said(day: DayJudgement, terms: StandardTerms, *, cancelled: bool = False) -> str:
+    """What a date is worth under a standard: "Mon 50 min, 2 h 10 short of a day"."""
+    so_far = f"{day.local_date:%a} {hours_and_minutes(day.at_least)}"
+    if day.qualifies:
+        return f"{so_far} counts"
+    if day.can_qualify:
+        return f"{so_far} so far, may still count"
+    if cancelled:
+        return f"{day.local_date:%a} cancelled by the clinic"
+    if not day.at_most:
+        return f"{so_far}, no qualifying day"
+    more = f"at most {hours_and_minutes(day.at_most)}, " if day.at_most > day.at_least else ""
+    missing = terms.qualifying_minutes - day.at_most
+    if missing > 0:
+        return f"{so_far}, {more}{hours_and_minutes(missing)} short of a day"
+    return f"{so_far}, {more}{day.services} of {terms.services_per_day} services of a day"
 
 
 def verdict(judged: JudgedStandard) -> str:

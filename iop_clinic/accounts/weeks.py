@@ -95,6 +95,21 @@ def hours_and_minutes(minutes: int) -> str:
     return f"{sign}{hours} h {rest:02}" if rest else f"{sign}{hours} h"
 
 
+def long_date(day: date) -> str:
+    """A date near today as staff say it: "Tue, Nov 24"."""
+    return f"{day:%a, %b} {day.day}"
+
+
+def full_date(day: date) -> str:
+    """A date of any year: "Nov 24, 2026"."""
+    return _day_label(day, with_year=True)
+
+
+def date_span(first: date, last: date) -> str:
+    """Inclusive dates near today: "Tue, Nov 24", or "Tue, Nov 24 – Wed, Nov 25"."""
+    return long_date(first) if first == last else f"{long_date(first)} – {long_date(last)}"
+
+
 def _first_instant(day: date, zone: tzinfo) -> datetime:
     # Where midnight is skipped, fold=0 reads it with the offset before the change: that is the
     # instant of the change itself. Where it happens twice, fold=0 is the first. Both are right.

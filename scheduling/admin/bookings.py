@@ -1,8 +1,6 @@
-"""Seats in single sessions, and the calls that free them."""
+"""Seats in single sessions."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from django.contrib import admin
 from django.utils import timezone
@@ -13,10 +11,20 @@ from iop_clinic.accounts.admin.forms import ServiceForm, choice_field, moment_fi
 from iop_clinic.accounts.roles import Can
 from scheduling.admin.episodes import REASONS
 from scheduling.admin.seats import Seats
-from scheduling.models import Booking, CallIn, Session
+from scheduling.admin.wording import whose_seat
+from scheduling.models import Booking
 
 
-class ReleaseForm(ServiceForm):
+class BookingForm(ServiceForm):
+    """A verb for one seat; its page says whose it is, and when."""
+
+    row: Booking
+
+    def subject(self) -> str:
+        return whose_seat(self.row)
+
+
+class ReleaseForm(BookingForm):
     title = "Release"
     path = "release"
     button = "Release the seat"
@@ -37,7 +45,7 @@ class ReleaseForm(ServiceForm):
         return f"{self.row.patient} is released. The seat can be booked for somebody else."
 
 
-class WithdrawForm(ServiceForm):
+class WithdrawForm(BookingForm):
     title = "Withdraw"
     path = "withdraw"
     button = "Withdraw the booking"
@@ -74,59 +82,3 @@ class BookingAdmin(ClinicModelAdmin):
         "withdrawn_reason",
         "overflow_reason",
     )
-
-
-class TakeBackForm(ServiceForm):
-    title = "Take the call-in back"
-    path = "take-back"
-    button = "Book the patient again"
-    explanation = (
-        "The patient comes after all. What was released and has not begun is booked again where "
-        "there is still a place; recorded attendance stays as it is."
-    )
-    can = Can.TAKE_CALL_INS
-
-    @classmethod
-    def offered(cls, row: CallIn) -> bool:
-        return row.taken_back_at is None
-
-    def run(self) -> str:
-        back = Seats.take_back_call_in(call_in=self.row, by=self.user)
-        said = f"Taken back: {len(back.booked)} bookings again."
-        if not back.without_place:
-            return said
-        named = "; ".join(_when(session) for session in back.without_place)
-        return f"{said} No place is left in {named}: find a make-up."
-
-
-def _when(session: Session) -> str:
-    return f"{session.title}, {timezone.localtime(session.starts_at):%a %b %-d, %-I:%M %p}"
-
-
-@admin.register(CallIn)
-class CallInAdmin(ClinicModelAdmin):
-    """Calls are taken on the patient's page; here they are taken back."""
-
-    view = Can.VIEW_SCHEDULE
-    list_display = ("patient", "from_date", "to_date", "why", "notified_at", "taken_by")
-    related = ("episode__patient", "taken_by", "taken_back_by")
-    ordering = ("-from_date", "pk")
-    search_fields = ("episode__patient__last_name__istartswith",)
-    fields = (
-        "episode",
-        ("from_date", "to_date"),
-        "why",
-        "note",
-        ("notified_at", "taken_by"),
-        ("taken_back_at", "taken_back_by"),
-    )
-    verbs = (TakeBackForm,)
-    readonly_fields = ("why",)
-
-    @admin.display(description="Patient", ordering="episode__patient__last_name")
-    def patient(self, row: CallIn) -> str:
-        return str(row.episode.patient)
-
-    @admin.display(description="Reason")
-    def why(self, row: CallIn) -> Any:
-        return dict(REASONS).get(row.reason, row.reason)

@@ -18,6 +18,7 @@ from iop_clinic.accounts.constraints import (
 )
 from iop_clinic.accounts.fields import ClinicForeignKey
 from iop_clinic.accounts.models import ClinicModel, User
+from iop_clinic.accounts.weeks import date_span
 from patients.models import Episode, Patient
 from patients.validators import validate_clinical_date
 from scheduling.models.groups import GroupMembership
@@ -67,7 +68,13 @@ class CallIn(ClinicModel):
         indexes: ClassVar = [models.Index(fields=["clinic", "episode"], name="callin_by_episode")]
 
     def __str__(self) -> str:
-        return f"Call-in for {self.from_date}"
+        return f"Call-in for {date_span(self.from_date, self.to_date)}"
+
+    def covers(self, session: Session) -> bool:
+        """Whether its dates hold the session; one that had begun when the patient called is not
+        covered."""
+        inside = self.from_date <= session.local_date <= self.to_date
+        return inside and self.notified_at < session.starts_at
 
 
 class Booking(ClinicModel):

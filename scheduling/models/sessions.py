@@ -20,6 +20,7 @@ from iop_clinic.accounts.constraints import (
 )
 from iop_clinic.accounts.fields import ClinicForeignKey
 from iop_clinic.accounts.models import ClinicModel, Therapist, User, validate_zone
+from iop_clinic.accounts.weeks import long_date
 from scheduling.models.groups import Group, WeeklyBlock
 from scheduling.models.places import Closure, Room, SessionType
 from scheduling.querysets import SessionQuerySet, SessionStaffQuerySet
@@ -176,7 +177,7 @@ class Session(ClinicModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.title} {self.local_date}"
+        return f"{self.title}, {long_date(self.local_date)}"
 
     @property
     def title(self) -> str:

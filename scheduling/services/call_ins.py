@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import User
+from iop_clinic.accounts.weeks import date_span
 from patients.models import Episode
 from scheduling.eligibility import is_active, refusals
 from scheduling.locks import lock
@@ -68,8 +69,9 @@ def call_in(
     Both dates are inside, and bookings that come later are released as they are made. Sessions
     that had begun when the patient called stay booked: nobody gave notice of them. So do those
     whose roster is signed, and the bookings with the keys `keeping`. Raises Refused
-    `dates_in_order`, `call_in_too_long`, `notified_in_future`, `not_active`, `person_required` or
-    `reason_required`.
+    `dates_in_order`, `call_in_too_long`, `notified_in_future`, `not_active`, `person_required`,
+    `reason_required`, or `call_in_stands` when calls that stand cover all of these dates and no
+    seat would be freed.
     """
     if to_date < from_date:
         raise Refused("dates_in_order", "The call-in ends before it starts.", field="to_date")
@@ -89,6 +91,7 @@ def call_in(
         .exclude(pk__in=keeping)
     )
     lock(sessions=bookings.values_list("session", flat=True), episodes=[episode.pk])
+    _check_adds_something(episode, from_date, to_date, bookings)
     row = note_call_in(
         episode, from_date, to_date, reason=reason, notified_at=notified_at, note=note, by=by
     )
@@ -100,6 +103,27 @@ def _check_in_treatment(episode: Episode, first: datetime.date, last: datetime.d
     if not (is_active(episode, first) or is_active(episode, last)):
         message = "The patient is not in treatment on these days."
         raise Refused("not_active", message, field="from_date")
+
+
+def _check_adds_something(
+    episode: Episode, first: datetime.date, last: datetime.date, freed: QuerySet[Booking]
+) -> None:
+    """The same call noted twice would have to be taken back twice."""
+    standing = list(_standing(episode, first, last))
+    days = (first + datetime.timedelta(days=n) for n in range((last - first).days + 1))
+    covered = all(any(one.from_date <= day <= one.to_date for one in standing) for day in days)
+    if not covered or freed.exists():
+        return
+    dates = ", ".join(date_span(one.from_date, one.to_date) for one in standing)
+    message = (
+        f"A call-in for these days stands already: {dates}. Take it back first if it was wrong."
+    )
+    raise Refused("call_in_stands", message, field="from_date")
+
+
+def _standing(episode: Episode, first: datetime.date, last: datetime.date) -> QuerySet[CallIn]:
+    rows = CallIn.objects.in_force(first, last).filter(clinic=episode.clinic_id, episode=episode)
+    return rows.order_by("from_date", "pk")
 
 
 def note_call_in(
@@ -137,10 +161,12 @@ def note_call_in(
 
 @dataclass(frozen=True, slots=True)
 class TakenBack:
-    """What came of taking a call-in back: bookings again, and sessions without a place left."""
+    """What came of taking a call-in back: bookings again, sessions without a place left, and
+    those for which another call that stands says that the patient is absent."""
 
     booked: tuple[Booking, ...] = ()
     without_place: tuple[Session, ...] = ()
+    still_absent: tuple[Session, ...] = ()
 
 
 @service
@@ -151,8 +177,8 @@ def take_back_call_in(
 
     What has begun stays as it is, and so do the bookings with the keys `keeping`. A seat that was
     given away, a patient who is elsewhere by now, or one who no longer fits: the booking stays
-    released, and its session is told. Taken back already: no change. Raises Refused
-    `person_required`.
+    released, and its session is told. What another standing call covers is released under that
+    one. Taken back already: no change. Raises Refused `person_required`.
     """
     if not isinstance(by, User):
         raise Refused("person_required", "A call-in is taken back by a person.")
@@ -163,7 +189,24 @@ def take_back_call_in(
         return TakenBack()
     call_in.taken_back_at, call_in.taken_back_by = timezone.now(), by
     call_in.save(update_fields=["taken_back_at", "taken_back_by"])
-    return _book_again(list(rows), call_in.episode)
+    freed = list(rows)
+    kept = _hand_over(freed, call_in)
+    back = _book_again([row for row in freed if row not in kept], call_in.episode)
+    return replace(back, still_absent=tuple(row.session for row in kept))
+
+
+def _hand_over(rows: Sequence[Booking], call_in: CallIn) -> list[Booking]:
+    """The bookings that another standing call covers, released under it from now on."""
+    others = list(_standing(call_in.episode, call_in.from_date, call_in.to_date))
+    kept = []
+    for row in rows:
+        other = next((one for one in others if one.covers(row.session)), None)
+        if other is not None:
+            release_row(row, other)
+            row.version += 1
+            kept.append(row)
+    Booking.objects.bulk_update(kept, ["state", "released_at", "call_in", "version"])
+    return kept
 
 
 def _to_book_again(call_in: CallIn, keeping: Collection[int]) -> QuerySet[Booking]:

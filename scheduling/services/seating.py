@@ -256,11 +256,5 @@ def _notices(sessions: Sequence[Session], people: Iterable[Expected]) -> dict[in
 
 
 def _notice(notices: dict[int, list[CallIn]], person: Expected, session: Session) -> CallIn | None:
-    """The call that covers the session; what had begun when the patient called is not covered."""
-    for row in notices.get(person.episode.pk, ()):
-        if (
-            row.from_date <= session.local_date <= row.to_date
-            and row.notified_at < session.starts_at
-        ):
-            return row
-    return None
+    """The call that covers the session."""
+    return next((row for row in notices.get(person.episode.pk, ()) if row.covers(session)), None)

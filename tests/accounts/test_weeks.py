@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 
 from iop_clinic.accounts.weeks import (
     Week,
+    date_span,
     day_instants,
+    full_date,
     hours_and_minutes,
     local_date,
+    long_date,
     week_of,
     weeks_touching,
 )
@@ -212,3 +215,12 @@ def test_the_days_of_a_zone_follow_without_gap(day, zone):
     assert local_date(since, zone) == day
     assert local_date(until - timedelta(microseconds=1), zone) == day
     assert local_date(since - timedelta(microseconds=1), zone) == day - timedelta(days=1)
+
+
+def test_dates_are_said_as_people_say_them():
+    first, last = date(2026, 11, 3), date(2026, 11, 24)
+    assert (long_date(first), full_date(first)) == ("Tue, Nov 3", "Nov 3, 2026")
+    assert (date_span(first, first), date_span(first, last)) == (
+        "Tue, Nov 3",
+        "Tue, Nov 3 – Tue, Nov 24",
+    )

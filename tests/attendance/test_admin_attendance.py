@@ -75,6 +75,62 @@ def test_a_departure_before_the_arrival_is_refused_at_its_field(held, coordinato
     assert not AttendanceRecord.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        ({"left_at": "09:00"}, "departure at 9:00 AM EST is not after the start at 9:00 AM EST"),
+        ({"arrived_at": "10:00"}, "arrival at 10:00 AM EST is not before the end at 10:00 AM EST"),
+    ],
+)
+def test_a_presence_outside_the_session_is_said_at_once(held, coordinator, told, why):
+    booking = held.bookings[0]
+    answer = coordinator.fill(booking, "record", attended="present", **told)
+    assert answer.sentences == [
+        (
+            f"{booking.patient} is recorded as present: 0 min credited. "
+            f"The {why}: look again if that is not meant."
+        )
+    ]
+
+
+def test_the_page_says_whose_attendance_is_recorded(held, coordinator):
+    booking = held.bookings[0]
+    page = coordinator.open(booking, "record")
+    whose = f"{booking.patient}: {held.session.title}, Mon Mar 2, 9:00 AM"
+    assert str(page.context["original"]) == whose
+    html = page.content.decode()
+    assert f"<title> Record attendance: {whose} |" in " ".join(html.split())
+    assert f'<p class="clinic-subject">{whose}</p>' in html
+
+
+def test_time_away_leaves_the_minutes_and_is_shown(held, coordinator):
+    booking = held.bookings[0]
+    given = {"attended": "present", "away_from": "09:10", "away_to": "09:20"}
+    coordinator.fill(booking, "record", **given)
+    record = AttendanceRecord.objects.get()
+    assert (record.away, record.credited_minutes) == (
+        [["2026-03-02T14:10:00+00:00", "2026-03-02T14:20:00+00:00"]],
+        50,
+    )
+    panels = coordinator.open(booking, "change").context["panels_above"]
+    ((status, _, _, *minutes, _),) = next(one for one in panels if one.title == "Attendance").rows
+    assert (status, *minutes) == ("present", "9:10 AM – 9:20 AM (10 min)", "50 min", "50 min")
+
+
+@pytest.mark.parametrize(
+    ("away", "errors"),
+    [
+        ({"away_from": "09:10"},
+         {"away_to": ["Say both: from when to when the patient was away."]}),
+        ({"away_from": "09:20", "away_to": "09:10"},
+         {"away_from": ["Times away are pairs in order, one after the other."]}),
+    ],
+)  # fmt: skip
+def test_time_away_that_cannot_be_is_refused_at_its_field(held, coordinator, away, errors):
+    answer = coordinator.fill(held.bookings[0], "record", attended="present", **away)
+    assert (answer.errors, AttendanceRecord.objects.count()) == (errors, 0)
+
+
 def test_an_absence_has_no_arrival(held, coordinator):
     answer = coordinator.fill(held.bookings[0], "record", attended="absent", arrived_at="09:10")
     assert answer.errors == {"arrived_at": ["An absent patient has no arrival or departure."]}
@@ -118,6 +174,30 @@ def test_the_history_tells_zero_minutes_and_times_away_as_such(held, coordinator
     assert "away: empty → 9:10 AM EST to 9:20 AM EST" in html
     assert "credited minutes: 60 → 0" in html
     assert "empty → empty" not in html
+
+
+def test_a_time_away_is_corrected(held, coordinator, present):
+    booking = held.bookings[0]
+    assert coordinator.fill(booking, "correct", away_from="09:10", away_to="09:20").status == 302
+    coordinator.fill(booking, "correct", away_to="09:30", correction_reason="sign-in sheet")
+    present.refresh_from_db()
+    assert (present.credited_minutes, present.version) == (40, 3)
+    coordinator.fill(booking, "correct", away_from="", away_to="", correction_reason="mistake")
+    present.refresh_from_db()
+    assert (present.away, present.credited_minutes) == ([], 60)
+
+
+def test_several_times_away_stay_as_they_are_stored(held, coordinator, present):
+    away = [[f"2026-03-02T14:{n}0:00+00:00", f"2026-03-02T14:{n}5:00+00:00"] for n in (1, 3)]
+    AttendanceRecord.objects.update(away=away)
+    form = coordinator.open(held.bookings[0], "correct").context["form"]
+    assert form.fields["left_at"].help_text == (
+        "Empty: to the end. Away, as it stays: 9:10 AM – 9:15 AM (5 min), "
+        "9:30 AM – 9:35 AM (5 min)."
+    )
+    coordinator.fill(held.bookings[0], "correct", left_at="09:45")
+    present.refresh_from_db()
+    assert (present.away, present.credited_minutes) == (away, 35)
 
 
 def test_a_changed_value_needs_a_reason(held, coordinator, present):
@@ -184,7 +264,7 @@ def test_a_discharge_ends_plan_seat_and_bookings(held, coordinator):
     assert (episode.state, episode.discharge_reason) == ("discharged", "completed")
     assert episode.memberships.get().ends_on == episode.plans.get().ends_on == DAY
     assert actors(episode) == {coordinator.user.actor}
-    assert answer.sentences[0].startswith(f"{episode.patient} is discharged on 2026-03-02.")
+    assert answer.sentences[0].startswith(f"{episode.patient} is discharged on Mon, Mar 2.")
 
 
 def test_a_discharge_in_the_future_is_refused(held, coordinator):

@@ -103,7 +103,48 @@ def test_what_is_gone_when_the_button_is_pressed(week: ShortWeek, coordinator: D
     address = url(week.flag, "make_ups")
     week.fill(session)
     answer = coordinator.send(address, {"choice": str(session.public_id)})
-    assert answer.refusal == "This is not free any more. The list is new: choose again."
+    assert answer.errors == {
+        "__all__": ["This is not free any more. The list is new: choose again."]
+    }
+    assert answer.html.index("not free any more") < answer.html.index("best first")
+
+
+def test_a_second_tab_says_what_was_just_booked(week: ShortWeek, coordinator: Desk) -> None:
+    session = week.session()
+    address = url(week.flag, "make_ups")
+    sent = {"choice": str(session.public_id)}
+    coordinator.send(address, sent)
+    answer = coordinator.send(address, sent)
+    said = f"Booked already: {session.title}, Thu Mar 5, 2:00 – 5:20 PM."
+    assert answer.errors == {"__all__": [said]}
+    shown = answer.html[answer.html.index('id="service-form"') :]
+    assert 'type="submit"' not in shown[: shown.index("</form>")]
+
+
+def test_a_second_tab_with_more_to_choose_says_so_too(week: ShortWeek, coordinator: Desk) -> None:
+    session = week.session(ends="15:00")
+    week.session(SAT, "09:00")
+    address = url(week.flag, "make_ups")
+    sent = {"choice": str(session.public_id)}
+    coordinator.send(address, sent)
+    answer = coordinator.send(address, sent)
+    said = f"Booked already: {session.title}, Thu Mar 5, 2:00 – 3:00 PM."
+    assert answer.errors == {"__all__": [said]}
+    assert Booking.objects.filter(session=session).count() == 1
+
+
+def test_only_what_was_missed_is_named_as_such(week: ShortWeek, coordinator: Desk) -> None:
+    coordinator.fill(week.flag, "make_ups", choice=week.session(ends="15:00").public_id)
+    assert instead_of(coordinator, week) == [
+        f"{week.missed.session.title}, Wed Mar 4, 9:00 – 12:20 PM"
+    ]
+    week.house.came(week.patient, week.missed.session.local_date, arrived="12:00")
+    assert instead_of(coordinator, week) == [""]
+
+
+def instead_of(at: Desk, week: ShortWeek) -> list[str]:
+    shown = at.open(week.flag, "change").context["panels_above"]
+    return [row[1] for panel in shown if panel.title == "Make-ups booked" for row in panel.rows]
 
 
 def test_a_free_hour_is_planned_with_one_button(week: ShortWeek, coordinator: Desk) -> None:
@@ -168,7 +209,7 @@ def test_a_call_at_the_desk_is_judged_and_taken_back(week: ShortWeek) -> None:
     assert (week.friday.state, week.flag.evidence["at_most"]) == ("released", 180)
     row = CallIn.objects.get()
     answer = front.fill(row, "take-back")
-    assert answer.sentences == ["Taken back: 1 bookings again."]
+    assert answer.sentences == ["Taken back: 1 booking again."]
     assert (week.friday.state, week.flag.evidence["at_most"]) == ("booked", 360)
     assert "take-back" not in front.open(row, "change").content.decode()
 

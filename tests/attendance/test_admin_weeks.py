@@ -59,7 +59,7 @@ def panels(at: Desk, address: str):
 
 def test_the_four_kinds_of_minutes_stand_side_by_side(pat, coordinator):
     (row,) = panels(coordinator, page(pat))["Minutes of the week"].rows
-    assert row == ("9 h, below by 4 h 40", "6 h", "4 h 20", "4 h 20", "4 h 20",
+    assert row == ("prorated 6 h of 9 h, below by 1 h 40", "6 h", "4 h 20", "4 h 20", "4 h 20",
                    "0 unrecorded, 0 to come")  # fmt: skip
 
 
@@ -71,8 +71,8 @@ def test_a_standard_shows_what_it_asks_and_what_is_missing(pat, coordinator):
          "1 of 2 (prorated from 3), from 3 h a day", "short 1 day", "no")
     ]  # fmt: skip
     assert panel.note == (
-        "Asked for by the program, version of 2000-01-01. Final. Its week begins on 2026-03-02. "
-        "Wed 3 h counts; Fri 1 h 20 short."
+        "Asked for by the program, version of Jan 1, 2000. Final. Its week begins on Mon, Mar 2. "
+        "Wed 3 h counts; Fri 1 h 20, 1 h 40 short of a day."
     )
 
 
@@ -118,6 +118,58 @@ def test_an_open_week_says_what_is_still_to_come(house, coordinator):
     assert found["Minutes of the week"].rows[0][-1] == "0 unrecorded, 1 to come"
     assert found["Adult IOP 2.1"].rows[0][2] == "open, 3 h not booked"
     assert "Open: it may still change." in found["Adult IOP 2.1"].note
+
+
+def test_each_day_is_said_as_it_stands(house, coordinator):
+    pat = house.patient()
+    mon, tue, wed, thu, fri = (MON + (7 + n) * DAY for n in range(5))
+    house.day(mon, [pat], "08:00", "08:50")
+    house.came(pat, mon)
+    house.cancel(house.day(tue, [pat]))
+    house.day(wed, [pat], state="released")
+    house.day(thu, [pat])
+    house.day(fri, [pat], "09:00", "10:00")
+    found = panels(coordinator, page(pat, mon))
+    assert found["Adult IOP 2.1"].note.partition("change. ")[2] == (
+        "Mon 50 min, 2 h 10 short of a day; Tue cancelled by the clinic; "
+        "Wed 0 min, no qualifying day; Thu 0 min so far, may still count; "
+        "Fri 0 min, at most 1 h, 2 h short of a day."
+    )
+    assert [row[3] for row in found["Minutes, line by line"].rows] == [
+        "present", "cancelled by the clinic", "gave notice", "to come", "to come",
+    ]  # fmt: skip
+
+
+def test_only_what_has_ended_is_called_unrecorded(house, coordinator):
+    pat = house.patient()
+    house.day(WED, [pat], state="released")
+    house.day(FRI, [pat])
+    lines = panels(coordinator, page(pat))["Minutes, line by line"].rows
+    assert [row[3] for row in lines] == ["gave notice, unrecorded", "unrecorded"]
+
+
+def test_a_week_that_lies_outside_the_stay_asks_for_nothing_of_the_plan(house, coordinator):
+    pat = house.patient(on=SUN)
+    (row,) = panels(coordinator, page(pat))["Minutes of the week"].rows
+    assert row[0] == "prorated 0 min of 9 h"
+
+
+def test_an_open_week_says_what_is_to_go_of_the_plan(house, coordinator):
+    pat = house.patient()
+    house.full_week(pat, MON + 7 * DAY)
+    house.day(THU + 7 * DAY, [pat])
+    (row,) = panels(coordinator, page(pat, MON + 7 * DAY))["Minutes of the week"].rows
+    assert row[0] == "9 h, 6 h to go"
+
+
+def test_a_standard_that_asks_for_no_days_says_nothing_of_them(house, pat, coordinator):
+    court = {"source": 3, "prorate": False, "starts_on": MON, "min_minutes": 0, "min_days": 0}
+    Standard.objects.create(clinic=house.clinic, name="Court", max_minutes=600, **court)
+    pat.court_referrals.create(clinic=house.clinic, court="County", starts_on=MON)
+    note = panels(coordinator, page(pat))["Court, Mar 4 – Mar 8"].note
+    assert note == (
+        "Asked for by the court, version of Mar 2, 2026. Final. Its week begins on Mon, Mar 2."
+    )
 
 
 def test_a_week_page_is_a_noted_read(pat, coordinator):
@@ -171,8 +223,8 @@ def test_a_stored_result_shows_its_inputs_and_agrees(stored, coordinator):
         "Its figures follow from its inputs, and today's facts give the same.",
     )
     assert found["Judged from"].rows == [
-        ("2026-03-04", "Group therapy", "3 h", "3 h", "3 h", 0, "0 min", 1),
-        ("2026-03-06", "Group therapy", "3 h", "1 h 20", "1 h 20", 0, "0 min", 1),
+        ("Wed Mar 4", "Group therapy", "3 h", "3 h", "3 h", 0, "0 min", 1),
+        ("Fri Mar 6", "Group therapy", "3 h", "1 h 20", "1 h 20", 0, "0 min", 1),
     ]
     assert found["Judged from"].note == (
         "Proration: 2 of 3 template days. Plan: 9 h a week. Holds: 0."
@@ -183,6 +235,39 @@ def test_a_result_that_the_facts_have_left_says_where(house, pat, stored, coordi
     house.missed(pat, FRI)
     found = shown(coordinator, stored)["Replay"]
     assert ("credited_minutes: stored 260, replayed 180 from facts",) in found.rows
+
+
+def test_the_list_says_hours_and_only_what_is_out_of_the_ordinary(house, stored, coordinator):
+    html = coordinator.open(WeekResult).content.decode()
+    assert ("4 h 20" in html, "prorated 6 h of 9 h" in html) == (True, True)
+    assert ("over the maximum" in html, ">260<" in html) == (False, False)
+    html = coordinator.open(stored, "change").content.decode()
+    assert ("4 h 20" in html, "Remark" in html) == (True, False)
+
+
+def test_a_result_over_the_maximum_or_void_says_so_in_words(house, stored, coordinator):
+    stored.pk, stored.amendment, stored.over_maximum, stored.void = None, 1, True, True
+    stored.save()
+    said = "over the maximum, void: nobody judges this part of the week now"
+    assert said in coordinator.open(WeekResult).content.decode()
+    assert said in coordinator.open(stored, "change").content.decode()
+
+
+def test_an_amendment_names_who_corrected_and_why(house, pat, stored, coordinator):
+    booking = pat.bookings.get(session__local_date=FRI)
+    answer = coordinator.fill(
+        booking, "correct", attended="absent", left_at="", away_from="", away_to="",
+        correction_reason="sign-in sheet",
+    )  # fmt: skip
+    assert answer.status == 302
+    found = shown(coordinator, stored)["Amendments"]
+    assert [row[-1] for row in found.rows] == [
+        "The week was over and nothing was missing.",
+        (
+            f"Attendance was corrected. {coordinator.user} on {booking.session.title}, Fri Mar 6: "
+            "sign-in sheet."
+        ),
+    ]
 
 
 def test_an_amended_result_points_to_the_last_one(house, pat, stored, coordinator):

@@ -95,7 +95,7 @@ def test_a_missed_day_is_a_case_by_morning_and_a_number_in_the_mail(
     texts = {
         envelope[0]: message.get_body(("plain",)).get_content()
         for envelope, message in zip(smtp_sink.recipients, smtp_sink.messages, strict=True)
-        if message["Subject"] == "Nightly report"
+        if message["Subject"].startswith("Nightly report, ")
     }
     assert "1 x Missed day without a call" in texts[people[0].email]
     assert "1 x Missed day without a call" in texts[people[1].email]

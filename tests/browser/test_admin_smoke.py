@@ -18,6 +18,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from iop_clinic.accounts.models import Clinic
 from iop_clinic.accounts.roles import Role
+from iop_clinic.accounts.weeks import long_date
 from patients.models import Episode, Patient
 from tests import factories
 from tests.admin import url
@@ -120,7 +121,7 @@ def test_a_patient_is_put_on_hold_with_a_thumb(visit, rows):
     visit.page.get_by_label("Starts on").fill(day.isoformat())
     visit.page.get_by_label("Reason").select_option("leave")
     visit.page.get_by_role("button", name="Put on hold").click()
-    visit.page.get_by_text(f"On hold from {day}").wait_for()
+    visit.page.get_by_text(f"On hold from {long_date(day)}").wait_for()
     assert visit.faults == []
 
 

@@ -293,7 +293,7 @@ def test_a_hold_pauses_and_resuming_ends_it_the_day_before(coordinator, admitted
     admitted.refresh_from_db()
     assert admitted.state == "on_hold"
     answer = coordinator.fill(admitted, "resume", resumes_on="2026-03-09")
-    assert answer.sentences == ["The patient is expected again from 2026-03-09."]
+    assert answer.sentences == ["The patient is expected again from Mon, Mar 9."]
     hold.refresh_from_db()
     assert hold.ends_on == datetime.date(2026, 3, 8)
     assert actors(hold) == {coordinator.user.actor}

@@ -79,6 +79,24 @@ def test_a_therapist_sees_their_own_and_a_colleague_nothing_of_it(held):
     assert (cases(other)[1], other.context["unrecorded"]["count"]) == (("Act today", 0, 0), 0)
 
 
+def test_a_therapists_cards_count_and_open_the_caseload_as_their_mail_does(held):
+    colleagues = held.bookings[1].episode
+    colleagues.primary_therapist = factories.TherapistFactory(clinic=held.clinic)
+    colleagues.save()
+    seen = Flag.objects.visible_to(held.user)
+    Flag.objects.create(
+        clinic=held.clinic, rule=2, subject_type=1, subject_id=colleagues.pk, episode=colleagues,
+        evidence_key="2026-03-01", sentence="In my session", severity=3, owner_role="therapist",
+        opened_for=NOW.date(), due_at=NOW - datetime.timedelta(hours=1),
+    )  # fmt: skip
+    assert seen.count() == 2
+    page = today(Desk(held.user))
+    assert cases(page)[1] == ("Act today", 1, 1)
+    card = page.context["severities"][1]["url"]
+    assert card == "/admin/attendance/flag/?whose=caseload&severity__exact=3"
+    assert len(Desk(held.user).client.get(card).context["cl"].result_list) == 1
+
+
 def test_the_front_desk_sees_no_cases_and_another_clinic_nothing(held):
     front = today(desk(held.clinic, Role.FRONT_DESK))
     assert ("severities" in front.context, "night" in front.context) == (False, False)

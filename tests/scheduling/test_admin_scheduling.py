@@ -18,13 +18,15 @@ from scheduling.models import (
     GroupMembership,
     Room,
     Session,
+    SessionType,
     TimeOff,
     WaitlistEntry,
     WeeklyBlock,
 )
+from scheduling.models.places import CREDITABLE_STAYS
 from scheduling.services import expand
 from tests import factories
-from tests.admin import Desk, actors, desk
+from tests.admin import Desk, actors, desk, url
 from tests.scheduling.conftest import World, build
 
 TODAY = datetime.date(2026, 3, 2)  # a Monday
@@ -288,12 +290,88 @@ def test_a_call_in_frees_the_seats_and_keeps_the_patient_expected(world):
     row = CallIn.objects.get()
     assert row.notified_at == world.at("2026-03-02", "07:00")
     assert (row.taken_by, row.bookings.get().state) == (front.user, "released")
+    said, _, link = answer.sentences[0].partition(" <a")
+    assert said == (
+        "Noted for Mon, Mar 9: 1 booking released. The patient stays on the rosters as expected."
+    )
+    assert f'href="{url(row, "change")}"' in link
+
+
+def test_the_same_call_is_noted_once(world, coordinator):
+    episode = enrolled(world, coordinator)
+    coordinator.fill(episode, "call-in", **call())
+    answer = coordinator.fill(episode, "call-in", **call())
+    assert answer.errors == {
+        "from_date": [
+            (
+                "A call-in for these days stands already: Mon, Mar 9. "
+                "Take it back first if it was wrong."
+            )
+        ]
+    }
+    assert CallIn.objects.count() == 1
+
+
+def call_ins(at, episode):
+    (panel,) = [
+        one for one in at.open(episode, "change").context["panels_above"] if one.title == "Call-ins"
+    ]
+    return panel.rows
+
+
+def test_the_page_of_an_episode_shows_its_calls_and_where_to_take_them_back(world):
+    front = desk(world.clinic, Role.FRONT_DESK)
+    episode = enrolled(world, front)
+    front.fill(episode, "call-in", **call())
+    row = CallIn.objects.get()
+    ((dates, *told, take_back),) = call_ins(front, episode)
+    assert url(row, "change") in dates
+    assert told == ["Illness", "Mon Mar 2, 7:00 AM EST", front.user, "stands"]
+    assert url(row, "take-back") in take_back
+    front.fill(row, "take-back")
+    ((_, *_, standing, take_back),) = call_ins(front, episode)
+    assert (standing, take_back) == (f"taken back Mar 2 by {front.user}", "")
+
+
+def test_who_may_not_take_calls_sees_them_without_the_way_back(world, coordinator):
+    episode = enrolled(world, coordinator)
+    coordinator.fill(episode, "call-in", **call())
+    reviewer = desk(world.clinic, Role.UTILIZATION_REVIEW)
+    ((*_, standing, take_back),) = call_ins(reviewer, episode)
+    assert (standing, take_back) == ("stands", "")
+
+
+def test_the_list_of_calls_says_which_are_taken_back(world, coordinator):
+    episode = enrolled(world, coordinator)
+    coordinator.fill(episode, "call-in", **call())
+    coordinator.fill(CallIn.objects.get(), "take-back")
+    coordinator.fill(episode, "call-in", **call(reason="court"))
+    html = coordinator.open(CallIn).content.decode()
+    assert f"taken back Mar 2 by {coordinator.user}" in html
+    standing = coordinator.open(CallIn, state="stands").context["cl"].queryset
+    assert [row.reason for row in standing] == ["court"]
+
+
+def test_a_released_booking_leads_to_its_call(world, coordinator):
+    episode = enrolled(world, coordinator)
+    coordinator.fill(episode, "call-in", **call())
+    row = CallIn.objects.get()
+    html = coordinator.open(row.bookings.get(), "change").content.decode()
+    assert url(row, "change") in html
+
+
+def test_taking_back_says_what_another_call_still_covers(world, coordinator):
+    episode = enrolled(world, coordinator)
+    coordinator.fill(episode, "call-in", **call())
+    coordinator.fill(episode, "call-in", **call(to_date="2026-03-10"))
+    answer = coordinator.fill(CallIn.objects.earliest("pk"), "take-back")
     assert answer.sentences == [
         (
-            "Noted from 2026-03-09 to 2026-03-09: 1 bookings released. "
-            "The patient stays on the rosters as expected."
+            f"Taken back: 0 bookings again. Another call-in stands for {world.group.name}, "
+            "Mon Mar 9, 9:00 AM."
         )
     ]
+    assert Booking.objects.get(session__local_date=NEXT).state == "released"
 
 
 def test_a_call_in_with_its_days_the_wrong_way_round_is_refused(world, coordinator):
@@ -534,10 +612,35 @@ def test_a_room_without_seats_is_refused(world, coordinator):
     assert Room.objects.count() == 1
 
 
+@pytest.fixture
+def owner(world) -> Desk:
+    """Whoever may change the clinic's settings."""
+    return desk(world.clinic, Role.ADMINISTRATOR)
+
+
+def of_type(world: World) -> tuple[object, ...]:
+    return SessionType.objects.values_list("name", "kind", "creditable").get(pk=world.kind.pk)
+
+
+def test_whether_minutes_count_stays_once_a_session_of_the_type_exists(world, owner):
+    before = of_type(world)
+    answer = owner.fill(world.kind, "change", name="Lecture", creditable=False)
+    assert answer.errors == {"creditable": [CREDITABLE_STAYS]}
+    assert of_type(world) == before
+    assert owner.fill(world.kind, "change", name="Lecture").status == 302
+    assert of_type(world) == ("Lecture", *before[1:])
+
+
+def test_of_a_type_without_sessions_it_can_be_put_right(world, owner):
+    Session.objects.all().delete()
+    assert owner.fill(world.kind, "change", creditable=False).status == 302
+    assert of_type(world)[2] is False
+
+
 def test_a_session_is_found_by_its_groups_whole_name(world, coordinator):
     Group.objects.update(name="Group A")
     planned = Session.objects.filter(group=world.group).order_by("pk")[0]
-    assert str(planned.local_date) in str(planned)
+    assert str(planned) == "Group A, Mon, Mar 2"
     answer = coordinator.client.get(
         "/admin/autocomplete/",
         {"app_label": "scheduling", "model_name": "booking", "field_name": "session",

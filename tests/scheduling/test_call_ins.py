@@ -92,6 +92,62 @@ def test_a_call_leaves_signed_rosters_and_what_it_is_told_to_keep(world: World) 
     assert CallIn.objects.get().bookings.get() == freed
 
 
+# --- a call that adds nothing --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("last", [TODAY, NEXT])
+def test_a_call_for_days_that_a_standing_one_covers_is_refused(world: World, last: Any) -> None:
+    episode = world.episode()
+    row = call(world, episode)
+    with pytest.raises(Refused) as caught:
+        call(world, episode, to_date=last, reason="court")
+    assert (caught.value.code, caught.value.message) == (
+        "call_in_stands",
+        (
+            "A call-in for these days stands already: Mon, Mar 2 – Mon, Mar 9. "
+            "Take it back first if it was wrong."
+        ),
+    )
+    assert CallIn.objects.get() == row
+
+
+def test_a_call_for_days_that_two_standing_ones_cover_together_is_refused(world: World) -> None:
+    episode = world.episode()
+    call(world, episode, to_date=TODAY + DAY)
+    call(world, episode, from_date=TODAY + 2 * DAY)
+    with pytest.raises(Refused) as caught:
+        call(world, episode)
+    assert (caught.value.code, CallIn.objects.count()) == ("call_in_stands", 2)
+
+
+def test_a_call_for_one_day_more_is_taken(world: World) -> None:
+    episode = world.episode()
+    call(world, episode)
+    row = call(world, episode, to_date=NEXT + DAY)
+    assert (row.to_date, CallIn.objects.count()) == (NEXT + DAY, 2)
+
+
+def test_a_call_that_frees_a_seat_booked_since_is_taken(world: World) -> None:
+    episode = world.episode()
+    call(world, episode)
+    services.book(session=world.session(), episode=episode, by=world.by)
+    row = call(world, episode)
+    assert (states(episode), row.bookings.count()) == (["released"], 1)
+
+
+@pytest.mark.parametrize("end", ["another's", "taken back", "one session"])
+def test_only_a_standing_call_of_the_same_episode_for_whole_days_counts(
+    world: World, end: str
+) -> None:
+    episode = world.episode()
+    row = call(world, world.episode() if end == "another's" else episode)
+    if end == "taken back":
+        services.take_back_call_in(call_in=row, by=world.by)
+    if end == "one session":
+        CallIn.objects.update(whole_days=False)
+    assert call(world, episode).pk != row.pk
+
+
 # --- taking it back ----------------------------------------------------------------------------
 
 
@@ -160,6 +216,51 @@ def test_what_has_begun_stays_as_it_is(world: World) -> None:
     with time_machine.travel(begun.starts_at, tick=False):
         services.take_back_call_in(call_in=row, by=world.by)
     assert states(episode) == ["released", "booked"]
+
+
+def test_what_another_standing_call_covers_stays_released_under_it(world: World) -> None:
+    episode = world.episode()
+    for day in ("2026-03-02", "2026-03-09"):
+        f.booking(world.session(day), episode)
+    first = call(world, episode)
+    other = call(
+        world, episode, from_date=NEXT, to_date=NEXT + DAY,
+        notified_at=world.at("2026-03-02", "04:45"),
+    )  # fmt: skip
+    back = services.take_back_call_in(call_in=first, by=world.by)
+    covered = Booking.objects.get(session__local_date=NEXT)
+    assert states(episode) == ["booked", "released"]
+    assert (covered.call_in, covered.released_at) == (other, other.notified_at)
+    assert (len(back.booked), back.without_place, back.still_absent) == (1, (), (covered.session,))
+    services.take_back_call_in(call_in=other, by=world.by)
+    assert states(episode) == ["booked", "booked"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"whole_days": False},
+        {"from_date": NEXT},
+        {"notified_at": datetime.datetime(2026, 3, 2, 14, tzinfo=datetime.UTC)},  # as it begins
+    ],
+)
+def test_what_no_other_call_covers_is_booked_again(world: World, changed: Any) -> None:
+    episode = world.episode()
+    f.booking(world.session(), episode)
+    first = call(world, episode)
+    other = call(world, episode, to_date=NEXT + DAY)
+    CallIn.objects.filter(pk=other.pk).update(**changed)
+    services.take_back_call_in(call_in=first, by=world.by)
+    assert states(episode) == ["booked"]
+
+
+def test_what_was_taken_back_before_covers_nothing(world: World) -> None:
+    episode = world.episode()
+    f.booking(world.session(), episode)
+    first = call(world, episode)
+    services.take_back_call_in(call_in=call(world, episode, to_date=NEXT + DAY), by=world.by)
+    services.take_back_call_in(call_in=first, by=world.by)
+    assert states(episode) == ["booked"]
 
 
 def test_taking_it_back_twice_changes_nothing(world: World) -> None:

@@ -123,6 +123,8 @@ class ServiceForm(RefusableForm, forms.Form):
     versioned = False
     wants_row = True
     looks_ahead = False
+    submits = True
+    """False: there is nothing to send, only to read."""
 
     def __init__(
         self, *args: Any, row: Any = None, clinic: Clinic, user: User, **kwargs: Any
@@ -160,6 +162,10 @@ class ServiceForm(RefusableForm, forms.Form):
 
     def narrow(self) -> None:
         """Choices and first values that depend on the row."""
+
+    def subject(self) -> str:
+        """Whom or what the page is about."""
+        return "" if self.row is None else str(self.row)
 
     def introduction(self) -> str:
         return self.explanation

@@ -18,6 +18,16 @@ from iop_clinic.accounts.admin.history import changes_since
 from iop_clinic.accounts.admin.working import working_clinic
 
 
+class _Named:
+    """A row as the breadcrumb and the heading of a page say it."""
+
+    def __init__(self, row: Any, name: str) -> None:
+        self.pk, self._meta, self.name = row.pk, row._meta, name
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class ServiceView(UnfoldModelAdminViewMixin, FormView):
     """Not visible: 404. Visible but not allowed: 403. Refused: the form again, and why."""
 
@@ -99,7 +109,7 @@ class ServiceView(UnfoldModelAdminViewMixin, FormView):
         media = Media(js=["admin/js/core.js"]) + form.media
         return context | {
             "opts": self.model_admin.opts,
-            "original": self.row,
+            "original": None if self.row is None else _Named(self.row, form.subject()),
             "media": media,
             "cancel_url": self._row_url(),
         }
