@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.core.management import call_command
+from django.db import connection
+
 from attendance.demo import files
 from attendance.demo.files import Rows, demo_tables, write_tables
 from attendance.imports.services import import_clinic
@@ -16,6 +19,13 @@ from iop_clinic.accounts.models import Clinic
 
 PLAY = Job("simulation")
 NIGHTLY_AT = datetime.time(5)
+
+
+def enter_stage(database: str) -> None:
+    """Let this process play in an empty database of the same server."""
+    connection.close()
+    connection.settings_dict["NAME"] = database
+    call_command("migrate", verbosity=0)
 
 
 def open_stage(*, name: str, seed: int, monday: datetime.date) -> Clinic:

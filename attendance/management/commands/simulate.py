@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import datetime
 from argparse import ArgumentParser, ArgumentTypeError
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from contextlib import ExitStack, contextmanager
+from itertools import cycle
 from multiprocessing import get_context
 from typing import Any
 
 import django
-from django.core.management.base import BaseCommand
-from django.db import connection
+from django.core.management.base import BaseCommand, CommandError
+from django.db import ProgrammingError, connection
 from django.utils import timezone
 from tqdm import tqdm
 
 from attendance.simulation.figures import Figures, report
 from attendance.simulation.play import WARM_UP, Script, play
+from attendance.simulation.stage import enter_stage
 
 
 class Command(BaseCommand):
     help = (
         "Play weeks of the demo clinic through the production evaluation and print how many items "
         "a day its rules open, and how many short weeks are seen while a free seat can repair "
-        "them. Everything played is rolled back."
+        "them. It plays in databases of its own, which are dropped at the end."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -33,24 +37,60 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         weeks, seeds = options["weeks"], range(1, options["seeds"] + 1)
-        monday = first_monday(weeks)
-        for rate in options["show_rates"]:
-            plays = _played([Script(rate / 100, n, weeks) for n in seeds], monday, options["jobs"])
-            self.stdout.write(f"\nShow rate {rate} %, {weeks} weeks, {len(seeds)} seeds")
-            self.stdout.write("\n".join(report(plays)))
-            self.stdout.flush()
+        with _stages(options["jobs"]) as stages:
+            for rate in options["show_rates"]:
+                plays = _played(stages, [Script(rate / 100, seed, weeks) for seed in seeds])
+                self.stdout.write(f"\nShow rate {rate} %, {weeks} weeks, {len(seeds)} seeds")
+                self.stdout.write("\n".join(report(plays)))
+                self.stdout.flush()
 
 
-def _played(scripts: list[Script], monday: datetime.date, jobs: int) -> list[Figures]:
-    connection.close()  # each process has its own
-    with (
-        tqdm(total=len(scripts), desc="plays", disable=None, leave=False) as bar,
-        ProcessPoolExecutor(jobs, get_context("spawn"), initializer=django.setup) as pool,
-    ):
-        plays = [pool.submit(play, script, monday=monday) for script in scripts]
+def _played(stages: Sequence[Executor], scripts: list[Script]) -> list[Figures]:
+    monday = first_monday(max(script.weeks for script in scripts))
+    plays = [
+        stage.submit(play, script, monday=monday)
+        for stage, script in zip(cycle(stages), scripts, strict=False)
+    ]
+    with tqdm(total=len(scripts), desc="plays", disable=None, leave=False) as bar:
         for _ in as_completed(plays):
             bar.update()
     return [one.result() for one in plays]
+
+
+@contextmanager
+def _stages(jobs: int) -> Iterator[list[Executor]]:
+    """Processes with an empty database each: plays in one database would wait for each other, and
+    its planner would know the rows of none."""
+    names = [f"{connection.settings_dict['NAME']}_play_{n}" for n in range(jobs)]
+    try:
+        with ExitStack() as opened:
+            for name in names:
+                _drop(name)
+                _in_server("CREATE DATABASE {}", name)
+            yield [opened.enter_context(_stage(name)) for name in names]
+    except ProgrammingError as error:
+        raise CommandError(
+            "The simulation plays in databases of its own: run it on a server where this role may "
+            "create them, such as the demo's."
+        ) from error
+    finally:
+        for name in names:
+            _drop(name)
+
+
+def _stage(name: str) -> Executor:
+    stage = ProcessPoolExecutor(1, get_context("spawn"), initializer=django.setup)
+    stage.submit(enter_stage, name).result()
+    return stage
+
+
+def _drop(name: str) -> None:
+    _in_server("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+
+
+def _in_server(statement: str, name: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement.format(connection.ops.quote_name(name)))
 
 
 def first_monday(weeks: int) -> datetime.date:
