@@ -35,10 +35,6 @@ class FlagQuerySet(ClinicQuerySet["Flag"]):
         """Without the cases of patients on hold: they wait for the return."""
         return self.exclude(episode__state="on_hold")
 
-    def open_for(self, user: User) -> Self:
-        """Open cases this person owns, or that wait for anyone in their role."""
-        return self.open().filter(_owned_by(user) | _waits_for_role_of(user))
-
     def owned_by(self, user: User) -> Self:
         return self.filter(_owned_by(user))
 
@@ -48,9 +44,6 @@ class FlagQuerySet(ClinicQuerySet["Flag"]):
 
     def asleep(self) -> Self:
         return self.filter(state="snoozed")
-
-    def of_rule(self, *rules: int) -> Self:
-        return self.filter(rule__in=rules)
 
     def loudest_first(self) -> Self:
         return self.order_by("-severity", "due_at", "pk")

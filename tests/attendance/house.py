@@ -148,4 +148,4 @@ class House:
 
     def flags(self, *rules: int) -> list[Flag]:
         rows = Flag.objects.filter(clinic=self.clinic).order_by("pk")
-        return list(rows.of_rule(*rules) if rules else rows)
+        return list(rows.filter(rule__in=rules) if rules else rows)

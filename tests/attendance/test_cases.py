@@ -233,7 +233,7 @@ def test_other_needs_words(house, flag):
 # Which cases
 
 
-def test_open_for_a_person_is_theirs_and_their_roles(house):
+def test_what_is_a_persons_and_what_waits_for_their_role(house):
     coordinator = f.staff(house.clinic)
     now = timezone.now()
     own = case(house.clinic, owner=coordinator)
@@ -242,7 +242,8 @@ def test_open_for_a_person_is_theirs_and_their_roles(house):
     case(house.clinic, owner_role=Role.COORDINATOR, owner=house.user)
     case(House().clinic, owner_role=Role.COORDINATOR)
     case(house.clinic, owner=coordinator, state="closed", outcome="reached", closed_at=now)
-    assert set(Flag.objects.open_for(coordinator)) == {own, role}
+    assert Flag.objects.open().owned_by(coordinator).get() == own
+    assert Flag.objects.waiting_for_role_of(coordinator).get() == role
 
 
 def test_a_case_put_off_is_not_overdue(house):

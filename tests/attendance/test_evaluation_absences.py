@@ -79,7 +79,7 @@ def test_what_a_person_put_off_for_a_priority_patient_stays_put_off(house):
     house.missed(pat, MON)
     house.night(MON)
     later = {"state": "snoozed", "snoozed_until": FRI, "due_at": house.at(FRI, "17:00")}
-    Flag.objects.of_rule(NO_CALL).update(**later)
+    Flag.objects.filter(rule=NO_CALL).update(**later)
     house.night(TUE)
     flag = only(house.flags(NO_CALL))
     assert (flag.state, flag.due_at, flag.version) == ("snoozed", later["due_at"], 1)
@@ -210,7 +210,7 @@ def test_a_reopened_case_begins_again_with_whom_the_rule_asks(house):
     house.missed(pat, MON)
     house.night(MON)
     gone = {"owner_role": Role.ADMINISTRATOR, "escalated_at": house.at(TUE, "11:00")}
-    Flag.objects.of_rule(NO_CALL).update(owner=f.staff(house.clinic), **gone)
+    Flag.objects.filter(rule=NO_CALL).update(owner=f.staff(house.clinic), **gone)
     house.came(pat, MON)
     house.night(TUE)
     assert only(house.flags(NO_CALL)).owner_role == Role.ADMINISTRATOR
@@ -288,7 +288,7 @@ def test_a_run_closed_by_a_person_stays_closed_for_as_long_as_it_goes_on(house):
         house.missed(pat, day)
     house.night(WED)
     for weeks in range(1, 11):
-        for flag in Flag.objects.open().of_rule(CONSECUTIVE):
+        for flag in Flag.objects.open().filter(rule=CONSECUTIVE):
             resolve(flag=flag, outcome="not_reached", by=house.user)
         house.night(WED + 7 * weeks * DAY)
     assert only(house.flags(CONSECUTIVE)).state == Flag.State.CLOSED

@@ -224,7 +224,7 @@ def test_a_window_never_below_is_one_case_for_as_long_as_it_lasts(house):
         house.missed(pat, skipped)
         house.full_week(pat, skipped + 3 * DAY)
         house.night(skipped + 3 * DAY)
-        for flag in Flag.objects.open().of_rule(COUNT):
+        for flag in Flag.objects.open().filter(rule=COUNT):
             assert flag.evidence_key == "2026-03-20:3/30"
             if week == 8:
                 resolve(flag=flag, outcome="reached", by=house.user)
