@@ -80,6 +80,11 @@ class Screen:
     def today(self) -> date:
         return self.through + DAY
 
+    @property
+    def running_since(self) -> date:
+        """No week that still goes on began earlier, whatever weekday it begins on."""
+        return self.through - 6 * DAY
+
     def rules(self, kind: int) -> Iterator[tuple[int, Any]]:
         for clinic_id, one in self.settings.items():
             for rule in one.rules_on(kind, self.through):
@@ -183,8 +188,7 @@ def _midnight(day: date, zone: Any = UTC) -> datetime:
 def _cases(screen: Screen) -> Iterator[tuple[int, bool]]:
     """(episode, woken): of a week that goes on, of a window that slides, of a silence; or asleep
     until today, whatever week it is about."""
-    week = min(one.week(screen.through).start for one in screen.settings.values()) - DAY * 3
-    of_week = Q(rule__in=OF_RUNNING_WEEK, evidence_key__gte=week.isoformat())
+    of_week = Q(rule__in=OF_RUNNING_WEEK, evidence_key__gte=screen.running_since.isoformat())
     woken = Q(state=Flag.State.SNOOZED, snoozed_until__lte=screen.today)
     rows = Flag.objects.filter(
         of_week | woken | Q(rule__in=RESTLESS),
@@ -260,9 +264,9 @@ def _totals(screen: Screen) -> QuerySet[Any, int]:
     ]
     if not maxima:
         return Booking.objects.none().values_list("episode_id", flat=True)
-    first = min(one.week(screen.through).start for one in screen.settings.values()) - 3 * DAY
+    first = _midnight(screen.running_since) - DAY
     rows = Booking.objects.filter(
-        clinic__in=ruled, live=True, starts_at__gte=_midnight(first) - DAY, ends_at__lte=screen.now
+        clinic__in=ruled, live=True, starts_at__gte=first, ends_at__lte=screen.now
     ).exclude(state=Booking.State.WITHDRAWN)
     sums = rows.order_by().values("episode_id").annotate(booked=Sum(length()))
     return sums.filter(booked__gt=min(maxima)).values_list("episode_id", flat=True)

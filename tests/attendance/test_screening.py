@@ -11,7 +11,7 @@ from django.utils import timezone
 from attendance.compliance import screening
 from attendance.compliance.evaluation import evaluate_clinics
 from attendance.models import AbsenceRule, Flag, Standard, WeekResult
-from patients.models import EpisodeHold
+from patients.models import CourtReferral, EpisodeHold
 from scheduling.models import Booking
 from tests.attendance.edits import Edits
 from tests.attendance.house import FRI, JOB, MON, SUN, THU, TUE, WED, House
@@ -125,14 +125,45 @@ def run_random(seed, days):
     assert Flag.objects.count() > days
 
 
-def with_a_court_week(house):
+def with_a_court_week(house, starts_on=3, **terms):
     """Judged in its own weeks too, Thursday to Wednesday, so that two of them go on at once."""
     program = {"source": Standard.Source.PROGRAM, "level": 2, "age_bracket": 1}
     court = Standard.objects.get(clinic=house.clinic, **program)
     court.pk, court.source, court.name = None, Standard.Source.COURT, "Court"
-    court.week_starts_on, court.prorate = 3, False
+    court.week_starts_on, court.prorate = starts_on, False
+    for name, value in terms.items():
+        setattr(court, name, value)
     court.save(force_insert=True)
     return house
+
+
+@pytest.mark.parametrize("starts_on", range(7))
+def test_a_week_goes_on_for_seven_days_whatever_day_it_begins_on(starts_on):
+    """What a case says and what is over a maximum move with days that go as planned."""
+    house = with_a_court_week(House(), starts_on, max_minutes=600)
+    kinds = AbsenceRule.Kind.HOURS, AbsenceRule.Kind.OVER_MAXIMUM
+    AbsenceRule.objects.filter(clinic=house.clinic).exclude(kind__in=kinds).delete()
+    short, full = (house.patient(on=LONG_AGO, seat=n) for n in (1, 2))
+    for pat in (short, full):
+        CourtReferral.objects.create(
+            clinic=house.clinic, episode=pat, court="District", starts_on=LONG_AGO
+        )
+    days = [MON + n * DAY for n in range(21)]
+    for day in days:
+        if day.weekday() in (0, 2, 4):
+            house.day(day, [short, full])
+        elif day.weekday() == 1:
+            house.day(day, [full], "13:00", "14:30")
+    nights = Nights(house)
+    nights.night(MON - DAY)
+    missed = MON + 7 * DAY + starts_on * DAY
+    for day in days:
+        house.came(full, day)
+        write = house.missed if missed <= day <= missed + 2 * DAY else house.came
+        write(short, day)
+        whole, screened, _ = nights.both(day)
+        assert missing(whole, screened) == [], f"night of {day}"
+    assert {flag.rule for flag in Flag.objects.all()} == set(kinds)
 
 
 def test_weeks_of_one_patient_are_read_beside_the_fewer_of_another():
