@@ -45,7 +45,7 @@ class CaseForm(ServiceForm):
         return row.is_open
 
     def call(self, verb: Any, **more: Any) -> Any:
-        return verb(flag=self.row, by=self.user, **self.given, **more, **self.version)
+        return verb(flag=self.row, by=self.user, **self.given, **more, version=self.version)
 
 
 class AcknowledgeForm(CaseForm):
@@ -60,7 +60,7 @@ class AcknowledgeForm(CaseForm):
         return row.state == Flag.State.OPEN
 
     def run(self) -> str:
-        flag = cases.acknowledge(flag=self.row, by=self.user, **self.version)
+        flag = cases.acknowledge(flag=self.row, by=self.user, version=self.version)
         return f"{flag.owner} works on this case. Next: reach the patient and log the attempt."
 
     def next_url(self) -> str:
@@ -179,7 +179,7 @@ class SnoozeForm(CaseForm):
             until=self.cleaned_data["until"],
             reason=self.cleaned_data["reason"],
             by=self.user,
-            **self.version,
+            version=self.version,
         )
         return f"The case sleeps until {flag.snoozed_until}."
 
@@ -252,7 +252,7 @@ class ResolveForm(CaseForm):
             make_up=self.cleaned_data.get("make_up"),
             note=self.cleaned_data["note"],
             by=self.user,
-            **self.version,
+            version=self.version,
         )
         return f"The case is closed: {flag.get_outcome_display()}."
 

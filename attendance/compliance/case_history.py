@@ -69,25 +69,10 @@ def case_history(flag: Flag, tried: Iterable[OutreachAttempt]) -> list[CaseStep]
 
 def _changes(events: Iterable[AuditEvent], names: dict[str, str]) -> list[CaseStep]:
     """The steps of the trail; none comes after one that followed it."""
-    steps: list[CaseStep] = []
-    for event in events:
-        step = _step(event, names)
-        if step is not None:
-            steps.append(step)
-        else:
-            _put_right(steps, event.new or {})
+    steps = [step for event in events if (step := _step(event, names)) is not None]
     for n in range(len(steps) - 2, -1, -1):
         steps[n] = replace(steps[n], at=min(steps[n].at, steps[n + 1].at))
     return steps
-
-
-def _put_right(steps: list[CaseStep], new: dict[str, Any]) -> None:
-    """A change of nothing but the time says when the last such step really happened."""
-    for n in range(len(steps) - 1, -1, -1):
-        if set(new) == {_HAPPENED.get(steps[n].what)}:
-            (told,) = new.values()
-            steps[n] = replace(steps[n], at=datetime.fromisoformat(told))
-            return
 
 
 def _events(flag: Flag) -> list[AuditEvent]:
@@ -116,8 +101,8 @@ def _attempt_step(attempt: OutreachAttempt) -> CaseStep:
 
 
 def _step(event: AuditEvent, names: dict[str, str]) -> CaseStep | None:
-    tell = _note_words if event.table_name == WeekNote._meta.db_table else _case_words
-    said = tell(event, names)
+    of_note = event.table_name == WeekNote._meta.db_table
+    said = _note_words(event) if of_note else _case_words(event, names)
     if said is None:
         return None
     what, text = said
@@ -129,10 +114,8 @@ def _at(event: AuditEvent, what: str) -> datetime:
     return datetime.fromisoformat(told) if told else event.at
 
 
-def _note_words(event: AuditEvent, names: dict[str, str]) -> tuple[str, str] | None:
+def _note_words(event: AuditEvent) -> tuple[str, str]:
     new = event.new or {}
-    if "version" not in new:
-        return None  # nobody wrote it: its time was put right
     parts = [dict(WeekNote.Reason.choices).get(new.get("reason", ""), "")]
     parts += [new.get("detail", ""), new.get("make_up_offered", "")]
     verb = "Week's note" if event.operation == "I" else "Week's note rewritten"

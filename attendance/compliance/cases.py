@@ -151,6 +151,7 @@ def resolve(
     note: str = "",
     make_up: Booking | None = None,
     version: int | None = None,
+    now: datetime | None = None,
 ) -> Flag:
     """Close the case with an outcome, for good: the same evidence never opens it again.
 
@@ -167,7 +168,8 @@ def resolve(
     if outcome == Outcome.MAKE_UP:
         note = _name_make_up(flag, make_up, note)
     flag.state, flag.outcome, flag.outcome_note = State.CLOSED, outcome, note[:300]
-    flag.closed_at, flag.closed_by_facts, flag.snoozed_until = timezone.now(), False, None
+    flag.closed_at, flag.closed_by_facts = now or timezone.now(), False
+    flag.snoozed_until = None
     _save(
         flag,
         *("state", "outcome", "outcome_note", "closed_at", "closed_by_facts", "snoozed_until"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 
 from django.utils import timezone
 
@@ -33,6 +33,7 @@ def write_week_note(
     by: User,
     detail: str = "",
     version: int | None = None,
+    now: datetime | None = None,
 ) -> WeekNote:
     """Write, or rewrite, why the week was short and which make-up was offered, or why none (R7).
 
@@ -47,7 +48,7 @@ def write_week_note(
     note = note_of(flag) or WeekNote(clinic_id=flag.clinic_id, flag=flag, version=0)
     note.reason, note.detail = reason, detail.strip()
     note.make_up_offered = make_up_offered.strip()
-    note.written_at, note.written_by = timezone.now(), by
+    note.written_at, note.written_by = now or timezone.now(), by
     note.version += 1
     check(note)
     note.save()

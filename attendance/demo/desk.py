@@ -65,7 +65,7 @@ class Desk:
         if flag.rule in CALLED:
             self.call(flag, now)
         else:
-            resolve(flag=flag, outcome=Outcome.OTHER, note="Looked at.", by=self.person)
+            resolve(flag=flag, outcome=Outcome.OTHER, note="Looked at.", by=self.person, now=now)
 
     def call(self, flag: Flag, now: datetime.datetime) -> None:
         assert flag.episode is not None  # these rules are about patients
@@ -83,15 +83,14 @@ class Desk:
 
     def close(self, flag: Flag, outcome: Flag.Outcome, now: datetime.datetime) -> None:
         if flag.rule in WEEKS and note_of(flag) is None:
-            note = write_week_note(
+            write_week_note(
                 flag=flag,
                 reason=WeekNote.Reason.UNKNOWN,
                 make_up_offered="None was taken",
                 by=self.person,
+                now=now,
             )
-            WeekNote.objects.filter(pk=note.pk).update(written_at=now)
-        resolve(flag=flag, outcome=outcome, by=self.person)
-        Flag.objects.filter(pk=flag.pk).update(closed_at=now)  # as of the day that is played
+        resolve(flag=flag, outcome=outcome, by=self.person, now=now)
 
     def about(self, flag: Flag) -> tuple[object, ...]:
         """What names a case in every run: no key of a row."""

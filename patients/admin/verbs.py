@@ -120,7 +120,7 @@ class AdmitForm(EpisodeForm):
 
     def run(self) -> str:
         day = self.cleaned_data["admitted_on"]
-        Care.admit(episode=self.row, admitted_on=day, by=self.user, **self.version)
+        Care.admit(episode=self.row, admitted_on=day, by=self.user, version=self.version)
         return f"{self.row.patient} is admitted on {day}. Next: set the treatment plan."
 
 

@@ -9,7 +9,7 @@ from attendance.compliance.cases import acknowledge, assign, log_outreach, resol
 from attendance.compliance.escalation import ESCALATION, escalate
 from attendance.compliance.outreach import attempts_for, step_for
 from attendance.compliance.week_notes import write_week_note
-from attendance.models import AbsenceRule, Flag, WeekNote
+from attendance.models import AbsenceRule, Flag
 from iop_clinic.accounts.acting import acting
 from iop_clinic.accounts.models import User
 from iop_clinic.accounts.roles import Role
@@ -132,17 +132,16 @@ def test_each_step_is_told_at_the_time_the_row_names(house, flag, time_machine):
     log_outreach(
         flag=flag, method="call", result="no_answer", attempted_at=house.at(TUE, "09:30"), by=person
     )
-    note = write_week_note(flag=flag, reason="work", make_up_offered="None", by=person)
-    resolve(flag=flag, outcome="excused", by=person)
-    WeekNote.objects.filter(pk=note.pk).update(written_at=house.at(WED, "10:00"))
-    Flag.objects.filter(pk=flag.pk).update(closed_at=house.at(WED, "10:30"))
+    written, closed = house.at(WED, "10:00"), house.at(WED, "10:30")
+    write_week_note(flag=flag, reason="work", make_up_offered="None", by=person, now=written)
+    resolve(flag=flag, outcome="excused", by=person, now=closed)
     flag.refresh_from_db()
     steps = case_history(flag, list(attempts_for(flag)))
     assert [(step.what, step.at) for step in steps] == [
         ("opened", house.at(TUE, "09:00")),
         ("outreach", house.at(TUE, "09:30")),
-        ("week_note", house.at(WED, "10:00")),
-        ("closed", house.at(WED, "10:30")),
+        ("week_note", written),
+        ("closed", closed),
     ]
 
 

@@ -196,10 +196,9 @@ class ServiceForm(RefusableForm, forms.Form):
         }
 
     @property
-    def version(self) -> dict[str, int]:
+    def version(self) -> int | None:
         """The version the person saw, for services that take one."""
-        seen = self.cleaned_data.get("version")
-        return {} if seen is None else {"version": seen}
+        return self.cleaned_data.get("version")
 
 
 def validate_date(value: datetime.date) -> None:
