@@ -121,12 +121,17 @@ class Edits:
             self.house.cancel(session)
 
     def make_up(self, day: datetime.date) -> None:
-        self.house.day(day + DAY, [self._pat()], "18:00", "21:00")
+        self._more(self._pat(), day + DAY, "18:00", "21:00")
 
     def more_hours(self, day: datetime.date) -> None:
         pat = self._pat()
         for n in range(3):
-            self.house.day(day + n * DAY, [pat], "14:30", "17:30")
+            self._more(pat, day + n * DAY, "14:30", "17:30")
+
+    def _more(self, pat: Episode, day: datetime.date, starts: str, ends: str) -> None:
+        held = Booking.objects.filter(episode=pat, starts_at=self.house.at(day, starts))
+        if not held.exists():  # the same may be drawn again
+            self.house.day(day, [pat], starts, ends)
 
     def hold(self, day: datetime.date) -> None:
         pat, first = self._pat(), day + self.dice.randrange(-3, 3) * DAY
