@@ -1,11 +1,15 @@
-"""The shared fixtures themselves: a real worker and a real mail server."""
+"""What tests share: a real worker, a real mail server, and the look for what was written."""
 
 import smtplib
 
 import pytest
 from django.core.mail import EmailMessage, send_mail
 
+from iop_clinic.accounts.models import Clinic, Device
+from iop_clinic.accounts.reads import note_read
 from iop_clinic.celery import app
+from tests import factories
+from tests.api import client_of, nothing_written
 from tests.project.processes import wait_for
 
 
@@ -64,3 +68,28 @@ def test_a_killed_worker_is_replaced_for_the_next_test(celery_worker_process):
 
 def test_the_next_test_has_a_living_worker(celery_worker_process):
     assert celery_worker_process.process.poll() is None
+
+
+def writes_seen(write, **how) -> bool:
+    try:
+        with nothing_written(**how):
+            write()
+    except AssertionError:
+        return True
+    return False
+
+
+def test_whatever_is_written_is_seen(db):
+    clinic = factories.ClinicFactory()
+    client_of(factories.staff(clinic))
+    old = Device.objects.get().last_used_at
+    assert not writes_seen(lambda: None)
+    assert writes_seen(factories.ClinicFactory)
+    assert writes_seen(Clinic.objects.exclude(pk=clinic.pk).delete)
+    assert writes_seen(lambda: Device.objects.update(last_used_at=old.replace(year=2020)))
+
+
+def test_a_note_of_a_read_is_seen_when_it_is_asked_for(db):
+    patient, reader = factories.PatientFactory(), factories.UserFactory()
+    assert not writes_seen(lambda: note_read(patient, by=reader))
+    assert writes_seen(lambda: note_read(patient, by=reader), reads=False)
