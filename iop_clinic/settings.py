@@ -44,6 +44,14 @@ def required(name: str, demo_default: str) -> str:
     )
 
 
+def times_in(name: str, default: str) -> tuple[int, int]:
+    """A limit such as 10/900: so many times in so many seconds."""
+    times, slash, seconds = env.str(name, default=default).partition("/")
+    if not (slash and times.isdecimal() and seconds.isdecimal() and int(times) and int(seconds)):
+        raise ImproperlyConfigured(f"{name} must be times/seconds such as {default}.")
+    return int(times), int(seconds)
+
+
 def embedded_url(service: str) -> str:
     """The address of an embedded server of this mode (see iop_clinic/embedded.py)."""
     return embedded.url(service, MODE)
@@ -260,6 +268,7 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_CLASSES": ["iop_clinic.accounts.api.throttles.Requests"],
     "DEFAULT_PARSER_CLASSES": ["iop_clinic.accounts.api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "iop_clinic.accounts.api.schema.Schema",
@@ -274,9 +283,16 @@ REST_KNOX = {
     "TOKEN_TTL": timedelta(days=env.int("TOKEN_DAYS", default=30)),
     "AUTH_HEADER_PREFIX": "Bearer",
 }
-# Attempts to get a token with a wrong password, in so many seconds: by name, by address. A clinic's
-# tablets share one address.
-TOKEN_ATTEMPTS = {"name": (10, 900), "address": (60, 900)}
+TRIED_OUT = "60000/60" if EMBEDDED_ALLOWED else ""  # a script that tries everything is no flood
+# So many times in so many seconds (docs/operations.md). A clinic's tablets share one address.
+LIMITS = {
+    "sign_in": times_in("LIMIT_SIGN_IN", "10/900"),  # wrong: of one name from one address
+    "sign_in_address": times_in("LIMIT_SIGN_IN_ADDRESS", "60/900"),  # wrong: from one address
+    "sign_in_name": times_in("LIMIT_SIGN_IN_NAME", "100/3600"),  # wrong: of one name
+    "requests_user": times_in("LIMIT_REQUESTS_USER", TRIED_OUT or "3000/60"),
+    "requests_address": times_in("LIMIT_REQUESTS_ADDRESS", TRIED_OUT or "600/60"),  # no live token
+    "calendars": times_in("LIMIT_CALENDARS", "60/900"),  # wrong calendar links from one address
+}
 SPECTACULAR_SETTINGS = {
     "TITLE": "IOP Clinic",
     "DESCRIPTION": "Attendance and compliance for Intensive Outpatient Programs. See docs/api.md.",
@@ -361,5 +377,8 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
     # Scanners ask for other hosts all day; the 400 is answer enough.
-    "loggers": {"django.security.DisallowedHost": {"handlers": [], "propagate": False}},
+    "loggers": {
+        "django.security.DisallowedHost": {"handlers": [], "propagate": False},
+        "django.server": {"handlers": ["console"], "propagate": False},  # runserver's own lines
+    },
 }

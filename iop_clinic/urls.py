@@ -7,6 +7,7 @@ from attendance.reports import health as jobs_health
 from iop_clinic import health
 from iop_clinic.accounts.api import problems
 from iop_clinic.accounts.api.views import NoSuchPath
+from scheduling.feed import feed
 
 api = [
     path("", include("iop_clinic.accounts.api.urls")),
@@ -20,6 +21,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/v1/", include((api, "api"))),
     re_path(r"^api/", NoSuchPath.as_view()),
+    path("calendar/<path:secret>.ics", feed, name="calendar"),
     path("healthz", health.healthz),
     path("healthz/jobs", jobs_health.jobs),
     path("readyz", health.readyz),

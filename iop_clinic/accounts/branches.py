@@ -1,5 +1,12 @@
 """What "own rows" means for the tables of this floor (see visibility.py)."""
 
-from iop_clinic.accounts.visibility import own_rows, whole_clinic
+from django.db.models import Q
+
+from iop_clinic.accounts.visibility import Scope, own_rows, whole_clinic
 
 own_rows("accounts.Therapist", "accounts.License")(whole_clinic)
+
+
+@own_rows("accounts.CalendarLink")
+def my_calendar_link(scope: Scope) -> Q:
+    return Q(membership__therapist__in=scope.therapist_ids)

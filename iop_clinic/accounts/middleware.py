@@ -8,8 +8,6 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from iop_clinic.accounts.models import Clinic
-
 
 class ClinicTimeMiddleware:
     """Show and read times of the admin site in the zone of the working clinic.
@@ -29,7 +27,7 @@ class ClinicTimeMiddleware:
     def process_view(self, request: Any, *_view: Any) -> None:
         if "admin" not in request.resolver_match.namespaces or not request.user.is_authenticated:
             return
-        clinic = Clinic.objects.filter(pk=request.user.working_clinic_id).first()
+        clinic = request.user.working_clinic()
         if clinic is not None:
             request.working_clinic = clinic
             timezone.activate(clinic.tz)

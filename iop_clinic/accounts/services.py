@@ -213,6 +213,7 @@ def deactivate(*, membership: Membership, by: User | Job) -> Membership:
     _refuse_last_administrator(membership)
     membership.active = False
     membership.save()
+    membership.calendar_links.all().delete()  # or it would work again when they come back
     user = User.objects.select_for_update(no_key=True).get(pk=membership.user_id)
     if user.current_clinic_id == membership.clinic_id:
         user.current_clinic = None

@@ -26,6 +26,7 @@ from iop_clinic.accounts.admin.panels import Panel, page_url
 from iop_clinic.accounts.models import Therapist
 from iop_clinic.accounts.roles import Can
 from scheduling import services
+from scheduling.admin.calendar_link import CalendarLinkForm
 from scheduling.admin.seats import Seats
 from scheduling.models import Booking, Group, Room, Session, SessionType
 from scheduling.rules import Span, span_on
@@ -220,7 +221,7 @@ class SessionAdmin(ClinicModelAdmin):
     search_fields = ("group__name", "session_type__name__istartswith", "local_date")
     search_help_text = "Group, session type or date (2026-03-02)"
     verbs = (AddToRosterForm, MoveForm, SubstituteForm, CancelForm, ReviveForm)
-    list_verbs = (PlanSessionForm,)
+    list_verbs = (PlanSessionForm, CalendarLinkForm)
     fields = (
         ("group", "session_type"),
         ("starts_at", "ends_at"),

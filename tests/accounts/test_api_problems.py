@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +10,6 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import DatabaseError, connection, transaction
 from django.http import Http404
 from django.test import RequestFactory
-from redis.exceptions import ConnectionError as RedisGone
-from rest_framework.test import APIClient
 
 from iop_clinic.accounts.acting import Busy, Refused
 from iop_clinic.accounts.api import problems
@@ -146,15 +143,3 @@ def test_busy_in_a_view_is_503_and_changes_nothing(monkeypatch: Any) -> None:
     with nothing_written():
         answer = client.post(f"{r.url}sign/", HTTP_IDEMPOTENCY_KEY="k")
     assert (answer.status_code, answer["Retry-After"]) == (503, "1")
-
-
-def test_without_the_cache_nobody_signs_in_but_work_goes_on(monkeypatch: Any) -> None:
-    def gone(*_: object, **__: object) -> None:
-        raise RedisGone
-
-    monkeypatch.setattr("iop_clinic.accounts.api.throttles.cache.add", gone)
-    body = {"username": f"{uuid.uuid4()}@example.com", "password": "x"}
-    answer = APIClient().post(f"{API}/auth/token/", body)
-    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
-    r = roster(1)
-    assert r.client.get(r.url).status_code == 200

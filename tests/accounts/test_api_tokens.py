@@ -33,7 +33,7 @@ def user() -> User:
 @pytest.fixture
 def anyone() -> APIClient:
     """A client whose address no other test counts attempts of."""
-    return APIClient(REMOTE_ADDR=f"2001:db8::{uuid.uuid4().hex[:4]}:{uuid.uuid4().hex[:4]}")
+    return APIClient(REMOTE_ADDR=f"2001:db8:{uuid.uuid4().hex[:4]}:{uuid.uuid4().hex[:4]}::1")
 
 
 def sign_in(client: APIClient, user: User, password: str = PASSWORD, **extra: Any) -> Any:
@@ -83,39 +83,6 @@ def test_wrong_password_and_unknown_name_answer_alike(anyone: APIClient, user: U
 def test_a_deactivated_person_gets_no_token(anyone: APIClient, user: User) -> None:
     User.objects.filter(pk=user.pk).update(is_active=False)
     assert sign_in(anyone, user).json()["code"] == "invalid_credentials"
-
-
-@pytest.mark.parametrize("name", ["known", "unknown"])
-def test_guessing_one_name_is_throttled(
-    name: str, anyone: APIClient, user: User, settings: Any
-) -> None:
-    settings.TOKEN_ATTEMPTS = {"name": (3, 900), "address": (1000, 900)}
-    email = user.email if name == "known" else f"{uuid.uuid4()}@example.com"
-    guess = {"username": email, "password": "wrong"}
-    assert [anyone.post(TOKEN, guess).status_code for _ in range(4)] == [401, 401, 401, 429]
-    answer = anyone.post(TOKEN, guess | {"password": PASSWORD})
-    assert (answer.status_code, answer.json()["code"]) == (429, "throttled")
-    assert int(answer["Retry-After"]) == 900
-
-
-def test_a_random_forwarded_address_does_not_get_round_the_throttle(
-    anyone: APIClient, settings: Any
-) -> None:
-    settings.TOKEN_ATTEMPTS = {"name": (1000, 900), "address": (3, 900)}
-    codes = [
-        anyone.post(
-            TOKEN,
-            {"username": f"{uuid.uuid4()}@example.com", "password": "wrong"},
-            HTTP_X_FORWARDED_FOR=f"203.0.113.{n}",
-        ).status_code
-        for n in range(4)
-    ]
-    assert codes == [401, 401, 401, 429]
-
-
-def test_the_right_password_is_never_counted(anyone: APIClient, user: User, settings: Any) -> None:
-    settings.TOKEN_ATTEMPTS = {"name": (2, 900), "address": (2, 900)}
-    assert [sign_in(anyone, user).status_code for _ in range(4)] == [201] * 4
 
 
 def test_own_devices_and_revoking_a_lost_one(user: User) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from iop_clinic.accounts.models import AuditEvent, IdempotencyKey
+from iop_clinic.accounts.models import AuditEvent, CalendarLink, IdempotencyKey
 from iop_clinic.accounts.roles import Role
 from tests import factories
 from tests.breaking import delete, drop, insert_copy, named_constraints, refused_by, update
@@ -20,12 +20,14 @@ def rows(db) -> SimpleNamespace:
     license_ = factories.LicenseFactory(therapist__clinic__name="North")
     therapist, clinic = license_.therapist, license_.therapist.clinic
     user = factories.staff(clinic, Role.THERAPIST, therapist=therapist)
+    membership = user.memberships.get()
     return SimpleNamespace(
         clinic=clinic,
         license=license_,
         user=user,
         other=factories.UserFactory(),
-        membership=user.memberships.get(),
+        membership=membership,
+        link=CalendarLink.objects.create(clinic=clinic, membership=membership, digest="d"),
         event=AuditEvent.objects.first(),
         key=IdempotencyKey.objects.create(user=user, route="/", key="k", body_hash="h"),
     )
@@ -47,6 +49,7 @@ CASES: dict[str, Callable[[Any], None]] = {
     "license_unique": lambda r: insert_copy(
         r.license, expires_on=r.license.expires_on + datetime.timedelta(1)
     ),
+    "calendarlink_one_per_membership": lambda r: insert_copy(r.link, digest="e"),
     "auditevent_append_only": lambda r: update(r.event, actor="nobody"),
     "idempotency_key_unique": lambda r: insert_copy(r.key, status=201),
 }

@@ -61,7 +61,10 @@ def therapist_rows(user: accounts.User, shared: Rows, *, hour: int = 9) -> Rows:
     membership = user.memberships.get()
     therapist = membership.therapist
     assert therapist is not None
-    rows = _filed(membership, therapist, factories.LicenseFactory(therapist=therapist))
+    link = accounts.CalendarLink.objects.create(
+        clinic=membership.clinic, membership=membership, digest=f"{membership.pk:064}"
+    )
+    rows = _filed(membership, therapist, factories.LicenseFactory(therapist=therapist), link)
     rows |= _patient_rows(therapist, shared)
     rows |= _schedule_rows(therapist, rows, shared, hour)
     rows |= _attendance_rows(user, rows, shared)

@@ -242,7 +242,9 @@ class ClinicModelAdmin(ModelAdmin):
                 "danger": form.danger,
             }
             for form in sorted(forms, key=lambda form: form.rank(row))
-            if self.may(request, form.can) and (row is None or form.offered(row))
+            if self.may(request, form.can)
+            and form.concerns(request.user)
+            and (row is None or form.offered(row))
         ]
 
     def changelist_view(self, request: Any, extra_context: Any = None) -> Any:

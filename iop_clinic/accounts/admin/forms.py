@@ -156,6 +156,11 @@ class ServiceForm(RefusableForm, forms.Form):
         return True
 
     @classmethod
+    def concerns(cls, user: User) -> bool:
+        """Whether the verb is offered to this person at all; asked without a query."""
+        return True
+
+    @classmethod
     def rank(cls, row: Any) -> int:
         """Where the verb stands among the others of the row; small numbers come first."""
         return cls.order
@@ -181,6 +186,10 @@ class ServiceForm(RefusableForm, forms.Form):
     def run(self) -> str:
         """Call the service; the sentence says what happened and what comes next."""
         raise NotImplementedError
+
+    def shown_once(self) -> Sequence[Panel]:
+        """Tables shown after `run` instead of going on: nobody can ask for them again."""
+        return ()
 
     def next_url(self) -> str:
         """Where to go afterwards; empty: the page of the row."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from rest_framework.exceptions import Throttled
 from unfold.forms import AuthenticationForm
+
+from iop_clinic.accounts.api.throttles import PasswordAttempts
 
 
 class LoginForm(AuthenticationForm):
@@ -13,7 +17,27 @@ class LoginForm(AuthenticationForm):
         "invalid_login": "This email address and password do not belong together.",
         "inactive": "This account is closed.",
         "no_clinic": "You have no access to any clinic. Ask an administrator to invite you.",
+        "throttled": "Too many attempts. Try again in %(minutes)d min.",
     }
+
+    def clean(self) -> dict[str, Any]:
+        """Guesses count here and at the API together: neither is a way round the other."""
+        given = self.cleaned_data
+        if self.request is None or not (given.get("username") and given.get("password")):
+            return super().clean()
+        attempts = PasswordAttempts(self.request, given["username"])
+        try:
+            attempts.count()
+        except Throttled as refusal:
+            wait: int = refusal.wait  # type: ignore[attr-defined]  # missing in the stubs
+            raise ValidationError(
+                self.error_messages["throttled"],
+                code="throttled",
+                params={"minutes": math.ceil(wait / 60)},
+            ) from refusal
+        super().clean()
+        attempts.forgive()
+        return given
 
     def confirm_login_allowed(self, user: Any) -> None:
         if not user.is_active:

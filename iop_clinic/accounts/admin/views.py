@@ -80,6 +80,8 @@ class ServiceView(UnfoldModelAdminViewMixin, FormView):
             self._refuse(form, error)
             return self.form_invalid(form)
         messages.success(self.request, sentence)
+        if once := form.shown_once():
+            return self.render_to_response(self.get_context_data(form=form, once=once))
         return HttpResponseRedirect(form.next_url() or self._row_url())
 
     def _seal(self) -> str:

@@ -13,7 +13,7 @@ def working_clinic(request: Any) -> Clinic:
     """The clinic chosen last, read once for each request. Raises PermissionDenied without one."""
     clinic = getattr(request, "working_clinic", None)
     if clinic is None:
-        clinic = Clinic.objects.filter(pk=request.user.working_clinic_id).first()
+        clinic = request.user.working_clinic()
         if clinic is None:
             raise PermissionDenied
         request.working_clinic = clinic

@@ -64,6 +64,15 @@ class View(GenericAPIView):
         super().initial(request, *args, **kwargs)
         self.query = self._validated_query(request)
 
+    def perform_authentication(self, request: Request) -> None:
+        try:
+            super().perform_authentication(request)
+        finally:  # whoever tries dead tokens is counted too, by address
+            super().check_throttles(request)
+
+    def check_throttles(self, request: Request) -> None:
+        """Done already: REST framework would count only those who pass the permissions."""
+
     def check_permissions(self, request: Request) -> None:
         super().check_permissions(request)
         handler = self.method.lower()
@@ -97,12 +106,10 @@ class View(GenericAPIView):
         return self.one(mine, public_id)
 
     def _current_clinic(self) -> Clinic:
-        current = self.user.working_clinic_id
+        current = self.user.working_clinic()
         if current is None:
             raise PermissionDenied("You have no role in any clinic.")
-        if self.user.current_clinic is not None and self.user.current_clinic_id == current:
-            return self.user.current_clinic
-        return Clinic.objects.get(pk=current)
+        return current
 
     def allow(self, clinic: Clinic | int) -> None:
         """Raise 403 unless the role in `clinic` allows this method."""

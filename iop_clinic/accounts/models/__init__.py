@@ -7,10 +7,11 @@ from iop_clinic.accounts.models.staff import (
     User,
     UserManager,
 )
-from iop_clinic.accounts.models.traces import AuditEvent, Device, IdempotencyKey
+from iop_clinic.accounts.models.traces import AuditEvent, CalendarLink, Device, IdempotencyKey
 
 __all__ = [
     "AuditEvent",
+    "CalendarLink",
     "Clinic",
     "ClinicModel",
     "Device",

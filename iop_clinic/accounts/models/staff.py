@@ -118,6 +118,14 @@ class User(AbstractBaseUser):  # type: ignore[django-manager-missing]  # knox ha
             return self.current_clinic_id
         return next(iter(roles), None)  # in the order in which they joined
 
+    def working_clinic(self) -> Clinic | None:
+        current = self.working_clinic_id
+        if current is None:
+            return None
+        if self.current_clinic is not None and self.current_clinic_id == current:
+            return self.current_clinic
+        return Clinic.objects.get(pk=current)
+
 
 class Therapist(ClinicModel):
     """A clinician of one clinic: who leads sessions and carries a caseload."""

@@ -1,4 +1,4 @@
-"""What was done and by which device: audit, repeated calls, tokens."""
+"""What was done and by which device: audit, repeated calls, tokens, calendar links."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from django.db import models
 from django.utils import timezone
 from knox.models import AbstractAuthToken
 
-from iop_clinic.accounts.constraints import Audited, Trigger
-from iop_clinic.accounts.models.staff import User
+from iop_clinic.accounts.constraints import Audited, SameClinic, Trigger
+from iop_clinic.accounts.fields import ClinicForeignKey
+from iop_clinic.accounts.models.clinics import ClinicModel
+from iop_clinic.accounts.models.staff import Membership, User
 
 
 class AuditEvent(models.Model):
@@ -98,3 +100,31 @@ class Device(AbstractAuthToken):
 
     def __str__(self) -> str:
         return self.name or "Unnamed device"
+
+
+class CalendarLink(ClinicModel):
+    """A person's secret address of their calendar in one clinic: its hash, until it is revoked.
+
+    It hangs on the membership, so that it ends with the access and not with the therapist's row,
+    which may become another person's.
+    """
+
+    membership = ClinicForeignKey(Membership, models.CASCADE, related_name="calendar_links")
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta(ClinicModel.Meta):
+        ordering = ("id",)
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["clinic", "id"], name="calendarlink_clinic_id_key"),
+            SameClinic(field="membership", name="calendarlink_membership_same_clinic"),
+            models.UniqueConstraint(
+                fields=["membership"],
+                name="calendarlink_one_per_membership",
+                violation_error_message="This person already has a calendar link in this clinic.",
+            ),
+            Audited(name="calendarlink_audit", hidden=["digest"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"Calendar link of {self.created_at:%Y-%m-%d}"
