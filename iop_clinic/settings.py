@@ -295,7 +295,7 @@ LIMITS = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "IOP Clinic",
-    "DESCRIPTION": "Attendance and compliance for Intensive Outpatient Programs. See docs/api.md.",
+    "DESCRIPTION": (BASE_DIR / "iop_clinic/accounts/api/introduction.md").read_text(),
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SCHEMA_PATH_PREFIX": "/api/v1/",
@@ -306,6 +306,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "COMPONENT_SPLIT_PATCH": False,  # what a PATCH needs, it needs; most of it may be left out
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
         "Role": "iop_clinic.accounts.roles.Role",
@@ -321,6 +322,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "iop_clinic.accounts.api.schema.describe_problems",
+        "iop_clinic.accounts.api.schema.show_examples",
     ],
 }
 

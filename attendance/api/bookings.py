@@ -75,7 +75,7 @@ class BookingView(View):
         return Booking.objects.visible_to(self.user).select_related(*SHOWN)
 
     def representation(self, public_id: Any) -> Mapping[str, Any]:
-        row = self.one(self.bookings(), public_id)
+        row = self.own(self.bookings(), public_id)
         return BookingOut(row, context={"zone": row.clinic.tz}).data
 
 

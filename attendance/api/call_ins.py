@@ -68,7 +68,7 @@ class CallInView(View):
         )
 
     def representation(self, public_id: Any) -> Mapping[str, Any]:
-        row = self.one(self.call_ins(), public_id)
+        row = self.own(self.call_ins(), public_id)
         return CallInOut(row, context={"zone": row.clinic.tz}).data
 
 

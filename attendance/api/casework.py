@@ -61,6 +61,7 @@ class Step(FlagView):
 
     needs: ClassVar = {"POST": Can.WORK_FLAGS}
     if_match: tuple[str, ...] = ("POST",)
+    etags: tuple[str, ...] = ("POST",)
     made = "id"
     body_shape: ClassVar[type[Strict]] = Strict
 
@@ -167,7 +168,7 @@ class Resolve(Step):
 
 class WeekNotes(Step):
     needs: ClassVar = {"PUT": Can.WORK_FLAGS}
-    if_match = ("PUT",)
+    if_match = etags = ("PUT",)
     http_method_names = ["put"]
     body_shape = WeekNoteBody
 

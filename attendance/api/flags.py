@@ -186,6 +186,8 @@ class Flags(FlagView):
 
 
 class FlagDetail(FlagView):
+    etags = ("GET",)
+
     @extend_schema(summary="One case", responses=FlagWithOutreach)
     def get(self, request: Request, public_id: UUID) -> Response:
         """With its evidence, what was tried, what comes next; the `ETag` is its version."""

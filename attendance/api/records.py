@@ -34,8 +34,8 @@ class Clearing(Strict):
 
 class ChangeOut(serializers.Serializer):
     field = serializers.CharField()
-    old = serializers.JSONField(allow_null=True)
-    new = serializers.JSONField(allow_null=True)
+    old = serializers.JSONField(help_text="Any value, null as well.")
+    new = serializers.JSONField(help_text="Any value, null as well.")
 
 
 class VersionOut(serializers.Serializer):
@@ -63,6 +63,7 @@ class Record(BookingView):
         "DELETE": Can.RECORD_ATTENDANCE,
     }
     if_match = ("PATCH", "DELETE")
+    etags = ("GET", "PATCH")
 
     @extend_schema(summary="One record", responses=RecordOut)
     def get(self, request: Request, public_id: UUID) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.contrib.postgres.expressions import ArraySubquery
@@ -10,11 +11,20 @@ from django.db.models import Case, CharField, Count, Exists, F, OuterRef, Q, Sub
 from django.db.models.functions import Coalesce, JSONObject
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
+from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from attendance.api.session_plans import (
+    ClinicBody,
+    SessionPlan,
+    place_of,
+    planned,
+)
+from attendance.sessions import create_session
+from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.api.fields import Instant, LocalDate, PublicId
+from iop_clinic.accounts.api.idempotency import idempotent
 from iop_clinic.accounts.api.problems import Problem
 from iop_clinic.accounts.api.views import ListQuery, View
 from iop_clinic.accounts.models import User
@@ -78,6 +88,12 @@ def sessions_seen_by(user: User, now: datetime.datetime) -> SessionQuerySet:
     )
 
 
+def session_shown(view: View, public_id: Any) -> Mapping[str, Any]:
+    """A session as the list shows it; 404 or 403 when it is not visible or allowed (any more)."""
+    session = view.own(sessions_seen_by(view.user, timezone.now()), public_id)
+    return SessionOut(session, context={"zone": session.clinic.tz}).data
+
+
 def _number(of: Q) -> Coalesce:
     bookings = Booking.objects.expected().filter(of, session=OuterRef("pk"))
     counted = bookings.order_by().values("session").annotate(n=Count("pk")).values("n")
@@ -97,8 +113,9 @@ def _roster_state(now: datetime.datetime) -> Case:
 
 
 class Sessions(View):
-    needs: ClassVar = {"GET": Can.VIEW_SCHEDULE}
+    needs: ClassVar = {"GET": Can.VIEW_SCHEDULE, "POST": Can.MANAGE_SCHEDULE}
     queries: ClassVar = {"GET": SessionQuery}
+    made = "id"
 
     @extend_schema(summary="Sessions of some days", responses=SessionOut(many=True))
     def get(self, request: Request) -> Response:
@@ -113,6 +130,30 @@ class Sessions(View):
         if "mine" in self.query:
             rows = self._mine(rows)
         return self.pages(rows.order_by("starts_at", "id"), SessionOut, zone=self.clinic.tz)
+
+    @extend_schema(
+        summary="Plan a session",
+        request=SessionPlan,
+        responses={201: SessionOut},
+    )
+    @idempotent
+    def post(self, request: Request) -> Response:
+        """An individual or one-off session beside the weekly blocks, with its leader and, booked
+        in the same step, its patients. 409 `therapist_busy`, `room_busy`, `patient_busy`,
+        `clinic_closed`, `session_full`, `not_active`, `on_hold`, `not_suitable`; 404 `not_found`
+        at the place of what you cannot see; 400 `ambiguous` with the `choices`."""
+        self.query["clinic"] = self.body(ClinicBody).get("clinic")
+        clinic = self.clinic
+        plan = planned(self.body(SessionPlan), clinic=clinic, user=self.user)
+        try:
+            session = create_session(clinic=clinic, by=self.user, **plan)
+        except Refused as refusal:
+            refusal.field = place_of(refusal, patients=len(plan["episodes"]))
+            raise
+        return Response(self.representation(session.public_id), status=status.HTTP_201_CREATED)
+
+    def representation(self, public_id: Any) -> Mapping[str, Any]:
+        return session_shown(self, public_id)
 
     def _mine(self, rows: SessionQuerySet) -> SessionQuerySet:
         parts = SessionStaff.objects.with_access().filter(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -116,8 +117,11 @@ class RosterRowOut(RecordOut):
 class SavedOut(serializers.Serializer):
     booking = PublicId(source="booking.public_id")
     attended = serializers.BooleanField()
-    credited_minutes = serializers.IntegerField()
+    credited_minutes = serializers.SerializerMethodField(help_text="0 until the session has ended.")
     version = serializers.IntegerField()
+
+    def get_credited_minutes(self, record: AttendanceRecord) -> int:
+        return record.credited_minutes if record.booking.ends_at <= timezone.now() else 0
 
 
 class ConflictOut(serializers.Serializer):

@@ -3,7 +3,8 @@
 What is told of the day is stored with each of its sessions as it was told; only the arithmetic
 clips it. A session after the departure therefore keeps the day's arrival and departure, which is
 what makes it present, left early and 0 minutes, never a miss; one before the arrival is present,
-late and 0 minutes. A departure told later fills the same field in every session.
+late and 0 minutes. A departure told later fills the same field in every session, but for a signed
+one that it says nothing new about.
 """
 
 from __future__ import annotations
@@ -11,18 +12,31 @@ from __future__ import annotations
 import datetime
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from django.utils import timezone
 
 from attendance.models import AttendanceRecord
-from attendance.records.entries import Conflict, RosterResult, Told
+from attendance.records.entries import (
+    FACTS,
+    UNSET,
+    Conflict,
+    RosterResult,
+    Told,
+    changed_fields,
+    fault_of,
+    proposed_facts,
+    stored_facts,
+)
+from attendance.records.facts import attendance_facts, session_facts, spans
+from attendance.records.rules import labels, time_inside
 from attendance.records.sheet import Sheet, locked_sheet
 from attendance.records.writing import Line, Mode, check_recordable, write_lines
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import User
-from scheduling.models import Booking, Group, Session
+from scheduling.models import Booking, Session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,18 +44,22 @@ class DayEntry(Told):
     """One patient's line of a day sheet, by the patient's public id.
 
     `versions` are those of the records of the day, by booking; a booking that is not among them
-    is expected to be unrecorded.
+    is expected to be unrecorded. What is left out stays, also for a session not recorded yet
+    when those that are agree.
     """
 
     patient: uuid.UUID
     versions: Mapping[uuid.UUID, int] = field(default_factory=dict)
 
 
+Days = Mapping[uuid.UUID, Sequence[Booking]]
+"""The bookings of the day by patient, in order of time."""
+
+
 @service
 def record_day(
     *,
-    group: Group,
-    local_date: datetime.date,
+    sessions: Collection[Session],
     entries: Sequence[DayEntry] = (),
     by: User | Job,
     all_present: bool = False,
@@ -49,57 +67,156 @@ def record_day(
     source: str = AttendanceRecord.Source.API,
     now: datetime.datetime | None = None,
 ) -> RosterResult:
-    """Record a group's whole day in one transaction; the rules of `record_roster` hold.
+    """Record sessions of one group and local date, at least one, in one transaction.
 
-    Open from 30 minutes before the day's first session. A conflict counts for the patient: none
-    of their sessions is saved. Raises Refused `session_cancelled` when nothing of the day takes
-    place, and what `record_roster` raises.
+    The rules of `record_roster` hold. Whoever may write only some of the day's sessions gives only
+    those: no other is touched. Open from 30 minutes before the first of them. A conflict counts
+    for the patient: none of their sessions is saved. Someone present is not taken to have come to
+    a session they gave notice of, unless to all of them; and `all_present` assumes nobody present
+    against what is recorded of the day already (absent, or gone). Raises Refused
+    `session_cancelled` when none of the sessions takes place, and what `record_roster` raises.
     """
-    sessions = list(Session.objects.live().filter(group=group, local_date=local_date))
-    if not sessions:
-        raise Refused("session_cancelled", "The group has no session on this day.")
-    sheet = locked_sheet([session.pk for session in sessions])
+    held = [session for session in sessions if session.state != Session.State.CANCELLED]
+    if not held:
+        raise _nothing_held()
+    sheet = locked_sheet([session.pk for session in held])
     now = now or timezone.now()
-    _drop_cancelled(sheet)
+    _drop_cancelled_and_moved(sheet, held[0].local_date)
     check_recordable(sheet, now)
-    lines, conflicts = _lines(sheet, entries)
+    days = _days(sheet)
+    lines, conflicts = _lines(sheet, days, entries, now)
     if all_present:
-        named = {line.booking.patient_id for line in lines}
-        lines += [
-            Line(None, booking, Told(attended=True))
-            for booking in sheet.bookings
-            if booking.state == Booking.State.BOOKED
-            and booking.patient_id not in named
-            and sheet.record_of(booking) is None
-        ]
+        lines += _assumed_present(sheet, days, {entry.patient for entry in entries})
     return write_lines(sheet, lines, conflicts, by=by, mode=mode, source=source, now=now)
 
 
-def _drop_cancelled(sheet: Sheet) -> None:
-    """A session cancelled between the look and the lock is no longer of the day."""
-    held = {pk: s for pk, s in sheet.sessions.items() if s.state != Session.State.CANCELLED}
-    if held:
-        sheet.sessions = held
-        sheet.bookings = [b for b in sheet.bookings if b.session_id in held]
+def _nothing_held() -> Refused:
+    return Refused("session_cancelled", "None of the day's sessions takes place.")
 
 
-def _lines(sheet: Sheet, entries: Sequence[DayEntry]) -> tuple[list[Line], list[Conflict]]:
-    """Each patient's entry once for every session they are expected at."""
-    expected: defaultdict[uuid.UUID, list[Booking]] = defaultdict(list)
+def _drop_cancelled_and_moved(sheet: Sheet, day: datetime.date) -> None:
+    """A session cancelled or moved between the look and the lock is no longer of the day."""
+    sheet.sessions = {
+        pk: session
+        for pk, session in sheet.sessions.items()
+        if session.state != Session.State.CANCELLED and session.local_date == day
+    }
+    sheet.bookings = [b for b in sheet.bookings if b.session_id in sheet.sessions]
+    if not sheet.sessions:
+        raise _nothing_held()
+
+
+def _days(sheet: Sheet) -> Days:
+    days: defaultdict[uuid.UUID, list[Booking]] = defaultdict(list)
     for booking in sheet.bookings:
-        expected[booking.patient.public_id].append(booking)
+        days[booking.patient.public_id].append(booking)
+    return days
+
+
+def _lines(
+    sheet: Sheet, days: Days, entries: Sequence[DayEntry], now: datetime.datetime
+) -> tuple[list[Line], list[Conflict]]:
+    """Each patient's entry once for every session it speaks of."""
     times = Counter(entry.patient for entry in entries)
     lines: list[Line] = []
     conflicts: list[Conflict] = []
     for index, entry in enumerate(entries):
-        bookings = expected.get(entry.patient, [])
-        if not bookings:
+        if entry.patient not in days:
             message = "This patient is not expected on this day."
             conflicts.append(Conflict(index, None, "unknown_booking", message, "patient"))
         elif times[entry.patient] > 1:
             message = "This patient stands twice in the same request."
             conflicts.append(Conflict(index, None, "duplicate_record", message, "patient"))
         else:
-            versions = entry.versions
-            lines += [Line(index, b, entry, versions.get(b.public_id)) for b in bookings]
+            lines += _lines_of(sheet, index, entry, days[entry.patient], now)
     return lines, conflicts
+
+
+def _lines_of(
+    sheet: Sheet, index: int, entry: DayEntry, day: Sequence[Booking], now: datetime.datetime
+) -> list[Line]:
+    known = _known(sheet, day) if entry.versions else None
+    lines = []
+    for booking in _spoken_of(sheet, entry, day):
+        told: Told = entry
+        if sheet.record_of(booking) is None:
+            told = _as_known(entry, known)
+        elif _says_nothing_new(sheet, booking, entry, now):
+            told = Told(attended=UNSET)
+        lines.append(Line(index, booking, told, entry.versions.get(booking.public_id)))
+    return lines
+
+
+def _spoken_of(sheet: Sheet, entry: DayEntry, day: Sequence[Booking]) -> Sequence[Booking]:
+    """Without the sessions that someone who is present gave notice of.
+
+    They stay as they are, for their own rosters to tell. Who gave notice of the whole day and came
+    nevertheless came to all of it.
+    """
+    if not entry.attended or all(b.state == Booking.State.RELEASED for b in day):
+        return day
+    return [b for b in day if b.state == Booking.State.BOOKED or _attended(sheet, b)]
+
+
+def _attended(sheet: Sheet, booking: Booking) -> bool:
+    record = sheet.record_of(booking)
+    return record is not None and record.attended
+
+
+def _known(sheet: Sheet, day: Sequence[Booking]) -> dict[str, Any] | None:
+    """The facts that the records of a patient's day agree on; None without any, or any such."""
+    facts = [stored_facts(record) for b in day if (record := sheet.record_of(b))]
+    return facts[0] if facts and all(other == facts[0] for other in facts) else None
+
+
+def _as_known(told: Told, known: Mapping[str, Any] | None) -> Told:
+    """What is told of a session not recorded yet: the rest as the others of the day have it."""
+    if known is None or known["attended"] != told.attended:
+        return told
+    rest = {name: known[name] for name in FACTS if getattr(told, name) is UNSET}
+    if "away" in rest:
+        rest["away"] = [(span.start, span.end) for span in spans(rest["away"])]
+    return replace(told, **rest)
+
+
+def _says_nothing_new(
+    sheet: Sheet, booking: Booking, entry: DayEntry, now: datetime.datetime
+) -> bool:
+    """Whether a signed session stays signed: gone at noon changes nothing of what ended at ten."""
+    session, record = sheet.sessions[booking.session_id], sheet.record_of(booking)
+    if session.signed_at is None or record is None:
+        return False
+    if record.version != entry.versions.get(booking.public_id):
+        return False
+    stored = stored_facts(record)
+    facts = proposed_facts(entry, booking, stored)
+    if not set(changed_fields(facts, stored)) <= {"arrived_at", "left_at", "away"}:
+        return False
+    if not facts["attended"] or fault_of(facts, entry, session, now) is not None:
+        return False
+    inside = session_facts(booking.session)
+    before, after = attendance_facts(record), attendance_facts(AttendanceRecord(**facts))
+    same_time = time_inside(inside, before) == time_inside(inside, after)
+    return same_time and labels(inside, before, sheet.policy) == labels(inside, after, sheet.policy)
+
+
+def _assumed_present(sheet: Sheet, days: Days, named: Collection[uuid.UUID]) -> list[Line]:
+    """Lines for whoever is booked, unrecorded and not named.
+
+    Somebody recorded as absent, or as gone at different times, is for a person to tell. A
+    departure that all records of the day agree on holds for the sessions after it.
+    """
+    lines: list[Line] = []
+    for patient, day in days.items():
+        records = [record for b in day if (record := sheet.record_of(b))]
+        known = _known(sheet, day)
+        stayed = all(record.attended and record.left_at is None for record in records)
+        if patient in named or not (stayed or (known and known["attended"])):
+            continue
+        told = _as_known(Told(attended=True), known)
+        lines += [
+            Line(None, booking, told)
+            for booking in day
+            if booking.state == Booking.State.BOOKED and sheet.record_of(booking) is None
+        ]
+    return lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -28,6 +29,7 @@ class RosterRow:
 
     booking: uuid.UUID
     booking_id: int
+    session: uuid.UUID
     episode_id: int
     patient: uuid.UUID
     patient_name: str
@@ -52,13 +54,22 @@ class RosterRow:
 
 def roster_rows(session: Session, *, now: datetime.datetime | None = None) -> list[RosterRow]:
     """Everybody booked or released, by seat, in two statements whatever the size."""
+    return rows_of([session], now=now)
+
+
+def rows_of(
+    sessions: Collection[Session], *, now: datetime.datetime | None = None
+) -> list[RosterRow]:
+    """The rosters of sessions, at least one, of one clinic and local date; two statements."""
     now = now or timezone.now()
+    session = next(iter(sessions))
     policy = policy_on(session.clinic_id, session.local_date)
-    return [_row(booking, policy, now) for booking in expected_at(session)]
+    return [_row(booking, policy, now) for booking in expected_at(sessions)]
 
 
-def expected_at(session: Session) -> QuerySet[Booking]:
-    """The bookings of a roster with patient, record, and what their status depends on."""
+def expected_at(sessions: Collection[Session]) -> QuerySet[Booking]:
+    """The bookings of rosters with patient, record, and what their status depends on, by seat."""
+    session = next(iter(sessions))
     same_day = Booking.objects.expected().filter(
         clinic=OuterRef("clinic"),
         episode=OuterRef("episode"),
@@ -78,10 +89,10 @@ def expected_at(session: Session) -> QuerySet[Booking]:
     first = same_day.order_by("starts_at").values("starts_at")[:1]
     return (
         Booking.objects.exclude(state=Booking.State.WITHDRAWN)
-        .filter(session=session)
+        .filter(session__in=[one.pk for one in sessions])
         .select_related("session__session_type", "patient", "attendance", "call_in")
         .annotate(day_starts_at=Subquery(first), court_involved=Exists(court))
-        .order_by("seat", "pk")
+        .order_by("starts_at", "session", "seat", "pk")
     )
 
 
@@ -93,6 +104,7 @@ def _row(booking: Booking, policy: CreditPolicy, now: datetime.datetime) -> Rost
     return RosterRow(
         booking=booking.public_id,
         booking_id=booking.pk,
+        session=booking.session.public_id,
         episode_id=booking.episode_id,
         patient=booking.patient.public_id,
         patient_name=str(booking.patient),

@@ -26,7 +26,7 @@ from attendance.records.entries import (
     proposed_facts,
     stored_facts,
 )
-from attendance.records.roster import roster_rows
+from attendance.records.roster import rows_of
 from attendance.records.sheet import Sheet, recorded_by
 from iop_clinic.accounts.acting import Job, Refused
 from iop_clinic.accounts.models import User
@@ -146,11 +146,7 @@ def _with_current_state(
     found = sorted(conflicts, key=lambda c: (c.index is None, c.index or 0))
     if not found:
         return found
-    rows = {
-        row.booking: row
-        for session in sheet.sessions.values()
-        for row in roster_rows(session, now=now)
-    }
+    rows = {row.booking: row for row in rows_of(sheet.sessions.values(), now=now)}
     return [replace(c, current=rows.get(c.booking) if c.booking else None) for c in found]
 
 

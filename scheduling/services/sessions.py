@@ -147,8 +147,8 @@ def _unsaved(
 
 
 def _check_patients(session: Session, episodes: Sequence[Episode], span: Span) -> None:
-    for episode in episodes:
-        episode.refresh_from_db()
+    known = Episode.objects.in_bulk([episode.pk for episode in episodes])
+    episodes = [known[episode.pk] for episode in episodes]  # as they are now that they are locked
     check_all_eligible(episodes=episodes, session=session, on=session.local_date)
     check_not_on_hold(episodes, session.local_date)
     check_patients_free([episode.patient_id for episode in episodes], span, ignoring=session)

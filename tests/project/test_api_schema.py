@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 from django.test import Client
 
@@ -48,6 +49,13 @@ def operations(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         for method, operation in methods.items()
         if method in METHODS
     ]
+
+
+def test_it_begins_with_the_rules_that_hold_everywhere(document: dict[str, Any]) -> None:
+    told = document["info"]["description"]
+    assert told.strip() in (settings.BASE_DIR / "docs" / "api.md").read_text()
+    assert "**Sent twice.**" in told
+    assert "`stale_version`" in told
 
 
 def test_it_is_openapi_3_1_with_the_paths_of_the_contract(document: dict[str, Any]) -> None:

@@ -38,7 +38,10 @@ STATUS_OF_REFUSAL: dict[str, int] = {
     "departure_before_arrival": 400,
     "duplicate_record": 400,
     "invalid": 400,
+    "reason_required": 400,
     "required": 400,
+    "session_date": 400,
+    "session_length": 400,
     "unknown_booking": 400,
 }
 _CHECK_VIOLATION = "23514"

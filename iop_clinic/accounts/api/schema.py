@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.extensions import (
+    OpenApiAuthenticationExtension,
+    OpenApiSerializerExtension,
+)
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
+
+EXAMPLES = Path(__file__).with_name("examples.json")
+"""By "METHOD path": what was sent and answered when a test told the story of a day."""
 
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -21,6 +29,19 @@ IF_MATCH = OpenApiParameter(
     OpenApiParameter.HEADER,
     required=True,
     description="The `ETag` last read. Absent: 428; no longer current: 412.",
+)
+IF_NONE_MATCH = OpenApiParameter(
+    "If-None-Match",
+    str,
+    OpenApiParameter.HEADER,
+    description="The `ETag` last read: 304 without a body while nothing has changed.",
+)
+ETAG = OpenApiParameter(
+    "ETag",
+    str,
+    OpenApiParameter.HEADER,
+    response=[200],
+    description="What was answered, to be named by `If-Match` or `If-None-Match`.",
 )
 
 PROBLEM = {
@@ -45,6 +66,11 @@ PROBLEM = {
                 },
             },
         },
+        "conflicts": {
+            "type": "array",
+            "description": "Of a roster: each refused entry with what is stored now.",
+            "items": {"$ref": "#/components/schemas/ConflictOut"},
+        },
     },
 }
 PROBLEM_RESPONSE = {
@@ -54,7 +80,7 @@ PROBLEM_RESPONSE = {
 
 
 class Schema(AutoSchema):
-    """Reads a view's `queries`, idempotent POSTs and `if_match` methods."""
+    """Reads a view's `queries`, idempotent POSTs, `if_match` and `etags` methods."""
 
     def _get_serializer(self) -> None:
         """Views name what each method takes and gives; there is no serializer of the view."""
@@ -77,7 +103,26 @@ class Schema(AutoSchema):
             found.append(IDEMPOTENCY_KEY)
         if self.method in getattr(view, "if_match", ()):
             found.append(IF_MATCH)
+        if self.method in getattr(view, "etags", ()):
+            found.append(ETAG)
+        if self.method in getattr(view, "if_none_match", ()):
+            found.append(IF_NONE_MATCH)
         return found
+
+
+class StrictShape(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
+    """A body with a field that is not declared is refused, and the document says so."""
+
+    target_class = "iop_clinic.accounts.api.fields.Strict"
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: Any, direction: str) -> dict[str, Any]:
+        shape: dict[str, Any] = auto_schema._map_serializer(
+            self.target, direction, bypass_extensions=True
+        )
+        if type(self.target).__doc__ is None:
+            shape.pop("description", None)  # that of the base, which is about every body
+        return shape | {"additionalProperties": False}
 
 
 class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -90,6 +135,24 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
             "scheme": "bearer",
             "description": "`Authorization: Bearer <token>`, from POST /api/v1/auth/token/.",
         }
+
+
+def show_examples(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Every operation with a call of it: what was sent, what came back."""
+    calls = json.loads(EXAMPLES.read_text())
+    for path, methods in result["paths"].items():
+        for method, operation in methods.items():
+            call = calls.get(f"{method.upper()} {path}")
+            if call:
+                _show(operation.get("requestBody"), call["request"])
+                _show(operation["responses"].get(str(call["status"])), call["response"])
+    return result
+
+
+def _show(part: dict[str, Any] | None, example: Any) -> None:
+    shown = (part or {}).get("content", {}).get("application/json")
+    if shown is not None and example is not None:
+        shown["example"] = example
 
 
 def describe_problems(result: dict[str, Any], **_: Any) -> dict[str, Any]:

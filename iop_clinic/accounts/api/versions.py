@@ -1,10 +1,15 @@
-"""`ETag` and `If-Match`: a change names the version it was made on."""
+"""`ETag` with `If-Match` and `If-None-Match`: a request names the version it knows."""
 
 from __future__ import annotations
 
+import hashlib
 import re
+from typing import Any
 
+from rest_framework import status
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from iop_clinic.accounts.api.problems import Problem
 
@@ -25,3 +30,11 @@ def version_matched(request: Request) -> int:
     if found is None:
         raise Problem(412, "stale_version", "This ETag is not of this record.")
     return int(found[1])
+
+
+def unless_known(request: Request, body: Any) -> Response:
+    """The answer with an `ETag` of its own content: 304 when `If-None-Match` names it."""
+    tag = f'"{hashlib.sha256(JSONRenderer().render(body)).hexdigest()[:32]}"'
+    if tag in request.headers.get("If-None-Match", ""):
+        return Response(status=status.HTTP_304_NOT_MODIFIED, headers={"ETag": tag})
+    return Response(body, headers={"ETag": tag})
