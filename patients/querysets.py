@@ -40,6 +40,7 @@ class EpisodeQuerySet(ClinicQuerySet["Episode"]):
             Exists(
                 holds._default_manager.filter(  # type: ignore[union-attr]
                     Q(ends_on__isnull=True) | Q(ends_on__gte=day),
+                    clinic=OuterRef("clinic"),
                     episode=OuterRef("pk"),
                     starts_on__lte=day,
                 )

@@ -205,7 +205,9 @@ def _pairs(
 ) -> list[tuple[int, int, datetime.date | None]]:
     own = {episode.patient_id for episode in episodes}
     rows = KeepApart.objects.filter(
-        Q(ends_on__isnull=True) | Q(ends_on__gte=first), Q(patient__in=own) | Q(other__in=own)
+        Q(ends_on__isnull=True) | Q(ends_on__gte=first),
+        Q(patient__in=own) | Q(other__in=own),
+        clinic__in={episode.clinic_id for episode in episodes},
     )
     return list(rows.values_list("patient", "other", "ends_on"))
 

@@ -8,6 +8,10 @@ from typing import NamedTuple
 
 from iop_clinic.accounts.weeks import DAYS_IN_WEEK, day_instants
 
+SHORTEST = datetime.timedelta(minutes=15)
+LONGEST = datetime.timedelta(hours=6)
+"""How long a session lasts."""
+
 MOST_SEATS = 15
 """A group's last seat, overflow included (R11)."""
 

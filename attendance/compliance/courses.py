@@ -11,7 +11,7 @@ from datetime import date, datetime
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Greatest, JSONObject
 
 from attendance.compliance.spans import Span
@@ -102,11 +102,11 @@ def courses(rows: QuerySet[Episode]) -> list[Course]:
 def judged_episodes(clinics: Collection[int], since: date) -> QuerySet[Episode]:
     """Whom a whole night looks at: everyone in treatment, everyone discharged on or after `since`,
     and everyone with an open case."""
-    waiting = Flag.objects.filter(clinic=OuterRef("clinic"), episode=OuterRef("pk")).open()
+    waiting = Flag.objects.filter(clinic__in=clinics, episode__isnull=False).open().order_by()
     return Episode.objects.filter(
         Q(state__in=[Episode.State.ADMITTED, Episode.State.ON_HOLD])
         | Q(discharged_on__gte=since, admitted_on__isnull=False)
-        | Q(Exists(waiting)),
+        | Q(pk__in=waiting.values("episode")),
         clinic__in=clinics,
     )
 

@@ -92,7 +92,8 @@ def facts_of(
     settings = clinic_settings(episode.clinic_id)
     week = settings.week(day)
     (course,) = courses(Episode.objects.filter(pk=episode.pk))
-    approved = list(Authorization.objects.filter(episode=episode).select_related("payer"))
+    own = {"clinic": episode.clinic_id, "episode": episode}
+    approved = list(Authorization.objects.filter(**own).select_related("payer"))
     lines = _lines(settings, course, week, approved, now)
     needs = _needs(settings, course, week, lines, now, source=source, plan=plan)
     first = min((need.first for need in needs), default=week.start)
@@ -109,9 +110,11 @@ def facts_of(
         bookings=tuple(_bookings(episode, first, last)),
         authorizations=tuple(approved),
         coverages=tuple(
-            Coverage.objects.filter(patient=episode.patient_id).select_related("payer")
+            Coverage.objects.filter(
+                clinic=episode.clinic_id, patient=episode.patient_id
+            ).select_related("payer")
         ),
-        call_ins=tuple(CallIn.objects.in_force(first, last).filter(episode=episode)),
+        call_ins=tuple(CallIn.objects.in_force(first, last).filter(**own)),
         diary=_closures(settings, first, last),
         now=now,
     )

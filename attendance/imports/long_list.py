@@ -17,8 +17,7 @@ from iop_clinic.accounts.models import Clinic, User
 from patients.models import Episode, Patient
 from scheduling.locks import lock
 from scheduling.models import Booking, Session, SessionType
-from scheduling.models.sessions import LONGEST, SHORTEST
-from scheduling.rules import Span
+from scheduling.rules import LONGEST, SHORTEST, Span
 from scheduling.services.seating import new_booking
 
 Placed = tuple[Row, Span, Episode]

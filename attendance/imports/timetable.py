@@ -24,8 +24,7 @@ from scheduling.models import (
     WaitlistEntry,
     WeeklyBlock,
 )
-from scheduling.models.sessions import LONGEST, SHORTEST
-from scheduling.rules import Stay, crowded_on, lowest_free, seats_taken
+from scheduling.rules import LONGEST, SHORTEST, Stay, crowded_on, lowest_free, seats_taken
 from scheduling.services import add_time_off
 
 

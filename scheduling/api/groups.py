@@ -6,7 +6,8 @@ import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.db.models import Count, OuterRef, Prefetch, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -16,9 +17,9 @@ from rest_framework.response import Response
 from iop_clinic.accounts.api.fields import PersonRef, PublicId
 from iop_clinic.accounts.api.views import ListQuery, View
 from iop_clinic.accounts.roles import Can
-from scheduling.models import Group, GroupMembership
+from scheduling.models import Group, GroupMembership, WaitlistEntry
 
-WAITING = Q(waitlist__state__in=["waiting", "offered"])
+WAITING = ["waiting", "offered"]
 
 
 class MemberOut(serializers.Serializer):
@@ -44,6 +45,14 @@ class GroupOut(serializers.Serializer):
         return group.capacity - len(taken)
 
 
+def _waiting() -> Coalesce:
+    rows = WaitlistEntry.objects.filter(
+        clinic=OuterRef("clinic"), group=OuterRef("pk"), state__in=WAITING
+    )
+    counted = rows.order_by().values("group").annotate(n=Count("pk")).values("n")
+    return Coalesce(Subquery(counted), 0)
+
+
 class GroupView(View):
     needs: ClassVar = {"GET": Can.VIEW_SCHEDULE}
 
@@ -57,7 +66,7 @@ class GroupView(View):
             Group.objects.visible_to(self.user)
             .filter(active=True)
             .select_related("program")
-            .annotate(waitlist_length=Count("waitlist", filter=WAITING))
+            .annotate(waitlist_length=_waiting())
             .prefetch_related(Prefetch("memberships", members, to_attr="members_today"))
         )
 

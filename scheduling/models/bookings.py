@@ -235,6 +235,10 @@ class Booking(ClinicModel):
                 condition=Q(nested_in__isnull=False),
                 name="booking_by_outer",
             ),
+            # Few are of a call-in: the answer to one, and taking it back, look for them.
+            models.Index(
+                fields=["call_in"], condition=Q(call_in__isnull=False), name="booking_by_call_in"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import uuid
 from typing import ClassVar
 
@@ -24,9 +23,7 @@ from iop_clinic.accounts.weeks import long_date
 from scheduling.models.groups import Group, WeeklyBlock
 from scheduling.models.places import Closure, Room, SessionType
 from scheduling.querysets import SessionQuerySet, SessionStaffQuerySet
-
-SHORTEST = datetime.timedelta(minutes=15)
-LONGEST = datetime.timedelta(hours=6)
+from scheduling.rules import LONGEST, SHORTEST
 
 _MINUTES = Func(
     F("starts_at"),

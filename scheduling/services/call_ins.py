@@ -83,6 +83,7 @@ def call_in(
     bookings = (
         Booking.objects.seated()
         .filter(
+            clinic=episode.clinic_id,
             episode=episode,
             session__local_date__range=(from_date, to_date),
             session__signed_at__isnull=True,
@@ -261,5 +262,9 @@ def _taken(sessions: Iterable[Session]) -> dict[int, set[int]]:
 def _busy(episode: Episode, sessions: Iterable[Session]) -> list[Span]:
     first = min(session.starts_at for session in sessions)
     last = max(session.ends_at for session in sessions)
-    rows = Booking.objects.seated().overlapping(first, last).filter(patient=episode.patient_id)
+    rows = (
+        Booking.objects.seated()
+        .overlapping(first, last)
+        .filter(clinic=episode.clinic_id, patient=episode.patient_id)
+    )
     return [Span(*row) for row in rows.values_list("starts_at", "ends_at")]

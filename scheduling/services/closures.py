@@ -121,7 +121,7 @@ def add_time_off(
     parts = (
         SessionStaff.objects.taking_place()
         .overlapping(starts_at, ends_at)
-        .filter(therapist=therapist, ends_at__gt=timezone.now())
+        .filter(clinic=therapist.clinic_id, therapist=therapist, ends_at__gt=timezone.now())
     )
     lock(sessions=parts.values_list("session", flat=True))
     sessions = list(Session.objects.filter(pk__in=parts.values("session")).order_by("pk"))

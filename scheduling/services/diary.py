@@ -149,7 +149,11 @@ def check_patients_free(
     elsewhere = (
         Booking.objects.seated()
         .overlapping(*span)
-        .filter(patient__in=set(patient_ids), nested_in__isnull=not nested)
+        .filter(
+            clinic=ignoring.clinic_id,
+            patient__in=set(patient_ids),
+            nested_in__isnull=not nested,
+        )
     )
     if ignoring.pk is not None:
         elsewhere = elsewhere.exclude(session=ignoring)

@@ -83,7 +83,7 @@ def plan_seating(
         return seating
     known = _known(sessions)
     busy = _busy(sessions, people)
-    holds, notices = _holds(people), _notices(sessions, people)
+    holds, notices = _holds(sessions[0].clinic_id, people), _notices(sessions, people)
     for session in sessions:
         taken = {row.seat for row in known[session.pk].values() if row.state == BOOKED}
         for person in people:
@@ -206,7 +206,8 @@ def overflow_author(reason: str, by: User | Job) -> User | None:
 
 def _known(sessions: Iterable[Session]) -> dict[int, dict[int, Booking]]:
     known: dict[int, dict[int, Booking]] = defaultdict(dict)
-    for row in Booking.objects.filter(session__in=[session.pk for session in sessions]):
+    rows = Booking.objects.filter(session__in=[session.pk for session in sessions])
+    for row in rows.order_by():
         known[row.session_id][row.episode_id] = row
     return known
 
@@ -221,8 +222,11 @@ def _busy(
         Booking.objects.seated()
         .overlapping(first, last)
         .filter(
-            patient__in={person.episode.patient_id for person in people}, nested_in__isnull=True
+            clinic=sessions[0].clinic_id,
+            patient__in={person.episode.patient_id for person in people},
+            nested_in__isnull=True,
         )
+        .order_by()
     )
     busy: dict[int, list[tuple[int, Span]]] = defaultdict(list)
     for patient, session, *span in rows.values_list("patient", "session", "starts_at", "ends_at"):
@@ -230,9 +234,10 @@ def _busy(
     return busy
 
 
-def _holds(people: Iterable[Expected]) -> dict[int, list[EpisodeHold]]:
+def _holds(clinic: int, people: Iterable[Expected]) -> dict[int, list[EpisodeHold]]:
     holds: dict[int, list[EpisodeHold]] = defaultdict(list)
-    for hold in EpisodeHold.objects.filter(episode__in={person.episode.pk for person in people}):
+    episodes = {person.episode.pk for person in people}
+    for hold in EpisodeHold.objects.filter(clinic=clinic, episode__in=episodes):
         holds[hold.episode_id].append(hold)
     return holds
 
@@ -249,7 +254,7 @@ def _notices(sessions: Sequence[Session], people: Iterable[Expected]) -> dict[in
     first = min(session.local_date for session in sessions)
     last = max(session.local_date for session in sessions)
     notices: dict[int, list[CallIn]] = defaultdict(list)
-    rows = CallIn.objects.in_force(first, last)
+    rows = CallIn.objects.in_force(first, last).filter(clinic=sessions[0].clinic_id)
     for row in rows.filter(episode__in={person.episode.pk for person in people}).order_by("pk"):
         notices[row.episode_id].append(row)
     return notices

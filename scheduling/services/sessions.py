@@ -26,8 +26,7 @@ from scheduling.models import (
     SessionStaff,
     SessionType,
 )
-from scheduling.models.sessions import LONGEST, SHORTEST
-from scheduling.rules import MOST_SEATS, Span
+from scheduling.rules import LONGEST, MOST_SEATS, SHORTEST, Span
 from scheduling.services.bookings import (
     check_not_on_hold,
     check_reason,

@@ -44,6 +44,7 @@ def _bring_up_to_date(clinics: Sequence[Clinic], first_day: datetime.date) -> No
     """The night before the last one due is judged, and yesterday's attendance recorded."""
     last = due_nights.last_due(clinics[0], timezone.now())
     record(first_day, last - DAY, audited=False)
+    analyze()
     for clinic in clinics:
         expand(clinic=clinic, today=last, by=BENCH)
     ids = [clinic.pk for clinic in clinics]

@@ -51,7 +51,8 @@ def _played(stages: Sequence[Executor], scripts: list[Script]) -> list[Figures]:
         stage.submit(play, script, monday=monday)
         for stage, script in zip(cycle(stages), scripts, strict=False)
     ]
-    with tqdm(total=len(scripts), desc="plays", disable=None, leave=False) as bar:
+    # It takes hours: whoever reads a log instead of a screen wants to know how far it is as well.
+    with tqdm(total=len(scripts), desc="plays", leave=False) as bar:
         for _ in as_completed(plays):
             bar.update()
     return [one.result() for one in plays]
