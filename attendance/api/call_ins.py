@@ -60,7 +60,9 @@ class CallInView(View):
     made = "id"
 
     def call_ins(self) -> QuerySet[CallIn]:
-        freed = Booking.objects.filter(state=Booking.State.RELEASED).select_related(*SHOWN)
+        freed = Booking.objects.filter(
+            clinic__in=self.user.scope.roles, state=Booking.State.RELEASED
+        ).select_related(*SHOWN)
         return (
             CallIn.objects.visible_to(self.user)
             .select_related("clinic", "episode__patient", "taken_by")

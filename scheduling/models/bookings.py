@@ -237,7 +237,9 @@ class Booking(ClinicModel):
             ),
             # Few are of a call-in: the answer to one, and taking it back, look for them.
             models.Index(
-                fields=["call_in"], condition=Q(call_in__isnull=False), name="booking_by_call_in"
+                fields=["clinic", "call_in"],
+                condition=Q(call_in__isnull=False),
+                name="booking_by_call_in",
             ),
         ]
 

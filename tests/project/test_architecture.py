@@ -223,7 +223,6 @@ READ_FROM_THE_CHILD_ONLY = {
     "patients.Episode.referral_source",
     "patients.Evaluation.evaluator",
     "patients.KeepApart.other",
-    "scheduling.Booking.call_in",
     "scheduling.Booking.makes_up",
     "scheduling.Booking.membership",
     "scheduling.Booking.patient",
