@@ -20,13 +20,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def week(db: None, time_machine: Any) -> ShortWeek:
-    found = ShortWeek()
-    time_machine.move_to(found.now, tick=False)
-    return found
-
-
-@pytest.fixture
 def client(week: ShortWeek) -> Any:
     return client_of(week.by)
 
