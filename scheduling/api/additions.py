@@ -10,6 +10,7 @@ from rest_framework import serializers
 from iop_clinic.accounts.api.fields import PublicId, Strict, Text
 from iop_clinic.accounts.api.problems import Problem
 from patients.models import Episode, Patient
+from scheduling.eligibility import is_active
 from scheduling.models import Booking, Session
 
 MOST_FOUND = 20
@@ -50,11 +51,5 @@ def episode_to_book(session: Session, patient_id: Any) -> Episode:
     )
     if not rows:
         raise Problem.at(["patient"], "not_found", "There is no such patient here.", status=404)
-    active = (row for row in rows if is_active(row, session))
+    active = (row for row in rows if is_active(row, session.local_date))
     return next(active, rows[0])
-
-
-def is_active(episode: Episode, session: Session) -> bool:
-    day = session.local_date
-    admitted, discharged = episode.admitted_on, episode.discharged_on
-    return admitted is not None and admitted <= day and (discharged is None or discharged >= day)
