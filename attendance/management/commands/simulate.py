@@ -37,25 +37,38 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         weeks, seeds = options["weeks"], range(1, options["seeds"] + 1)
+        failed = False
         with _stages(options["jobs"]) as stages:
             for rate in options["show_rates"]:
-                plays = _played(stages, [Script(rate / 100, seed, weeks) for seed in seeds])
-                self.stdout.write(f"\nShow rate {rate} %, {weeks} weeks, {len(seeds)} seeds")
-                self.stdout.write("\n".join(report(plays)))
+                scripts = [Script(rate / 100, seed, weeks) for seed in seeds]
+                plays, errors = _played(stages, scripts)
+                self.stdout.write(f"\nShow rate {rate} %, {weeks} weeks, {len(plays)} seeds")
+                self.stdout.write("\n".join(report(plays) if plays else []))
                 self.stdout.flush()
+                for error in errors:
+                    self.stderr.write(error)
+                failed = failed or bool(errors)
+        if failed:
+            raise CommandError("Some plays failed; the figures are those of the others.")
 
 
-def _played(stages: Sequence[Executor], scripts: list[Script]) -> list[Figures]:
+def _played(stages: Sequence[Executor], scripts: list[Script]) -> tuple[list[Figures], list[str]]:
+    """The figures of the plays that reached their end, and what stopped each other one: it takes
+    hours, and one fault in the last play must not cost the nineteen before it."""
     monday = first_monday(max(script.weeks for script in scripts))
     plays = [
         stage.submit(play, script, monday=monday)
         for stage, script in zip(cycle(stages), scripts, strict=False)
     ]
-    # It takes hours: whoever reads a log instead of a screen wants to know how far it is as well.
     with tqdm(total=len(scripts), desc="plays", leave=False) as bar:
         for _ in as_completed(plays):
             bar.update()
-    return [one.result() for one in plays]
+    errors = [
+        f"Seed {script.seed} failed: {one.exception()!r}"
+        for script, one in zip(scripts, plays, strict=True)
+        if one.exception()
+    ]
+    return [one.result() for one in plays if not one.exception()], errors
 
 
 @contextmanager
