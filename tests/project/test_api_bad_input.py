@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
+import time
 import uuid
 from typing import Any
 
 import pytest
+from rest_framework.exceptions import ParseError
 from rest_framework.test import APIClient
 
+from iop_clinic.accounts.api.parsers import parse_object
 from tests.api import AFTER, API, Roster, nothing_written, roster
 
 pytestmark = pytest.mark.django_db
@@ -60,6 +64,48 @@ def test_a_body_that_is_no_sound_object_is_400(client: APIClient, r: Roster, nam
     assert (answer.status_code, answer.json()["code"]) == (
         (413, "too_large") if name == "a million digits" else (400, "invalid_body")
     )
+
+
+class Severed(io.BytesIO):
+    """What a server reads from once its client has gone."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        raise ConnectionResetError
+
+
+def test_a_body_that_breaks_off_is_400(client: APIClient, r: Roster) -> None:
+    extra: Any = {"wsgi.input": Severed()}
+    with nothing_written():
+        answer = client.generic("PATCH", f"{r.url}attendance/", "{}", "application/json", **extra)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_body")
+
+
+def test_a_text_without_an_end_takes_no_longer_than_one_with(parsed: Any) -> None:
+    """Each quote begins nothing anew: 40 kB of them took nine seconds of a processor."""
+    began = time.thread_time()
+    assert parsed(b'{"u": "' + b'\\"' * 20_000) == parsed(b'{"u": "' + b"[" * 500_000)
+    assert time.thread_time() - began < 1
+
+
+def test_brackets_are_counted_outside_texts_alone(parsed: Any) -> None:
+    inside = b'"\\"' + b"[" * 40 + b'"'
+    assert parsed(b'{"u": ' + inside + b"}") == "accepted"
+    deep = parsed(b'{"u": [' + inside + b", " + b"[" * 31 + b"]" * 32 + b"}")
+    assert deep == "The body is nested more than 32 levels deep."
+
+
+@pytest.fixture
+def parsed() -> Any:
+    """What the parser says to a body."""
+
+    def parse(body: bytes) -> str:
+        try:
+            parse_object(body)
+        except ParseError as error:
+            return str(error.detail)
+        return "accepted"
+
+    return parse
 
 
 @pytest.mark.parametrize("text", ["\\u0000", "\\ud800", "a\\udfffb"])
@@ -175,6 +221,14 @@ def test_no_such_path_is_a_problem_document(client: APIClient, path: str) -> Non
 @pytest.mark.parametrize("method", ["put", "options", "delete"])
 def test_a_method_that_is_not_offered_is_405(client: APIClient, method: str) -> None:
     answer = getattr(client, method)(f"{API}/me/")
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+
+
+@pytest.mark.parametrize("method", ["TRACE", "PUT", "DELETE"])
+def test_a_method_that_is_not_offered_is_405_whatever_the_query(
+    client: APIClient, method: str
+) -> None:
+    answer = client.generic(method, f"{API}/flags/?state=open&nothing=7")
     assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
 
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import IO, Any, NoReturn
 
+from django.http import UnreadablePostError
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
@@ -21,8 +22,9 @@ MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
 MAX_INTEGER = 2**63 - 1
 
-# A whole string or one bracket; brackets inside strings do not nest.
-_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+# A string, which may lack its end, or one bracket; brackets inside strings do not nest. Possessive:
+# a string once read is never read again in another way, or each quote would cost the whole rest.
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -37,7 +39,10 @@ class StrictJSONParser(BaseParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        raw = stream.read(MAX_BYTES + 1)
+        try:
+            raw = stream.read(MAX_BYTES + 1)
+        except UnreadablePostError as error:  # the client is gone: no fault of ours for the log
+            raise ParseError("The body did not arrive whole.") from error
         if len(raw) > MAX_BYTES:
             raise Problem(413, "too_large", f"A request body has at most {MAX_BYTES} bytes.")
         return parse_object(raw)
