@@ -2,7 +2,8 @@
 
 A key belongs to one user and one route for 24 hours. The row keeps the answer's status and the id
 of what was made, never the body: a repeat is answered by reading the row anew, so it shows nothing
-that the user may no longer see.
+that the user may no longer see. Both are written in the transaction that does the work, which the
+services within join: whatever fails, the key says what was done.
 """
 
 from __future__ import annotations
@@ -12,16 +13,18 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db import Error, IntegrityError, transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from iop_clinic.accounts.api.problems import Problem
+from iop_clinic.accounts.api.versions import etag
 from iop_clinic.accounts.models import IdempotencyKey, User
 
 KEPT = timedelta(hours=24)
@@ -45,14 +48,14 @@ def idempotent(post: Handler) -> Handler:
             raise Problem(400, "invalid_key", "An idempotency key has 1 to 200 visible characters.")
         row, mine = claim(user=view.user, route=request.path, key=key, body=request.data)
         if not mine:
-            return Response(view.representation(row.location), status=row.status)
+            return _answer_again(view, request, row)
         try:
-            response = post(view, request, *args, **kwargs)
+            with transaction.atomic():  # the work and what is kept of it: both or neither
+                response = post(view, request, *args, **kwargs)
+                _keep(row, response.status_code, str(response.data[view.made]))
         except Exception:
-            row.delete()  # refused or failed: nothing was done, the key may be used again
+            _give_back(row)
             raise
-        row.status, row.location = response.status_code, str(response.data[view.made])
-        row.save(update_fields=["status", "location"])
         return response
 
     handler.idempotent = True  # type: ignore[attr-defined]
@@ -76,10 +79,39 @@ def claim(*, user: User, route: str, key: str, body: Any) -> tuple[IdempotencyKe
     if row is not None and row.body_hash != digest:
         raise Problem(422, "key_reused", "This key was used with another body.")
     if row is None or row.status is None:  # None: refused just now, and the key is free again
-        raise Problem(
-            409, "in_flight", "The first request is still at work.", headers={"Retry-After": "1"}
-        )
+        raise _in_flight()
     return row, False
+
+
+def _in_flight() -> Problem:
+    message = "The first request is still at work."
+    return Problem(409, "in_flight", message, headers={"Retry-After": "1"})
+
+
+def _answer_again(view: Any, request: Request, row: IdempotencyKey) -> Response:
+    """What was made, read anew: under the status of the first answer, with an `ETag` like it."""
+    body = view.representation(row.location)
+    tagged = request.method in getattr(view, "etags", ())
+    return Response(body, status=row.status, headers=etag(body["version"]) if tagged else None)
+
+
+def _held(row: IdempotencyKey) -> QuerySet[IdempotencyKey]:
+    """The row while it is this request's and its work not done."""
+    return IdempotencyKey.objects.filter(pk=row.pk, created_at=row.created_at, status=None)
+
+
+def _keep(row: IdempotencyKey, status: int, location: str) -> None:
+    """Raises the 409 problem when another request has taken the key over: what this one did, late,
+    is then undone."""
+    if not _held(row).update(status=status, location=location):
+        raise _in_flight()
+
+
+def _give_back(row: IdempotencyKey) -> None:
+    """Free the key of what was refused or failed. Of what was done nothing is freed, even when the
+    connection was lost in the commit and nobody was told."""
+    with suppress(Error):  # without a database it is free in two minutes
+        _held(row).delete()
 
 
 def _taken_over(row: IdempotencyKey, digest: str) -> bool:
@@ -91,6 +123,8 @@ def _taken_over(row: IdempotencyKey, digest: str) -> bool:
     changed = IdempotencyKey.objects.filter(stale, pk=row.pk, created_at=row.created_at).update(
         created_at=now, body_hash=digest, status=None, location=""
     )
+    if changed:
+        row.created_at = now
     return bool(changed)
 
 
