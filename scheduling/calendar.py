@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import uuid
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -55,13 +56,15 @@ class Entry:
 def entries_of(therapist: Therapist, clinic: Clinic, now: datetime.datetime) -> list[Entry]:
     """The sessions the therapist leads or has led, 30 local days back to 120 ahead.
 
-    Two statements. A session that was cancelled, or given to somebody else, is there and does not
-    take place: one that merely vanished would stay on phones that only add. That is more than
-    `visible_to` shows, and so an entry has nothing in it that the therapist has not been told.
+    A session that was cancelled, or given to somebody else, is there and does not take place: one
+    that merely vanished would stay on phones that only add. That is more than `visible_to` shows,
+    and so an entry has nothing in it that the therapist has not been told: of what was given away
+    the time that it had then, and no place. Two statements, and one where something was given away.
     """
     parts = _parts(therapist, clinic, now)
     changed = _changed_at(parts)
-    return [_entry(part, changed) for part in parts]
+    then = _times_then(parts, changed)
+    return [_entry(part, changed, then.get(part.session_id, {})) for part in parts]
 
 
 def _parts(therapist: Therapist, clinic: Clinic, now: datetime.datetime) -> list[SessionStaff]:
@@ -74,14 +77,18 @@ def _parts(therapist: Therapist, clinic: Clinic, now: datetime.datetime) -> list
     return list(rows.order_by("starts_at", "session"))
 
 
-def _entry(part: SessionStaff, changed: Mapping[Place, datetime.datetime]) -> Entry:
+def _entry(
+    part: SessionStaff,
+    changed: Mapping[Place, datetime.datetime],
+    then: Mapping[str, datetime.datetime],
+) -> Entry:
     session = part.session
     return Entry(
         uid=session.public_id,
         title=session.title,
-        location=_location(session),
-        starts_at=session.starts_at,
-        ends_at=session.ends_at,
+        location=_location(session) if part.active else "",
+        starts_at=then.get("starts_at", session.starts_at),
+        ends_at=then.get("ends_at", session.ends_at),
         takes_place=session.live and part.active,
         revision=session.version - 1,
         # A trail without them (a restored dump, say) leaves the oldest date there can be.
@@ -98,6 +105,7 @@ def _location(session: Session) -> str:
 # --- when it changed -----------------------------------------------------------------------------
 
 OLDEST = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
+TIMES = {"starts_at", "ends_at"}
 SHOWN_COLUMNS = {
     Session._meta.db_table: ["starts_at", "ends_at", "state", "room_id", "by_video"],
     SessionStaff._meta.db_table: ["active"],
@@ -108,9 +116,11 @@ SHOWN_COLUMNS = {
 
 
 def _shown(part: SessionStaff) -> list[Place]:
-    """The rows behind an entry."""
+    """The rows behind an entry; its session's only as long as what is written there is shown."""
     session = part.session
-    rows = [session, part, session.room, session.group, session.session_type]
+    rows = [part, session.group, session.session_type]
+    if part.active:
+        rows += [session, session.room]
     return [(row._meta.db_table, row.pk) for row in rows if row is not None]
 
 
@@ -126,6 +136,34 @@ def _changed_at(parts: Sequence[SessionStaff]) -> dict[Place, datetime.datetime]
     events = AuditEvent.objects.filter(wanted, clinic_id=parts[0].clinic_id).order_by()
     found = events.values_list("table_name", "row_id").annotate(last=Max("at"))
     return {(table, key): last for table, key, last in found}
+
+
+def _times_then(
+    parts: Sequence[SessionStaff], changed: Mapping[Place, datetime.datetime]
+) -> dict[int, dict[str, datetime.datetime]]:
+    """By session that was given away: what its times were before they were changed since."""
+    table = SessionStaff._meta.db_table
+    moments = {p.session_id: changed.get((table, p.pk)) for p in parts if not p.active}
+    found: dict[int, dict[str, datetime.datetime]] = defaultdict(dict)
+    if not moments:
+        return found
+    moves = AuditEvent.objects.filter(
+        clinic_id=parts[0].clinic_id,
+        table_name=Session._meta.db_table,
+        row_id__in=moments,
+        old__has_any_keys=[*TIMES],
+    ).order_by("at", "id")
+    for row_id, at, old in moves.values_list("row_id", "at", "old"):
+        since = moments[row_id]
+        if since is not None and at > since:
+            # The first change of a column says what was before it.
+            found[row_id] = _times_in(old) | found[row_id]
+    return found
+
+
+def _times_in(old: dict[str, str] | None) -> dict[str, datetime.datetime]:
+    values = old or {}
+    return {name: datetime.datetime.fromisoformat(values[name]) for name in TIMES & values.keys()}
 
 
 # --- how it is written ---------------------------------------------------------------------------

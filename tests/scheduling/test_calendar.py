@@ -254,6 +254,34 @@ def test_a_substitute_gets_it_and_who_led_it_before_sees_it_cancelled(world: Wor
     ]
 
 
+def test_who_gave_a_session_away_is_not_told_where_it_went(world: World) -> None:
+    row = led(world, room=world.room)
+    move(world, row)
+    then = row.starts_at, row.ends_at
+    cover(world, row)
+    for day in ("2026-03-06", "2026-03-09"):
+        starts, ends = world.at(day, "16:00"), world.at(day, "17:30")
+        services.move_session(session=row, starts_at=starts, ends_at=ends, by=world.by)
+        change_room(world, row)
+        told = event(world)
+        assert (told["status"], told["dtstart"], told["dtend"]) == ("CANCELLED", *then)
+        assert "location" not in told
+    come_back(world, row)
+    told = event(world)
+    assert (told["dtstart"], told["dtend"], told["location"]) == (starts, ends, row.room.name)
+
+
+def test_what_was_given_away_is_changed_no_more(world: World) -> None:
+    row = led(world, room=world.room)
+    cover(world, row)
+    age(world)
+    before = event(world)["last-modified"]
+    move(world, row)
+    world.room.name = "Room West"
+    world.room.save()
+    assert event(world)["last-modified"] == before
+
+
 def test_a_substitute_keeps_the_past_session_when_access_to_it_has_ended(
     world: World, time_machine: Any
 ) -> None:
