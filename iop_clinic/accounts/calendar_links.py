@@ -45,6 +45,17 @@ def revoke_link(*, clinic: Clinic, by: User) -> None:
     CalendarLink.objects.filter(clinic=clinic, membership__user=by).delete()
 
 
+@service
+def revoke_link_of(*, membership: Membership, by: User) -> None:
+    """End another person's link, as for a lost phone; the rest of their access stays.
+
+    Raises Refused `no_link`.
+    """
+    deleted, _ = membership.calendar_links.all().delete()
+    if not deleted:
+        raise Refused("no_link", "This person has no calendar link.")
+
+
 def _membership(clinic: Clinic, user: User) -> Membership | None:
     """Locked: access that is ended at this moment takes the new link along."""
     rows = Membership.objects.live().select_for_update(of=("self",), no_key=True)

@@ -17,7 +17,7 @@ from django.test import Client
 
 from iop_clinic.accounts import services as staff
 from iop_clinic.accounts.acting import Refused
-from iop_clinic.accounts.calendar_links import renew_link, revoke_link
+from iop_clinic.accounts.calendar_links import renew_link, revoke_link, revoke_link_of
 from iop_clinic.accounts.models import AuditEvent, CalendarLink, Clinic, Membership, User
 from iop_clinic.accounts.roles import Role
 from iop_clinic.logs import PrivateFormatter
@@ -165,9 +165,14 @@ def revoke(world: World, user: User) -> None:
     revoke_link(clinic=world.clinic, by=user)
 
 
-@pytest.mark.parametrize(
-    "end", [revoke, renew, end_access, pass_last_day, deactivate, close_clinic, lead_nothing]
-)
+def end_from_the_desk(world: World, user: User) -> None:
+    revoke_link_of(membership=user.memberships.get(), by=world.by)
+
+
+ENDINGS = [revoke, end_from_the_desk, renew, end_access, pass_last_day, deactivate, close_clinic]
+
+
+@pytest.mark.parametrize("end", [*ENDINGS, lead_nothing])
 def test_a_link_that_ended_is_like_one_that_never_was(
     world: World, user: User, secret: str, phone: Client, end: Any
 ) -> None:

@@ -24,6 +24,7 @@ from iop_clinic.accounts.admin.forms import (
     yes_field,
 )
 from iop_clinic.accounts.admin.panels import Panel, link
+from iop_clinic.accounts.calendar_links import revoke_link_of
 from iop_clinic.accounts.models import Clinic, License, Membership, Therapist, User
 from iop_clinic.accounts.roles import Can, Role
 
@@ -100,6 +101,25 @@ class DeactivateForm(ServiceForm):
         return f"{self.row.user} has no access to this clinic any more."
 
 
+class EndCalendarLinkForm(ServiceForm):
+    title = "End the calendar link"
+    path = "end-calendar-link"
+    explanation = (
+        "For a lost phone: the secret address of this person's calendar stops at once. They can "
+        "make a new one, and everything else of their access stays."
+    )
+    can = Can.MANAGE_STAFF
+    danger = True
+
+    @classmethod
+    def offered(cls, row: Membership) -> bool:
+        return row.active and row.therapist_id is not None
+
+    def run(self) -> str:
+        revoke_link_of(membership=self.row, by=self.user)
+        return f"{self.row.user}'s calendar link has ended."
+
+
 class ResendForm(ServiceForm):
     title = "Send the invitation again"
     path = "resend"
@@ -128,7 +148,7 @@ class MembershipAdmin(ClinicModelAdmin):
     fields = ("user", "role", "therapist", "active", "ends_on", "receives_reports")
     readonly_fields = ("user", "role", "therapist", "active", "ends_on")
     list_verbs = (InviteForm,)
-    verbs = (RoleForm, ResendForm, DeactivateForm)
+    verbs = (RoleForm, ResendForm, EndCalendarLinkForm, DeactivateForm)
 
     @display(description="Email")
     def email(self, row: Membership) -> str:
