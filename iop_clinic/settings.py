@@ -289,6 +289,7 @@ LIMITS = {
     "sign_in": times_in("LIMIT_SIGN_IN", "10/900"),  # wrong: of one name from one address
     "sign_in_address": times_in("LIMIT_SIGN_IN_ADDRESS", "60/900"),  # wrong: from one address
     "sign_in_name": times_in("LIMIT_SIGN_IN_NAME", "100/3600"),  # wrong: of one name
+    "resets": times_in("LIMIT_RESETS", "10/3600"),  # links to a new password asked for
     "requests_user": times_in("LIMIT_REQUESTS_USER", TRIED_OUT or "3000/60"),
     "requests_address": times_in("LIMIT_REQUESTS_ADDRESS", TRIED_OUT or "600/60"),  # no live token
     "calendars": times_in("LIMIT_CALENDARS", "60/900"),  # wrong calendar links from one address

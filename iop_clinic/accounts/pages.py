@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from typing import Any
 
@@ -13,8 +14,11 @@ from django.urls import reverse_lazy
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.generic import FormView, TemplateView
+from rest_framework.exceptions import Throttled
 
 from iop_clinic.accounts import invitations, services
+from iop_clinic.accounts.api.throttles import count_or_refuse, limit_of
+from iop_clinic.accounts.limits import address_of
 from iop_clinic.accounts.models import User
 
 
@@ -38,15 +42,27 @@ class PasswordForm(auth_forms.SetPasswordForm):
 
 @method_decorator(never_cache, name="dispatch")
 class ResetRequestPage(FormView):
-    """Asks for the address. The answer is the same for every address."""
+    """Asks for the address. The answer is the same for every address, and whoever asks too often
+    is told so whether the address is known or not."""
 
     form_class = ResetRequestForm
     template_name = "accounts/reset_request.html"
     success_url = reverse_lazy("password_reset_sent")
 
     def form_valid(self, form: ResetRequestForm) -> HttpResponse:
+        try:
+            count_or_refuse(f"resets:address:{address_of(self.request)}", limit_of("resets"))
+        except Throttled as refusal:
+            wait: int = refusal.wait  # type: ignore[attr-defined]  # missing in the stubs
+            return self._too_often(form, wait)
         services.request_password_reset(email=form.cleaned_data["email"])
         return super().form_valid(form)
+
+    def _too_often(self, form: ResetRequestForm, wait: int) -> HttpResponse:
+        form.add_error(None, f"Too many requests. Try again in {math.ceil(wait / 60)} min.")
+        answer = self.form_invalid(form)
+        answer.status_code, answer["Retry-After"] = 429, str(wait)
+        return answer
 
 
 class ResetSentPage(TemplateView):

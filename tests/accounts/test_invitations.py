@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -318,6 +318,52 @@ def test_who_may_not_sign_in_gets_no_mail(clinic, administrator):
     for key in (without_role.pk, gone.pk, 0):
         tasks.mail_reset(key)
     assert mail.outbox == []
+
+
+@pytest.fixture
+def asked_three_times(client, queued, settings, time_machine) -> list[int]:
+    """From one address, at the beginning of a window in which nobody may ask more often."""
+    settings.LIMITS = settings.LIMITS | {"resets": (3, 3600)}
+    time_machine.move_to(datetime(2026, 3, 2, 12, 0, 30, tzinfo=UTC), tick=False)
+    for _ in range(3):
+        assert ask_for_a_link(client, "nobody@example.com").status_code == 302
+    return queued
+
+
+def ask_for_a_link(client, email: str, **request: Any) -> Any:
+    return client.post("/account/reset/", {"email": email}, **request)
+
+
+def test_who_asks_for_links_too_often_must_wait(client, clinic, asked_three_times):
+    known = ask_for_a_link(client, factories.staff(clinic).email)
+    unknown = ask_for_a_link(client, "somebody@example.com")
+    assert (known.status_code, known["Retry-After"]) == (429, "3570")
+    assert "Too many requests. Try again in 60 min." in known.content.decode()
+    assert (unknown.status_code, unknown["Retry-After"]) == (429, "3570")
+    assert asked_three_times == [0, 0, 0]
+
+
+def test_somebody_elsewhere_may_still_ask(client, clinic, asked_three_times):
+    person = factories.staff(clinic)
+    assert ask_for_a_link(client, person.email, REMOTE_ADDR="198.51.100.9").status_code == 302
+    assert asked_three_times == [0, 0, 0, person.pk]
+
+
+def test_a_forged_address_helps_nobody_to_more_links(client, db, asked_three_times):
+    answer = ask_for_a_link(client, "a@example.com", HTTP_X_FORWARDED_FOR="198.51.100.9")
+    assert answer.status_code == 429
+
+
+def test_the_wait_for_links_ends_with_the_window(client, db, asked_three_times, time_machine):
+    time_machine.move_to(datetime(2026, 3, 2, 13, tzinfo=UTC), tick=False)
+    assert ask_for_a_link(client, "a@example.com").status_code == 302
+
+
+def test_a_mistyped_address_is_not_counted(client, db, asked_three_times):
+    answer = ask_for_a_link(client, "nobody")
+    assert (answer.status_code, answer.context["form"].errors["email"]) == (
+        200, ["Enter a valid email address."],
+    )  # fmt: skip
 
 
 def test_a_broker_that_is_down_shows_the_same_page(client, clinic, monkeypatch):

@@ -10,6 +10,7 @@ from django.db import ProgrammingError, connection, transaction
 
 from iop_clinic import embedded
 from iop_clinic.celery import app
+from iop_clinic.settings import LIMITS
 
 COMPOSE = embedded.CHECKOUT / "docker-compose.yml"
 
@@ -46,6 +47,17 @@ def test_every_variable_is_explained_in_the_example():
     example = (embedded.CHECKOUT / ".env.example").read_text()
 
     assert {name for name in used if f"\n{name}=" not in example} == set()
+
+
+def test_every_limit_can_be_set_and_is_explained():
+    """With one default in the settings, in the compose file and in the table of the docs."""
+    settings = (embedded.CHECKOUT / "iop_clinic" / "settings.py").read_text()
+    docs = (embedded.CHECKOUT / "docs" / "operations.md").read_text()
+    defaults = dict(re.findall(r'times_in\(\s*"(LIMIT_\w+)", .*?"(\d+/\d+)"\)', settings))
+
+    assert len(defaults) == len(LIMITS)
+    assert dict(re.findall(r"\$\{(LIMIT_\w+):-(.*?)\}", COMPOSE.read_text())) == defaults
+    assert dict(re.findall(r"^\| `(LIMIT_\w+)` \| `(.*?)`", docs, re.MULTILINE)) == defaults
 
 
 def test_lasting_services_restart_and_say_how_they_are(compose):
