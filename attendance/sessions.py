@@ -14,7 +14,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from attendance.compliance.again import judge_again
-from iop_clinic.accounts.acting import Job, service
+from attendance.models import AttendanceRecord
+from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import Clinic, User
 from iop_clinic.accounts.weeks import local_date
 from scheduling import services as calendar
@@ -36,11 +37,24 @@ def create_session(*, clinic: Clinic, by: User | Job, now: Moment = None, **plan
 
 @service
 def move_session(*, session: Session, by: User | Job, now: Moment = None, **to: Any) -> Session:
-    """Move a session that has not begun (see `scheduling.services.move_session`)."""
-    before = session.local_date
+    """Move a session that has not begun (see `scheduling.services.move_session`).
+
+    Raises what that raises, or Refused `attendance_recorded` for another time while somebody is
+    recorded, as is done from 30 minutes before the start: a record says what happened then.
+    """
+    before, times = session.local_date, (session.starts_at, session.ends_at)
     calendar.move_session(session=session, by=by, **to)
+    if (session.starts_at, session.ends_at) != times:
+        _refuse_recorded(session)
     _judge(session, by=by, now=now, before=before)
     return session
+
+
+def _refuse_recorded(session: Session) -> None:
+    """Asked of the session once it is locked, so that nobody records it in between."""
+    if AttendanceRecord.objects.filter(booking__session=session).exists():
+        message = "Attendance is recorded for the old time. Clear the records first."
+        raise Refused("attendance_recorded", message)
 
 
 @service
