@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 
-from django.db.models import F
 from django.utils import timezone
 
 from attendance.compliance.again import judge_again
@@ -60,12 +59,12 @@ def release(
 ) -> Booking:
     """The patient gave notice of one session (see `scheduling.services.release`).
 
-    Raises what that raises, or Refused `attendance_recorded` when the patient was there.
+    Raises what that raises, or Refused `attendance_recorded` once there is a record: a notice that
+    comes to light later belongs in it.
     """
-    lock(sessions=[booking.session_id])
-    if AttendanceRecord.objects.filter(booking=booking, attended=True).exists():
-        message = "The record says that the patient attended. Clear or correct it first."
-        raise Refused("attendance_recorded", message)
+    _check_unrecorded(
+        booking, "Attendance is recorded. Correct the record: the notice is part of it."
+    )
     row = calendar.release(booking=booking, notified_at=notified_at, reason=reason, by=by)
     judge_booking(row, by=by, now=now)
     return row
@@ -73,10 +72,21 @@ def release(
 
 @service
 def withdraw(*, booking: Booking, reason: str, by: User | Job, now: Moment = None) -> Booking:
-    """The clinic or the plan changed (see `scheduling.services.withdraw`)."""
+    """The clinic or the plan changed (see `scheduling.services.withdraw`).
+
+    Raises what that raises, or Refused `attendance_recorded`: what was recorded would count
+    nowhere, and come back with the seat.
+    """
+    _check_unrecorded(booking, "Attendance is recorded. Clear the record first.")
     row = calendar.withdraw(booking=booking, reason=reason, by=by)
     judge_booking(row, by=by, now=now)
     return row
+
+
+def _check_unrecorded(booking: Booking, message: str) -> None:
+    lock(sessions=[booking.session_id])
+    if AttendanceRecord.objects.filter(booking=booking).exists():
+        raise Refused("attendance_recorded", message)
 
 
 def judge_booking(row: Booking, *, by: User | Job, now: Moment) -> None:
@@ -85,7 +95,7 @@ def judge_booking(row: Booking, *, by: User | Job, now: Moment) -> None:
 
 def _judge(episode: Episode, sessions: Sequence[Session], *, by: User | Job, now: Moment) -> None:
     """The weeks of these sessions, or the current one where it is older."""
-    clinic = episode.clinic
+    clinic = sessions[0].clinic
     today = local_date(now or timezone.now(), clinic.tz)
     since = min([today, *(session.local_date for session in sessions)])
     judge_again(clinic=clinic, episode_ids=[episode.pk], since=since, by=by, now=now)
@@ -140,7 +150,8 @@ def book_make_ups(
     for session in sessions:
         missed = _stands_for(facts, session, chosen=makes_up, used=used)
         used |= {missed.pk} if missed else set()
-        rows.append(calendar.book(session=session, episode=episode, makes_up=missed, by=by))
+        row = calendar.book(session=session, episode=episode, makes_up=missed, by=by)
+        rows.append(_linked(row, missed))
     _judge(episode, sessions, by=by, now=now)
     _note_on_cases(episode, rows, now)
     return rows
@@ -153,13 +164,25 @@ def _stands_for(
     own = facts.own(session)
     if own is not None and own.state != Booking.State.WITHDRAWN:
         kept = own.makes_up if own.makes_up_id else None
-        if chosen in (None, kept) or own.state == Booking.State.BOOKED:
+        if chosen in (None, kept):
             return kept
+        if kept is not None and own.state == Booking.State.BOOKED:
+            message = "The patient is booked into this session to make up another booking."
+            raise Refused(ALREADY, message, field="makes_up")
     missed = missed_booking(facts, session, without=used, chosen=chosen)
     if chosen is not None and missed is None:
         message = "This booking was not missed in this week, or is made up already."
         raise Refused("unknown_booking", message, field="makes_up")
     return missed
+
+
+def _linked(row: Booking, missed: Booking | None) -> Booking:
+    """With what it makes up: whoever was booked already may say so later."""
+    if missed is not None and row.makes_up_id is None:
+        row.makes_up = missed
+        row.version += 1
+        row.save(update_fields=["makes_up", "version"])
+    return row
 
 
 def is_offered(*, episode: Episode, session: Session, now: datetime.datetime) -> bool:
@@ -225,10 +248,7 @@ def plan_make_up(
         by=by,
     )
     row = session.bookings.get()
-    missed = missed_booking(facts, session)
-    if missed is not None:
-        Booking.objects.filter(pk=row.pk).update(makes_up=missed, version=F("version") + 1)
-        row.refresh_from_db()
+    _linked(row, missed_booking(facts, session))
     _judge(episode, [session], by=by, now=now)
     _note_on_cases(episode, [row], now)
     return row

@@ -3,7 +3,7 @@
 from django.db.models import Exists, OuterRef, Q
 
 from attendance.models import Flag
-from iop_clinic.accounts.visibility import Scope, own_rows, visible, whole_clinic
+from iop_clinic.accounts.visibility import Sight, own_rows, visible, whole_clinic
 from patients.models import Episode
 from scheduling.models import Booking, Group, Session
 
@@ -11,30 +11,30 @@ own_rows("attendance.CreditRule", "attendance.Standard", "attendance.AbsenceRule
 
 
 @own_rows("attendance.AttendanceRecord")
-def records_of_my_bookings(scope: Scope) -> Q:
-    return Q(Exists(Booking.objects.filter(visible(Booking, scope), pk=OuterRef("booking"))))
+def records_of_my_bookings(sight: Sight) -> Q:
+    return Q(Exists(Booking.objects.filter(visible(Booking, sight), pk=OuterRef("booking"))))
 
 
 @own_rows("attendance.WeekResult", "attendance.OutreachAttempt")
-def of_my_episodes(scope: Scope) -> Q:
-    return Q(Exists(Episode.objects.filter(visible(Episode, scope), pk=OuterRef("episode"))))
+def of_my_episodes(sight: Sight) -> Q:
+    return Q(Exists(Episode.objects.filter(visible(Episode, sight), pk=OuterRef("episode"))))
 
 
 @own_rows("attendance.Flag")
-def flags_of_my_rows(scope: Scope) -> Q:
+def flags_of_my_rows(sight: Sight) -> Q:
     """Of their episodes, sessions and groups, and of themselves as therapists."""
-    episodes = Episode.objects.filter(visible(Episode, scope), pk=OuterRef("episode"))
-    sessions = Session.objects.filter(visible(Session, scope), pk=OuterRef("session"))
-    groups = Group.objects.filter(visible(Group, scope), pk=OuterRef("group"))
+    episodes = Episode.objects.filter(visible(Episode, sight), pk=OuterRef("episode"))
+    sessions = Session.objects.filter(visible(Session, sight), pk=OuterRef("session"))
+    groups = Group.objects.filter(visible(Group, sight), pk=OuterRef("group"))
     of_rows = Q(Exists(episodes)) | Q(Exists(sessions)) | Q(Exists(groups))
-    return of_rows | Q(therapist__in=scope.therapist_ids)
+    return of_rows | Q(therapist__in=sight.therapist_ids)
 
 
 @own_rows("attendance.WeekNote")
-def notes_of_my_flags(scope: Scope) -> Q:
-    return Q(Exists(Flag.objects.filter(visible(Flag, scope), pk=OuterRef("flag"))))
+def notes_of_my_flags(sight: Sight) -> Q:
+    return Q(Exists(Flag.objects.filter(visible(Flag, sight), pk=OuterRef("flag"))))
 
 
 @own_rows("attendance.ComplianceReport")
-def my_reports(scope: Scope) -> Q:
-    return Q(therapist__in=scope.therapist_ids)
+def my_reports(sight: Sight) -> Q:
+    return Q(therapist__in=sight.therapist_ids)

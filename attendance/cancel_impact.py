@@ -1,31 +1,43 @@
 """Who would lose minutes if the clinic cancelled a session, told before it does.
 
-It is cancelled, the week is judged then, and it is taken back: so the preview refuses what
-cancelling would refuse, and judges as the night will. The cancelled minutes leave both sides of the
-program's count (R24); a payer's and a court's minimum are not prorated and stay as they are.
+The day lines are read, and judged twice: as they are, and as they would be. Nothing is written and
+nobody waits, neither for this nor this for them. The preview refuses what cancelling would refuse.
+The cancelled minutes leave both sides of the program's count (R24); a payer's and a court's minimum
+are not prorated and stay as they are.
 """
 
 from __future__ import annotations
 
-import copy
 import datetime
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Self
 
-from django.db import transaction
 from django.utils import timezone
 
-from attendance.compliance.settings import clinic_settings
-from attendance.compliance.status import JudgedStandard, PatientWeek, weeks_of
-from iop_clinic.accounts.acting import Job, service
-from iop_clinic.accounts.models import User
-from patients.models import Patient
-from scheduling import services as calendar
+from attendance.compliance.courses import courses
+from attendance.compliance.days import DayLine, by_episode, day_lines
+from attendance.compliance.settings import ClinicSettings, clinic_settings
+from attendance.compliance.status import JudgedStandard, PatientWeek, judge_weeks, reach
+from attendance.models import AttendanceRecord
+from attendance.records.facts import attendance_facts, session_facts
+from attendance.records.overlaps import ANY_SESSION, visits_inside
+from attendance.records.rules import (
+    Interval,
+    full_presence_minutes,
+    scheduled_minutes,
+    session_minutes,
+    time_inside,
+)
+from iop_clinic.accounts.acting import Refused
+from patients.models import Episode, Patient
 from scheduling.models import Booking, Session
+from scheduling.services.sessions import check_not_signed
+
+Key = tuple[int, datetime.date, int]
+"""Episode, local date and session type: what a day line is about."""
+Weeks = Mapping[int, Sequence[PatientWeek]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,44 +97,142 @@ class Loss:
     effects: tuple[Effect, ...]
 
 
-@service
-def cancel_impact(
-    *, session: Session, by: User | Job, now: datetime.datetime | None = None
-) -> list[Loss]:
-    """What `cancel_session` would take from whom is expected there, by seat; leaves nothing behind.
+def cancel_impact(*, session: Session, now: datetime.datetime | None = None) -> list[Loss]:
+    """What `cancel_session` would take from whom is expected there, by seat.
 
-    Nobody loses anything by a session that is cancelled already. Raises what `cancel_session`
-    raises, or IntegrityError `booking_attended_stays` where somebody is recorded as present. The
-    number of statements does not depend on that of patients.
+    Nobody loses anything by a session that is cancelled already. Raises Refused `roster_signed`, or
+    `attendance_recorded` where somebody is recorded as present, as cancelling would. The number of
+    statements does not depend on that of patients.
     """
-    settings = clinic_settings(session.clinic_id)
-    expected = Booking.objects.expected().filter(session=session).select_related("patient")
-    booked = list(expected.order_by("seat", "pk"))
-    # A standard's own week that holds the day may be judged with a neighbour of the clinic's.
-    week = settings.week(session.local_date)
-    judged = partial(
-        weeks_of,
-        settings,
-        [week.shifted(-1), week, week.shifted(1)],
-        [row.episode_id for row in booked],
-        now=now or timezone.now(),
-    )
-    before = _by_episode(judged())
-    with _cancelled(session, by):
-        after = _by_episode(judged())
+    if not session.live:
+        return []
+    check_not_signed(session)
+    now = now or timezone.now()
+    settings, around = clinic_settings(session.clinic_id), _bookings_around(session)
+    booked = [row for row in around if row.session_id == session.pk]
+    if any((record := _record(row)) and record.attended for row in booked):
+        message = "The record says that a patient attended. Clear or correct it first."
+        raise Refused("attendance_recorded", message)
+    before, after = _judged_twice(session, settings, around, now)
     day = session.local_date
     return [
         _loss(row.patient, before[row.episode_id], after[row.episode_id], day) for row in booked
     ]
 
 
-@contextmanager
-def _cancelled(session: Session, by: User | Job) -> Iterator[None]:
-    """The session is cancelled inside the block only."""
-    with transaction.atomic():
-        calendar.cancel_session(session=copy.copy(session), reason="Preview", by=by)
-        yield
-        transaction.set_rollback(True)
+def _bookings_around(session: Session) -> list[Booking]:
+    """Of whom is expected: what is booked there, by seat, and all that could overlap it."""
+    expected = Booking.objects.expected().filter(session=session)
+    rows = Booking.objects.exclude(state=Booking.State.WITHDRAWN).filter(
+        clinic=session.clinic_id,
+        episode__in=expected.values("episode"),
+        starts_at__gt=session.starts_at - ANY_SESSION,
+        starts_at__lt=session.ends_at + ANY_SESSION,
+    )
+    related = rows.select_related("patient", "attendance", "session__session_type")
+    return list(related.order_by("seat", "pk"))
+
+
+def _judged_twice(
+    session: Session, settings: ClinicSettings, around: Sequence[Booking], now: datetime.datetime
+) -> tuple[Weeks, Weeks]:
+    """The weeks by episode, as they are and as if the session were cancelled."""
+    ids = sorted({row.episode_id for row in around})
+    known = courses(Episode.objects.filter(clinic=session.clinic_id, pk__in=ids))
+    # A standard's own week that holds the day may be judged with a neighbour of the clinic's.
+    week = settings.week(session.local_date)
+    weeks = [week.shifted(-1), week, week.shifted(1)]
+    first, last = reach(settings, weeks)
+    clinic = settings.clinic_id
+    lines = day_lines(
+        clinic=clinic, first=first, last=last, now=now, episode_ids=ids, settings=settings
+    )
+    changed = _as_if_cancelled(lines, session, settings, around, now)
+    before, after = (
+        _by_episode(judge_weeks(settings, known, weeks, by_episode(one), now))
+        for one in (lines, changed)
+    )
+    return before, after
+
+
+# --- the day lines of a session that is not held -------------------------------------------------
+
+
+def _as_if_cancelled(
+    lines: Iterable[DayLine],
+    session: Session,
+    settings: ClinicSettings,
+    around: Sequence[Booking],
+    now: datetime.datetime,
+) -> list[DayLine]:
+    """The lines, with what the bookings around add to them replaced by what they would then."""
+    was = _shares(around, settings, now)
+    for row in around:
+        row.live = row.live and row.session_id != session.pk
+    will = _shares(around, settings, now)
+    changed = []
+    for line in lines:
+        key = (line.episode_id, line.local_date, line.session_type_id)
+        moved = {name: will[key][name] - was[key][name] for name in {*was[key], *will[key]}}
+        values = {name: getattr(line, name) + change for name, change in moved.items()}
+        changed.append(replace(line, **values))
+    return changed
+
+
+def _shares(
+    bookings: Collection[Booking], settings: ClinicSettings, now: datetime.datetime
+) -> Mapping[Key, Counter[str]]:
+    """What bookings add to their lines, without what is recorded: cancelling changes none of it."""
+    inside = visits_inside(bookings)
+    sums: defaultdict[Key, Counter[str]] = defaultdict(Counter)
+    for row in bookings:
+        key = (row.episode_id, row.session.local_date, row.session.session_type_id)
+        sums[key].update(_share(row, inside.get(row.pk, []), settings, now))
+    return sums
+
+
+def _share(
+    row: Booking, visits: Iterable[Booking], settings: ClinicSettings, now: datetime.datetime
+) -> dict[str, int]:
+    """One booking's part of its line, without what its visits take out of it (see `DayMinutes`)."""
+    session, visits = session_facts(row.session), list(visits)
+    planned = scheduled_minutes(session, [Interval(one.starts_at, one.ends_at) for one in visits])
+    if not row.live:
+        return {"cancelled": planned}
+    if not _is_open(row, now):
+        return {"scheduled": planned}
+    away = [span for visit in visits for span in _spent_in(visit, now)]
+    credit = full_presence_minutes(session, settings.policy_on(row.session.local_date), away)
+    return {
+        "scheduled": planned,
+        "attended_open": session_minutes(session, away),
+        "credited_open": credit,
+        "unrecorded": int(row.ends_at <= now),
+        "upcoming": int(row.ends_at > now),
+        "services_open": int(session.creditable),
+    }
+
+
+def _is_open(row: Booking, now: datetime.datetime) -> bool:
+    if row.ends_at <= now:
+        return _record(row) is None
+    return row.state == Booking.State.BOOKED
+
+
+def _spent_in(visit: Booking, now: datetime.datetime) -> Sequence[Interval]:
+    """When the patient is out of the session around; not at all for a visit that was given up."""
+    record = _record(visit)
+    if record is not None:
+        return time_inside(session_facts(visit.session), attendance_facts(record))
+    given_up = visit.ends_at > now and visit.state == Booking.State.RELEASED
+    return () if given_up else (Interval(visit.starts_at, visit.ends_at),)
+
+
+def _record(row: Booking) -> AttendanceRecord | None:
+    return getattr(row, "attendance", None)
+
+
+# --- what it makes of the weeks ------------------------------------------------------------------
 
 
 def _by_episode(weeks: Iterable[PatientWeek]) -> dict[int, list[PatientWeek]]:

@@ -59,9 +59,9 @@ def open_cases(request: Any, clinic: Any, now: datetime.datetime) -> list[dict[s
     A therapist's are those of the caseload, as in their mail.
     """
     rows = Flag.objects.visible_to(request.user).filter(clinic=clinic).open()
-    scope, whose = request.user.scope, ""
-    if clinic.pk in scope.own_rows_clinics:
-        rows, whose = of_caseload(rows, scope.therapist_ids, timezone.localdate()), CASELOAD
+    sight, whose = request.user.sight, ""
+    if clinic.pk in sight.own_rows_clinics:
+        rows, whose = of_caseload(rows, sight.therapist_ids, timezone.localdate()), CASELOAD
     late = Count("pk", filter=Q(pk__in=rows.overdue(now).values("pk")))
     counted = rows.order_by().values("severity").annotate(open=Count("pk"), overdue=late)
     found = {row["severity"]: row for row in counted}

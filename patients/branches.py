@@ -6,25 +6,25 @@ when they lead a session or group of it); everything that hangs on an episode fo
 
 from django.db.models import Exists, OuterRef, Q
 
-from iop_clinic.accounts.visibility import Scope, own_rows, visible, whole_clinic
+from iop_clinic.accounts.visibility import Sight, own_rows, visible, whole_clinic
 from patients.models import Episode
 
 own_rows("patients.Program", "patients.Payer", "patients.ReferralSource")(whole_clinic)
 
 
 @own_rows("patients.Episode")
-def on_my_caseload(scope: Scope) -> Q:
-    return Q(primary_therapist__in=scope.therapist_ids)
+def on_my_caseload(sight: Sight) -> Q:
+    return Q(primary_therapist__in=sight.therapist_ids)
 
 
 @own_rows("patients.Patient")
-def patient_of_my_episodes(scope: Scope) -> Q:
-    return Q(Exists(Episode.objects.filter(visible(Episode, scope), patient=OuterRef("pk"))))
+def patient_of_my_episodes(sight: Sight) -> Q:
+    return Q(Exists(Episode.objects.filter(visible(Episode, sight), patient=OuterRef("pk"))))
 
 
 @own_rows("patients.Coverage")
-def coverage_of_my_patients(scope: Scope) -> Q:
-    return Q(Exists(Episode.objects.filter(visible(Episode, scope), patient=OuterRef("patient"))))
+def coverage_of_my_patients(sight: Sight) -> Q:
+    return Q(Exists(Episode.objects.filter(visible(Episode, sight), patient=OuterRef("patient"))))
 
 
 @own_rows(
@@ -37,5 +37,5 @@ def coverage_of_my_patients(scope: Scope) -> Q:
     "patients.Authorization",
     "patients.Certification",
 )
-def of_my_episodes(scope: Scope) -> Q:
-    return Q(Exists(Episode.objects.filter(visible(Episode, scope), pk=OuterRef("episode"))))
+def of_my_episodes(sight: Sight) -> Q:
+    return Q(Exists(Episode.objects.filter(visible(Episode, sight), pk=OuterRef("episode"))))

@@ -14,12 +14,15 @@ import datetime
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
-from django.db.models import Q
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef, Q, QuerySet
+from django.db.models.functions import JSONObject
 
 from iop_clinic.accounts.acting import Refused
-from patients.models import AgeBracket, Episode, KeepApart, Patient, TreatmentPlan
+from iop_clinic.accounts.prepared import prepared
+from patients.models import AgeBracket, Episode, EpisodeHold, KeepApart, Patient, TreatmentPlan
 from patients.rules import age_on
 from scheduling.models import Booking, Group, GroupMembership, Session
 
@@ -30,7 +33,7 @@ OF_AGE = 18
 class Fit(NamedTuple):
     """What a group or a session asks of one patient on one date; no plan in force: no level."""
 
-    episode: Episode
+    person: Person
     level: int | None
     bracket: AgeBracket
 
@@ -64,34 +67,32 @@ def check_eligible(
     of the session's group passes for its program, level and population, as when it was enrolled.
     Nobody sits in a session that is not saved yet.
     """
-    check_all_eligible(
-        episodes=[episode],
-        group=group,
-        session=session,
-        on=on,
-        until=until,
-        population_opt_in=population_opt_in,
-    )
-
-
-def check_all_eligible(
-    *,
-    episodes: Sequence[Episode],
-    group: Group | None = None,
-    session: Session | None = None,
-    on: datetime.date,
-    until: datetime.date | None = None,
-    population_opt_in: bool = False,
-) -> None:
-    """`check_eligible` for several episodes that will sit together, in the queries of one."""
     place = Place(group or (session.group if session else None), session, on, until)
-    _check(_Known.of(episodes, [place]), episodes, place, population_opt_in)
+    _check(_Known.of([episode], [place]), [episode], place, population_opt_in)
+
+
+def check_may_come(*, episodes: Sequence[Episode], session: Session) -> dict[int, int]:
+    """`check_eligible` for several episodes that will sit together in a session, in the statements
+    of one: two, and two more where others sit who matter. Also refuses `on_hold`: the program
+    pauses, and whoever comes all the same is back, so the hold ends first (2b).
+
+    Answers, by episode, the key of the membership of the session's group by which it comes.
+    """
+    day = session.local_date
+    place = Place(session.group, session, day)
+    known = _Known.of(episodes, [place])
+    _check(known, episodes, place, population_opt_in=False)
+    people = [known.people[episode.pk] for episode in episodes]
+    if any(hold.on(day) for person in people for hold in person.holds):
+        raise Refused("on_hold", f"The patient is on hold on {day}.", field="episode")
+    held = ((one.episode.pk, membership_on(one, session.group_id, day)) for one in people)
+    return {episode: membership for episode, membership in held if membership is not None}
 
 
 def refusals(*, episode: Episode, sessions: Iterable[Session]) -> dict[int, Refused]:
     """By key, why the episode may not sit in a session; those where it may are left out.
 
-    The answers of `check_eligible` on each session's date, in at most 8 statements for any number
+    The answers of `check_eligible` on each session's date, in at most 3 statements for any number
     of sessions. Reads `session.group`: select it along.
     """
     places = [Place(session.group, session, session.local_date) for session in sessions]
@@ -120,103 +121,133 @@ def is_active(episode: Episode, on: datetime.date) -> bool:
 # --- what is known ------------------------------------------------------------------------------
 
 
+class Held(NamedTuple):
+    """Something that holds from one local date to another, both inside, or without end."""
+
+    starts_on: datetime.date
+    ends_on: datetime.date | None
+    told: dict[str, Any]
+
+    def on(self, day: datetime.date) -> bool:
+        return self.starts_on <= day and (self.ends_on is None or day <= self.ends_on)
+
+
+@dataclass(slots=True)
+class Person:
+    """An episode as it is stored, with its patient and what is dated about both."""
+
+    episode: Episode
+    plans: list[Held]
+    memberships: list[Held]
+    holds: list[Held]
+    kept_apart: list[tuple[int, datetime.date | None]]
+    """From which patients, and the last date of it."""
+
+    @property
+    def patient(self) -> Patient:
+        return self.episode.patient
+
+
 @dataclass(slots=True)
 class _Known:
     """Everything the test asks of some episodes and places."""
 
-    people: dict[int, Patient]
-    plans: dict[int, list[TreatmentPlan]]
-    memberships: list[GroupMembership]
-    seated: dict[int, list[Episode]]
-    """By session without a group: who is expected there."""
-    pairs: list[tuple[int, int, datetime.date | None]]
-    """Patients kept apart, one of them asked about, and the last date of it."""
+    people: dict[int, Person]
+    """By episode: those asked about, and those who are expected in a session without a group."""
+    seated: dict[int, list[int]]
+    """By session without a group: the episodes expected there."""
     others: dict[int, set[int]] = field(default_factory=dict)
     """By session: the patients expected there from whom one asked about is kept apart."""
 
     @classmethod
     def of(cls, episodes: Sequence[Episode], places: Sequence[Place]) -> Self:
         if not places:
-            return cls({}, {}, [], {}, [])
+            return cls({}, {})
         first, last = min(p.on for p in places), max(p.on for p in places)
+        asked = [episode.pk for episode in episodes]
         seated = _seated(p.session for p in places if p.saved_session and p.group is None)
-        everyone = [*episodes, *(one for rows in seated.values() for one in rows)]
-        known = cls(
-            people=Patient.objects.in_bulk({episode.patient_id for episode in everyone}),
-            plans=_plans(everyone, first, last),
-            memberships=_memberships(episodes, places, first, last),
-            seated=seated,
-            pairs=_pairs(episodes, first),
-        )
-        known.others = _others_there(known, episodes, places)
+        everyone = {*asked, *(one for rows in seated.values() for one in rows)}
+        rows = _people(tuple(sorted(everyone)), first, last)
+        known = cls(people={row.pk: _person(row) for row in rows}, seated=seated)
+        known.others = _others_there([known.people[key] for key in asked], places)
         return known
 
-    def plan_on(self, episode: Episode, on: datetime.date) -> TreatmentPlan | None:
-        plans = self.plans.get(episode.pk, ())
-        return next((plan for plan in plans if _holds(plan, on)), None)
 
-    def memberships_on(self, on: datetime.date) -> Iterable[GroupMembership]:
-        return (row for row in self.memberships if _holds(row, on))
-
-
-def _holds(row: TreatmentPlan | GroupMembership, on: datetime.date) -> bool:
-    return row.starts_on <= on and (row.ends_on is None or on <= row.ends_on)
-
-
-def _seated(sessions: Iterable[Session | None]) -> dict[int, list[Episode]]:
-    keys = [session.pk for session in sessions if session is not None]
-    seated: defaultdict[int, list[Episode]] = defaultdict(list)
-    if keys:
-        rows = Booking.objects.expected().filter(session__in=keys).select_related("episode")
-        for row in rows:
-            seated[row.session_id].append(row.episode)
+def _seated(sessions: Iterable[Session | None]) -> dict[int, list[int]]:
+    keys = tuple(session.pk for session in sessions if session is not None)
+    seated: defaultdict[int, list[int]] = defaultdict(list)
+    for session, episode in _who_sits(keys) if keys else ():
+        seated[session].append(episode)
     return seated
 
 
-def _plans(
-    episodes: Iterable[Episode], first: datetime.date, last: datetime.date
-) -> dict[int, list[TreatmentPlan]]:
-    plans: defaultdict[int, list[TreatmentPlan]] = defaultdict(list)
-    rows = TreatmentPlan.objects.filter(
-        Q(ends_on__isnull=True) | Q(ends_on__gte=first),
-        episode__in={episode.pk for episode in episodes},
-        starts_on__lte=last,
+@prepared
+def _who_sits(sessions: tuple[int, ...]) -> QuerySet[Any, Any]:
+    rows = Booking.objects.expected().filter(session__in=sessions).order_by()
+    return rows.values_list("session", "episode")
+
+
+@prepared
+def _people(episodes: tuple[int, ...], first: datetime.date, last: datetime.date) -> QuerySet[Any]:
+    """Episodes with their patients and what holds on one of these dates."""
+    rows: QuerySet[Any] = Episode.objects.filter(pk__in=episodes).select_related("patient")
+    plans = TreatmentPlan.objects.filter(starts_on__lte=last)
+    memberships = GroupMembership.objects.filter(starts_on__lte=last)
+    holds = EpisodeHold.objects.filter(starts_on__lte=last)
+    apart = KeepApart.objects.filter(
+        Q(patient=OuterRef("patient")) | Q(other=OuterRef("patient")),
+        _not_over(first),
+        clinic=OuterRef("clinic"),
     )
-    for plan in rows:
-        plans[plan.episode_id].append(plan)
-    return plans
-
-
-def _memberships(
-    episodes: Sequence[Episode],
-    places: Iterable[Place],
-    first: datetime.date,
-    last: datetime.date,
-) -> list[GroupMembership]:
-    """Seats of these episodes in groups, where a place asks for them."""
-    if not any(p.group and (p.session is not None or p.group.population) for p in places):
-        return []
-    held = GroupMembership.objects.during(first, last).filter(episode__in=episodes)
-    return list(held.select_related("group"))
-
-
-def _pairs(
-    episodes: Iterable[Episode], first: datetime.date
-) -> list[tuple[int, int, datetime.date | None]]:
-    own = {episode.patient_id for episode in episodes}
-    rows = KeepApart.objects.filter(
-        Q(ends_on__isnull=True) | Q(ends_on__gte=first),
-        Q(patient__in=own) | Q(other__in=own),
-        clinic__in={episode.clinic_id for episode in episodes},
+    return rows.annotate(
+        plan_rows=_of_episode(plans, first, level="level", age_bracket="age_bracket"),
+        membership_rows=_of_episode(
+            memberships,
+            first,
+            id="pk",
+            group="group_id",
+            population="group__population",
+            opted_in="population_opt_in",
+        ),
+        hold_rows=_of_episode(holds, first),
+        apart_rows=ArraySubquery(
+            apart.values(row=JSONObject(patient="patient_id", other="other_id", ends_on="ends_on"))
+        ),
     )
-    return list(rows.values_list("patient", "other", "ends_on"))
 
 
-def _others_there(
-    known: _Known, episodes: Sequence[Episode], places: Sequence[Place]
-) -> dict[int, set[int]]:
-    own = {episode.patient_id for episode in episodes}
-    others = {key for pair in known.pairs for key in pair[:2]} - own
+def _of_episode(rows: QuerySet[Any], first: datetime.date, **told: str) -> ArraySubquery:
+    own = rows.filter(_not_over(first), clinic=OuterRef("clinic"), episode=OuterRef("pk"))
+    row = JSONObject(starts_on="starts_on", ends_on="ends_on", **told)
+    return ArraySubquery(own.order_by("starts_on", "pk").values(row=row))
+
+
+def _not_over(first: datetime.date) -> Q:
+    return Q(ends_on__isnull=True) | Q(ends_on__gte=first)
+
+
+def _person(row: Any) -> Person:
+    pairs = [({one["patient"], one["other"]}, _date(one["ends_on"])) for one in row.apart_rows]
+    return Person(
+        episode=row,
+        plans=[_held(one) for one in row.plan_rows],
+        memberships=[_held(one) for one in row.membership_rows],
+        holds=[_held(one) for one in row.hold_rows],
+        kept_apart=[(key, last) for pair, last in pairs for key in pair - {row.patient_id}],
+    )
+
+
+def _held(row: dict[str, Any]) -> Held:
+    return Held(datetime.date.fromisoformat(row["starts_on"]), _date(row["ends_on"]), row)
+
+
+def _date(text: str | None) -> datetime.date | None:
+    return datetime.date.fromisoformat(text) if text else None
+
+
+def _others_there(people: Sequence[Person], places: Sequence[Place]) -> dict[int, set[int]]:
+    own = {person.episode.patient_id for person in people}
+    others = {key for person in people for key, _ in person.kept_apart} - own
     sessions = [p.saved_session for p in places if p.saved_session is not None]
     there: defaultdict[int, set[int]] = defaultdict(set)
     if others and sessions:
@@ -232,77 +263,78 @@ def _others_there(
 def _check(
     known: _Known, episodes: Sequence[Episode], place: Place, population_opt_in: bool
 ) -> None:
-    fits = _fits(known, episodes, place.on)
-    for fit in fits:
-        check_active(fit.episode, place.on)
+    people = [known.people[episode.pk] for episode in episodes]
+    fits = [_fit(person, place.on) for person in people]
+    for person in people:
+        check_active(person.episode, place.on)
     if place.group:
-        _check_group(known, fits, place, place.group, population_opt_in)
+        _check_group(fits, place, place.group, population_opt_in)
     else:
         _check_ages(known, fits, place)
-    _check_apart(known, fits, place)
+    _check_apart(known, people, place)
 
 
-def _fits(known: _Known, episodes: Sequence[Episode], on: datetime.date) -> list[Fit]:
-    fits = []
-    for episode in episodes:
-        patient, plan = known.people[episode.patient_id], known.plan_on(episode, on)
-        if patient.deceased_on is not None and patient.deceased_on <= on:
-            raise Refused("not_active", f"The patient is not in treatment on {on}.")
-        bracket = plan.age_bracket if plan else AgeBracket.ADULT
-        if age_on(patient.birth_date, on) < OF_AGE:
-            bracket = AgeBracket.ADOLESCENT
-        fits.append(Fit(episode, plan.level if plan else None, AgeBracket(bracket)))
-    return fits
+def _fit(person: Person, on: datetime.date) -> Fit:
+    patient = person.patient
+    if patient.deceased_on is not None and patient.deceased_on <= on:
+        raise Refused("not_active", f"The patient is not in treatment on {on}.")
+    plan = next((plan.told for plan in person.plans if plan.on(on)), None)
+    bracket = plan["age_bracket"] if plan else AgeBracket.ADULT
+    if age_on(patient.birth_date, on) < OF_AGE:
+        bracket = AgeBracket.ADOLESCENT
+    return Fit(person, plan["level"] if plan else None, AgeBracket(bracket))
 
 
-def _check_group(
-    known: _Known, fits: Sequence[Fit], place: Place, group: Group, population_opt_in: bool
-) -> None:
-    members: Collection[int] = ()
-    if place.session is not None:
-        held = known.memberships_on(place.on)
-        members = {row.episode_id for row in held if row.group_id == group.pk}
+def _check_group(fits: Sequence[Fit], place: Place, group: Group, population_opt_in: bool) -> None:
     for fit in fits:
         if fit.bracket != group.age_bracket:
             raise _unsuitable(f"{group} is for another age bracket.")
-        if fit.episode.pk in members:
+        if place.session is not None and membership_on(fit.person, group.pk, place.on):
             continue
-        if fit.episode.program_id != group.program_id:
+        if fit.person.episode.program_id != group.program_id:
             raise _unsuitable(f"{group} belongs to another program.")
         if fit.level is None:
             raise _unsuitable(f"The patient has no treatment plan in force on {place.on}.")
         if fit.level != group.level:
             raise _unsuitable(f"{group} is for another level of care than the patient's plan.")
-        if group.population and not population_opt_in and not _has_chosen(known, fit, place):
+        if group.population and not population_opt_in and not _has_chosen(fit.person, place):
             raise _unsuitable(
                 f"{group} is for one population: the patient must have chosen such a group."
             )
 
 
-def _has_chosen(known: _Known, fit: Fit, place: Place) -> bool:
+def membership_on(person: Person, group: int | None, on: datetime.date) -> int | None:
+    """The key of the person's membership of a group on a local date."""
+    if group is None:
+        return None
+    held = (row.told for row in person.memberships if row.on(on))
+    return next((row["id"] for row in held if row["group"] == group), None)
+
+
+def _has_chosen(person: Person, place: Place) -> bool:
     """Whether the patient sits by choice in a group for the same population."""
     assert place.group is not None
-    return any(
-        row.population_opt_in and row.group.population == place.group.population
-        for row in known.memberships_on(place.on)
-        if row.episode_id == fit.episode.pk
-    )
+    held = (row.told for row in person.memberships if row.on(place.on))
+    return any(row["opted_in"] and row["population"] == place.group.population for row in held)
 
 
 def _check_ages(known: _Known, fits: Sequence[Fit], place: Place) -> None:
     session = place.saved_session
     there = known.seated.get(session.pk, []) if session else []
-    seated = _fits(known, there, place.on)
+    seated = [_fit(known.people[key], place.on) for key in there]
     if len({fit.bracket for fit in [*fits, *seated]}) > 1:
         raise _unsuitable("Minors are never seated with adults.")
 
 
-def _check_apart(known: _Known, fits: Sequence[Fit], place: Place) -> None:
-    own = {fit.episode.patient_id for fit in fits}
-    pairs = [(a, b) for a, b, last in known.pairs if last is None or place.on <= last]
-    others = {key for pair in pairs for key in pair if not own.issuperset(pair)} - own
-    together = any(own.issuperset(pair) for pair in pairs)
-    if together or (others and _are_there(known, others, place)):
+def _check_apart(known: _Known, people: Sequence[Person], place: Place) -> None:
+    own = {person.episode.patient_id for person in people}
+    apart = {
+        key
+        for person in people
+        for key, last in person.kept_apart
+        if last is None or place.on <= last
+    }
+    if apart & own or (apart and _are_there(known, apart, place)):
         raise _unsuitable("The patient cannot be seated here. Ask the coordinator.")
 
 

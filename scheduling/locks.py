@@ -44,6 +44,14 @@ def lock(
     _lock(Episode._default_manager, episodes)
 
 
+def lock_session(session: Session) -> None:
+    """Lock one session and read it as it is then, with its clinic, group, type and room."""
+    rows = Session._default_manager.select_for_update(of=("self",), no_key=True)
+    session.refresh_from_db(
+        from_queryset=rows.select_related("clinic", "group", "session_type", "room")
+    )
+
+
 def _lock(rows: Manager[Model], keys: Keys, *, keys_change: bool = False) -> None:
     wanted = sorted({key for key in keys if key is not None})
     if wanted:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING, Self
 
-from django.db.models import Q
-from django.utils import timezone
+from django.db.models import DateTimeField, Q, Value
 
 from iop_clinic.accounts.visibility import ClinicQuerySet
 from scheduling.rules import LONGEST
@@ -21,10 +20,12 @@ if TYPE_CHECKING:  # named as strings in the bases below, where a linter does no
     )
 
 
-def _overlapping(starts_at: datetime.datetime, ends_at: datetime.datetime) -> Q:
-    """No session lasts longer than `LONGEST`, so an index on the start finds them."""
-    begun = Q(starts_at__gt=starts_at - LONGEST, starts_at__lt=ends_at)
-    return begun & Q(ends_at__gt=starts_at)
+def overlapping(starts_at: datetime.datetime, ends_at: datetime.datetime) -> Q:
+    """What has a minute in common with the half-open instants.
+
+    No session lasts longer than `LONGEST`, so an index on the start finds them."""
+    earliest = Value(starts_at, output_field=DateTimeField()) - Value(LONGEST)
+    return Q(starts_at__gt=earliest, starts_at__lt=ends_at, ends_at__gt=starts_at)
 
 
 class GroupMembershipQuerySet(ClinicQuerySet["GroupMembership"]):
@@ -51,22 +52,20 @@ class SessionQuerySet(ClinicQuerySet["Session"]):
 
     def overlapping(self, starts_at: datetime.datetime, ends_at: datetime.datetime) -> Self:
         """Sessions with a minute in common with the half-open instants."""
-        return self.filter(_overlapping(starts_at, ends_at))
+        return self.filter(overlapping(starts_at, ends_at))
 
 
 class SessionStaffQuerySet(ClinicQuerySet["SessionStaff"]):
-    def with_access(self) -> Self:
+    def with_access(self, now: datetime.datetime) -> Self:
         """Active parts; a substitute's only until its access ends."""
-        return self.filter(
-            Q(access_until__isnull=True) | Q(access_until__gt=timezone.now()), active=True
-        )
+        return self.filter(Q(access_until__isnull=True) | Q(access_until__gt=now), active=True)
 
     def taking_place(self) -> Self:
         """Active parts in sessions that are not cancelled: when a therapist is busy."""
         return self.filter(live=True, active=True)
 
     def overlapping(self, starts_at: datetime.datetime, ends_at: datetime.datetime) -> Self:
-        return self.filter(_overlapping(starts_at, ends_at))
+        return self.filter(overlapping(starts_at, ends_at))
 
 
 class CallInQuerySet(ClinicQuerySet["CallIn"]):
@@ -89,4 +88,4 @@ class BookingQuerySet(ClinicQuerySet["Booking"]):
         return self.filter(live=True, state="booked")
 
     def overlapping(self, starts_at: datetime.datetime, ends_at: datetime.datetime) -> Self:
-        return self.filter(_overlapping(starts_at, ends_at))
+        return self.filter(overlapping(starts_at, ends_at))

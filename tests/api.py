@@ -87,7 +87,7 @@ def exactly(number: int) -> Iterator[None]:
     with CaptureQueriesContext(connection) as queries:
         yield
     sent = "\n".join(query["sql"][:160] for query in queries.captured_queries)
-    assert len(queries) == number, sent
+    assert len(queries) == number, f"{len(queries)} statements:\n{sent}"
 
 
 @contextmanager

@@ -9,8 +9,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Barrier
@@ -105,6 +106,26 @@ class WebProcess:
                 os.killpg(self._process.pid, signal.SIGKILL)
                 self._process.wait()
         self._log.unlink(missing_ok=True)
+
+
+@contextmanager
+def serving(workers: int) -> Iterator[WebProcess]:
+    """A web server in which no fault and no deadlock happens, not even one that a retry hides."""
+    before = deadlocks()
+    server = WebProcess(workers=workers)
+    try:
+        yield server
+        log = server.log
+    finally:
+        server.stop()  # a connection reports its deadlocks at the latest when it closes
+    assert deadlocks() == before
+    assert "Traceback" not in log, log[log.index("Traceback") - 500 :][:3000]
+
+
+def deadlocks() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+        return int(cursor.fetchone()[0])
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,16 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django import forms
+from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
 from attendance.models import AttendanceRecord
 from attendance.models.records import AbsenceReason
 from attendance.records import services
+from attendance.records.entries import Entry
 from attendance.records.facts import spans
+from attendance.records.history import history
 from attendance.records.rules import Interval
-from attendance.records.services import Entry
 from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.admin.forms import (
     choice_field,
@@ -50,10 +52,20 @@ def instant_at(session: Session, clock: datetime.time) -> datetime.datetime:
     return min(found, key=lambda at: abs(at - session.starts_at))
 
 
-class AttendanceForm(BookingForm):
-    """The facts as told. Minutes and labels follow from them."""
+class WriterForm(BookingForm):
+    """The roster is its session's: who sees the patient in a colleague's session writes nothing."""
 
     can = Can.RECORD_ATTENDANCE
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not Session.objects.visible_to(self.user).filter(pk=self.row.session_id).exists():
+            raise PermissionDenied
+
+
+class AttendanceForm(WriterForm):
+    """The facts as told. Minutes and labels follow from them."""
+
     attended = choice_field(PRESENCE, "The patient was")
     arrived_at = time_field("Arrived", required=False, help_text="Empty: from the start.")
     left_at = time_field("Left", required=False, help_text="Empty: to the end.")
@@ -205,13 +217,12 @@ class CorrectForm(AttendanceForm):
         return self.happened(record)
 
 
-class ClearForm(BookingForm):
+class ClearForm(WriterForm):
     title = "Take back to unrecorded"
     path = "clear"
     order = 60
     danger = True
     explanation = "For a record made by mistake. What it said stays in the history."
-    can = Can.RECORD_ATTENDANCE
     correction_reason = text_field("Why", required=False)
 
     @classmethod
@@ -255,7 +266,7 @@ def booking_panels(request: Any, row: Booking) -> Iterable[Panel]:
         ],
         empty="Unrecorded. That is not absent: nothing is held against the patient.",
     )  # fmt: skip
-    versions = services.history(row)
+    versions = history(row)
     if versions:
         yield Panel(
             "History of the record",

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import OuterRef, Subquery
+from django.db.models.functions import Coalesce
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
@@ -19,6 +21,7 @@ from attendance.compliance.status import minutes_detail
 from attendance.models import AttendanceRecord, WeekResult
 from iop_clinic.accounts.admin.base import ClinicModelAdmin
 from iop_clinic.accounts.admin.panels import Panel, link
+from iop_clinic.accounts.models import AuditEvent
 from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import hours_and_minutes
 from scheduling.models import SessionType
@@ -169,15 +172,15 @@ def _inputs(row: WeekResult) -> Panel:
 
 def _amendments(rows: Sequence[WeekResult]) -> Panel:
     corrected = _corrected(rows[-1]) if len(rows) > 1 else []
-    before = [rows[0].judged_at, *(one.judged_at for one in rows)]
+    after = [*rows[1:], None]
     return Panel(
         "Amendments",
         ("Number", "Minutes", "Days", "Credited", "Judged", "Why"),
         [
             (link(one, f"{one.amendment}"), one.get_minutes_status_display(),
              one.get_days_status_display(), hours_and_minutes(one.credited_minutes),
-             f"{timezone.localtime(one.judged_at):%b %-d, %Y}", _why(one, since, corrected))
-            for one, since in zip(rows, before, strict=False)
+             f"{timezone.localtime(one.judged_at):%b %-d, %Y}", _why(one, later, corrected))
+            for one, later in zip(rows, after, strict=True)
         ],
     )  # fmt: skip
 
@@ -189,12 +192,28 @@ def _day_of(text: str) -> str:
     return f"{datetime.date.fromisoformat(text):%a %b %-d}"
 
 
-def _why(one: WeekResult, since: datetime.datetime, corrected: Iterable[AttendanceRecord]) -> str:
-    """The reason of an amendment, with the corrections made since the verdict before it."""
+def _why(one: WeekResult, later: WeekResult | None, corrected: Iterable[AttendanceRecord]) -> str:
+    """The reason of an amendment, with the corrections written from then until the next verdict.
+
+    A correction is judged as it is written, as of the moment it began: the trail's time is a little
+    later. When the device says it was recorded tells nothing, for it may have waited for hours.
+    """
     if not one.amendment:
         return one.reason or "The week was over and nothing was missing."
-    told = [_correction(row) for row in corrected if since < row.recorded_at <= one.judged_at]
+    told = [
+        _correction(row)
+        for row in corrected
+        if _written_after(one, row) and not (later and _written_after(later, row))
+    ]
     return " ".join([one.reason, *told])
+
+
+def _written_after(verdict: WeekResult, row: AttendanceRecord) -> bool:
+    return verdict.judged_at <= row.written_at + _CLOCKS  # type: ignore[attr-defined]
+
+
+_CLOCKS = datetime.timedelta(seconds=5)
+"""How far the database's clock, which the trail goes by, may be behind the server's."""
 
 
 def _correction(row: AttendanceRecord) -> str:
@@ -206,11 +225,19 @@ def _correction(row: AttendanceRecord) -> str:
 
 
 def _corrected(row: WeekResult) -> list[AttendanceRecord]:
-    """Records of the week that say why they were changed; one statement."""
+    """Records of the week that say why they were changed, with `written_at`; one statement."""
+    told = AuditEvent.objects.filter(
+        clinic_id=row.clinic_id,
+        table_name=AttendanceRecord._meta.db_table,
+        row_id=OuterRef("pk"),
+        new__has_key="version",  # not when its minutes alone followed another record's
+    )
+    last = Subquery(told.order_by("-at", "-id").values("at")[:1])
     rows = AttendanceRecord.objects.filter(
         clinic=row.clinic_id,
         booking__episode=row.episode_id,
         booking__session__local_date__range=(row.segment_starts_on, row.segment_ends_on),
     ).exclude(correction_reason="")
     related = ("recorded_by", "booking__session__group", "booking__session__session_type")
-    return list(rows.select_related(*related).order_by("booking__starts_at", "pk"))
+    found: Any = rows.annotate(written_at=Coalesce(last, "recorded_at")).select_related(*related)
+    return list(found.order_by("booking__starts_at", "pk"))

@@ -35,7 +35,7 @@ def rosters_missing(
 ) -> SessionQuerySet:
     """Those of some sessions whose roster is not in and due on this person's screen."""
     unrecorded = Booking.objects.expected().filter(session=OuterRef("pk"), attendance=None)
-    led = Q(ends_at__lte=now - OF_LEADERS) & sessions_i_lead(user.scope)
+    led = Q(ends_at__lte=now - OF_LEADERS) & sessions_i_lead(user.sight)
     due = Q(ends_at__lte=now - OF_OTHERS) | led
     return rows.filter(Exists(unrecorded), due)
 

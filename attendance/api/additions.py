@@ -17,6 +17,7 @@ from attendance.api.roster import SessionView
 from attendance.api.shapes import RosterRowOut
 from attendance.api.weeks import roster_weeks
 from attendance.bookings import book
+from attendance.compliance.settings import clinic_settings
 from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.api.idempotency import idempotent
 from iop_clinic.accounts.reads import note_read
@@ -26,6 +27,7 @@ from scheduling.api.additions import (
     CandidateOut,
     CandidatesBody,
     candidates,
+    check_date,
     episode_to_book,
 )
 from scheduling.models import Booking
@@ -56,9 +58,11 @@ class Additions(SessionView):
     )
     @idempotent
     def post(self, request: Request, public_id: UUID) -> Response:
-        """409 `session_full` (give an `overflow_reason`), `patient_busy`, `not_suitable` …"""
+        """409 `session_full` (give an `overflow_reason`), `patient_busy`, `not_suitable` …; 400
+        `session_date` more than 31 days after the session."""
         session = self.session(public_id)
         given = self.body(AdditionBody)
+        check_date(session)
         episode = episode_to_book(session, given["patient"])
         try:
             booking = book(
@@ -80,5 +84,6 @@ class Additions(SessionView):
             Booking.objects.filter(session=session).select_related("session"), booking_id
         )
         row = roster_row(booking)
-        weeks = roster_weeks(session, [row.episode_id], timezone.now())
+        settings = clinic_settings(session.clinic_id)
+        weeks = roster_weeks(session.local_date, [row.episode_id], timezone.now(), settings)
         return RosterRowOut(row, context={"zone": session.clinic.tz, "weeks": weeks}).data

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
@@ -20,13 +20,23 @@ from attendance.bookings import is_offered
 from attendance.compliance.make_ups import find_make_ups
 from attendance.models.records import AbsenceReason
 from iop_clinic.accounts.acting import Refused
-from iop_clinic.accounts.api.fields import Instant, PersonRef, PublicId, Strict, Text
+from iop_clinic.accounts.api.fields import (
+    InOwnZone,
+    Instant,
+    PersonRef,
+    PublicId,
+    Strict,
+    Text,
+    Zone,
+)
 from iop_clinic.accounts.api.idempotency import idempotent
 from iop_clinic.accounts.api.problems import Problem, from_refusal
 from iop_clinic.accounts.api.views import View
+from iop_clinic.accounts.prepared import prepared
 from iop_clinic.accounts.roles import Can
+from iop_clinic.accounts.visibility import Sight, visible
 from patients.models import Episode, Patient
-from scheduling.api.additions import episode_to_book
+from scheduling.api.additions import episode_on
 from scheduling.models import Booking, Session
 
 
@@ -54,7 +64,9 @@ class BookedSessionOut(serializers.Serializer):
     local_date = serializers.DateField()
 
 
-class BookingOut(serializers.Serializer):
+class BookingOut(InOwnZone):
+    path_to_zone: ClassVar = ["session", "zone"]
+
     id = PublicId(source="public_id")
     session = BookedSessionOut()
     patient = PersonRef()
@@ -62,6 +74,7 @@ class BookingOut(serializers.Serializer):
     state = serializers.ChoiceField(Booking.State.choices)
     makes_up = PublicId(source="makes_up.public_id", default=None, allow_null=True)
     released_at = Instant(allow_null=True)
+    zone = Zone()
     version = serializers.IntegerField()
 
 
@@ -76,7 +89,7 @@ class BookingView(View):
 
     def representation(self, public_id: Any) -> Mapping[str, Any]:
         row = self.own(self.bookings(), public_id)
-        return BookingOut(row, context={"zone": row.clinic.tz}).data
+        return BookingOut(row).data
 
 
 class Bookings(BookingView):
@@ -95,10 +108,10 @@ class Bookings(BookingView):
         check of that list holds. 409 `session_full` brings the list again as `make_ups`."""
         given = self.body(BookingBody)
         now = timezone.now()
-        patient = self._patient(given["patient"])
-        session = self._session(patient, given["session"], now)
-        episode = episode_to_book(session, patient.public_id)
-        missed = self._missed(patient, given.get("makes_up"))
+        episodes = self._episodes(given["patient"])
+        session = self._session(episodes, given["session"], now)
+        episode = episode_on(session.local_date, episodes)
+        missed = self._missed(episode, given.get("makes_up"))
         try:
             row = self._book(session, episode, missed)
         except Refused as refusal:
@@ -108,10 +121,11 @@ class Bookings(BookingView):
                 raise
             problem = from_refusal(refusal)
             left = find_make_ups(episode=episode, day=session.local_date, now=now).candidates
-            context = {"zone": session.clinic.tz}
+            context = {"zone": episode.clinic.tz}
             problem.members["make_ups"] = MakeUpOut(left, many=True, context=context).data
             raise problem from refusal
-        return Response(self.representation(row.public_id), status=status.HTTP_201_CREATED)
+        row.patient = episode.patient
+        return Response(BookingOut(row).data, status=status.HTTP_201_CREATED)
 
     def _book(self, session: Session, episode: Episode, missed: Booking | None) -> Booking:
         if missed is None:
@@ -120,36 +134,48 @@ class Bookings(BookingView):
             session=session, episode=episode, makes_up=missed, by=self.user
         )
 
-    def _patient(self, public_id: UUID) -> Patient:
-        seen = Patient.objects.visible_to(self.user).filter(public_id=public_id)
-        patient = seen.select_related("clinic").first()
-        if patient is None:
+    def _episodes(self, patient: UUID) -> list[Episode]:
+        """Of a patient one sees, the latest first, in a clinic where one may book."""
+        found = _episodes(self.user.sight, patient)
+        if not found:
             raise Problem.at(["patient"], "not_found", "There is no such patient here.", status=404)
-        self.allow(patient.clinic_id)
-        return patient
+        self.allow(found[0].clinic_id)
+        return found
 
-    def _session(self, patient: Patient, public_id: UUID, now: datetime.datetime) -> Session:
-        rows = Session.objects.filter(clinic=patient.clinic_id, public_id=public_id)
-        session = rows.select_related("clinic").first()
-        if session is None or not (self._sees(session) or self._may_make_up(patient, session, now)):
-            raise Problem.at(["session"], "not_found", "There is no such session here.", status=404)
-        return session
+    def _session(self, episodes: list[Episode], public_id: UUID, now: datetime.datetime) -> Session:
+        found = _session(self.user.sight, episodes[0].clinic_id, public_id)
+        if found and (found[0].seen or _may_make_up(found[0], episodes, now)):
+            return found[0]
+        raise Problem.at(["session"], "not_found", "There is no such session here.", status=404)
 
-    def _sees(self, session: Session) -> bool:
-        return Session.objects.visible_to(self.user).filter(pk=session.pk).exists()
-
-    def _may_make_up(self, patient: Patient, session: Session, now: datetime.datetime) -> bool:
-        episode = episode_to_book(session, patient.public_id)
-        return is_offered(episode=episode, session=session, now=now)
-
-    def _missed(self, patient: Patient, public_id: UUID | None) -> Booking | None:
+    def _missed(self, episode: Episode, public_id: UUID | None) -> Booking | None:
         if public_id is None:
             return None
-        row = Booking.objects.filter(patient=patient, public_id=public_id).first()
+        row = Booking.objects.filter(patient=episode.patient_id, public_id=public_id).first()
         if row is None:
             message = "The patient has no such booking."
             raise Problem.at(["makes_up"], "unknown_booking", message)
         return row
+
+
+@prepared
+def _episodes(sight: Sight, patient: UUID) -> QuerySet[Episode]:
+    seen = Patient.objects.seen_by(sight).filter(public_id=patient)
+    rows = Episode.objects.filter(patient__in=seen).select_related("patient", "clinic")
+    return rows.order_by("-referred_on", "-id")
+
+
+@prepared
+def _session(sight: Sight, clinic: int, public_id: UUID) -> QuerySet[Any]:
+    """The clinic's session, and whether it is `seen`."""
+    rows: QuerySet[Any] = Session.objects.filter(clinic=clinic, public_id=public_id)
+    seen = ExpressionWrapper(visible(Session, sight), output_field=BooleanField())
+    return rows.annotate(seen=seen)
+
+
+def _may_make_up(session: Session, episodes: list[Episode], now: datetime.datetime) -> bool:
+    episode = episode_on(session.local_date, episodes)
+    return is_offered(episode=episode, session=session, now=now)
 
 
 class Release(BookingView):

@@ -16,7 +16,15 @@ from attendance import call_ins
 from attendance.api.bookings import SHOWN, BookingOut
 from attendance.models.records import AbsenceReason
 from iop_clinic.accounts.acting import Refused
-from iop_clinic.accounts.api.fields import Instant, LocalDate, PersonRef, PublicId, Strict, Text
+from iop_clinic.accounts.api.fields import (
+    Instant,
+    LocalDate,
+    PersonRef,
+    PublicId,
+    Strict,
+    Text,
+    Zone,
+)
 from iop_clinic.accounts.api.idempotency import idempotent
 from iop_clinic.accounts.api.views import View
 from iop_clinic.accounts.roles import Can
@@ -47,6 +55,7 @@ class CallInOut(serializers.Serializer):
     reason = serializers.CharField()
     note = serializers.CharField()
     notified_at = Instant()
+    zone = Zone()
     taken_by = PersonRef()
     taken_back_at = Instant(allow_null=True)
     released = BookingOut(many=True)

@@ -67,7 +67,7 @@ class Step(FlagView):
 
     def work(self, public_id: UUID) -> Response:
         flag = self.own(self.flags(), public_id)
-        version = version_matched(self.request)
+        version = version_matched(self.request, lambda: flag.version)
         given = self.body(self.body_shape)
         try:
             self.take(flag, version=version, by=self.user, **given)
@@ -116,7 +116,7 @@ class Outreach(Step):
     @extend_schema(summary="Log a try", request=OutreachBody, responses={200: FlagWithOutreach})
     @idempotent
     def post(self, request: Request, public_id: UUID) -> Response:
-        """409 `method_not_allowed` for a channel the patient did not allow.
+        """409 `channel_not_allowed` for a channel the patient did not allow.
 
         A welfare check is decided by a coordinator or an administrator (403 for others): `method`
         is `welfare_check`, `result` is `requested` or `not_needed`, and `note` says why. What it

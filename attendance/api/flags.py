@@ -19,7 +19,7 @@ from attendance.compliance.rules.ladder import NextStep, Step
 from attendance.compliance.week_notes import note_of
 from attendance.models import AbsenceRule, Flag, OutreachAttempt, WeekNote
 from attendance.models.standards import Severity
-from iop_clinic.accounts.api.fields import Instant, PersonRef, PublicId
+from iop_clinic.accounts.api.fields import Instant, PersonRef, PublicId, Zone
 from iop_clinic.accounts.api.versions import etag
 from iop_clinic.accounts.api.views import ListQuery, View
 from iop_clinic.accounts.models import User
@@ -65,6 +65,7 @@ class FlagOut(serializers.Serializer):
     therapist = PersonRef(default=None, allow_null=True)
     owner_role = serializers.ChoiceField(Role.choices)
     owner = PersonRef(allow_null=True)
+    zone = Zone(help_text="The clinic's, of all times in the case.")
     opened_at = Instant()
     opened_for = serializers.DateField(help_text="The local date whose facts opened it.")
     due_at = Instant()
@@ -165,9 +166,10 @@ class Flags(FlagView):
 
     @extend_schema(summary="Cases", responses=FlagOut(many=True))
     def get(self, request: Request) -> Response:
-        """The most severe first, then by due time."""
+        """The most severe first, then by due time; each is noted as a read."""
         rows = self.flags().filter(clinic=self.clinic, **self._filters())
-        return self.pages(rows.order_by("-severity", "due_at", "id"), FlagOut, zone=self.clinic.tz)
+        rows = rows.order_by("-severity", "due_at", "id")
+        return self.pages(rows, FlagOut, noted=True, zone=self.clinic.tz)
 
     def _filters(self) -> dict[str, Any]:
         query, found = self.query, {}

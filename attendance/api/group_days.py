@@ -17,10 +17,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from attendance.api.flags import GroupRef
-from attendance.api.roster import MOST_RECORDS, RosterIn, RosterSaved, roster_problem
+from attendance.api.roster import (
+    MOST_RECORDS,
+    RosterIn,
+    RosterSaved,
+    note_shown,
+    roster_problem,
+)
 from attendance.api.sessions import SessionOut, sessions_seen_by
 from attendance.api.shapes import FactsIn, PatientRef, RecordOut, RosterWeek, times_away
 from attendance.api.weeks import roster_weeks
+from attendance.compliance.settings import clinic_settings
 from attendance.records.day_rows import DayRow, day_rows
 from attendance.records.day_sheet import DayEntry, record_day
 from attendance.records.entries import RosterRefused
@@ -46,10 +53,15 @@ class Versions(serializers.DictField):
 
     child = Integer(min_value=1, allow_null=True)
 
-    def to_internal_value(self, data: Any) -> dict[uuid.UUID, int]:
-        found = super().to_internal_value(data)
-        named = {self._booking(name): version for name, version in found.items()}
-        return {booking: version for booking, version in named.items() if version is not None}
+    def to_internal_value(self, data: Any) -> dict[uuid.UUID, int | None]:
+        found: dict[uuid.UUID, int | None] = {}
+        for name, version in super().to_internal_value(data).items():
+            booking = self._booking(name)
+            if booking in found:  # an id can be spelled in several ways
+                message = "Give one version for each booking."
+                raise serializers.ValidationError({name: message}, code="given_twice")
+            found[booking] = version
+        return found
 
     def _booking(self, name: str) -> uuid.UUID:
         try:
@@ -162,9 +174,10 @@ class GroupDay(View):
         Send the line back with the facts changed and the `version` of each booking as `versions`.
         """
         now = timezone.now()
-        sessions = self.of_day(sessions_seen_by(self.user, now), group, date)
-        rows = day_rows(sessions, now=now)
-        weeks = roster_weeks(sessions[0], [row.episode_id for row in rows], now)
+        sessions = self.of_day(sessions_seen_by(self.user.sight), group, date)
+        settings = clinic_settings(sessions[0].clinic_id)
+        rows = day_rows(sessions, now=now, policy=settings.policy_on(date))
+        weeks = roster_weeks(date, [row.episode_id for row in rows], now, settings)
         with transaction.atomic():  # one session or three: the same statements
             note_read(*sessions, by=self.user)
         return unless_known(request, _sheet(sessions, rows, weeks))
@@ -186,7 +199,7 @@ class GroupDay(View):
         rows = Session.objects.visible_to(self.user).select_related("clinic")
         sessions = self.of_day(rows, group, date)
         given = self.body(DayIn)
-        zone = sessions[0].clinic.tz
+        zone = sessions[0].tz
         try:
             result = record_day(
                 sessions=sessions,
@@ -196,7 +209,9 @@ class GroupDay(View):
                 by=self.user,
             )
         except RosterRefused as refusal:
+            note_shown(refusal.conflicts, *sessions, by=self.user)
             raise _problem(refusal, zone) from refusal
+        note_shown(result.conflicts, *sessions, by=self.user)
         return Response(DaySaved(result, context={"zone": zone}).data)
 
 
@@ -209,7 +224,7 @@ def _sheet(sessions: Sequence[Session], rows: Sequence[DayRow], weeks: Any) -> A
         "sessions": sessions,
         "roster": rows,
     }
-    return DaySheetOut(sheet, context={"zone": first.clinic.tz, "weeks": weeks}).data
+    return DaySheetOut(sheet, context={"zone": first.tz, "weeks": weeks}).data
 
 
 def _problem(refusal: RosterRefused, zone: Any) -> Problem:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from attendance.api.weeks import PatientWeeksView, latest
 from attendance.compliance.make_ups import find_make_ups
-from iop_clinic.accounts.api.fields import Instant, PublicId
+from iop_clinic.accounts.api.fields import InOwnZone, Instant, PublicId, Zone
 
 
 class BroughtOut(serializers.Serializer):
@@ -35,9 +35,10 @@ class RepairOut(serializers.Serializer):
     sentence = serializers.CharField()
 
 
-class MakeUpOut(serializers.Serializer):
+class MakeUpOut(InOwnZone):
     """One session; `again`: the patient gave it up and could take it back."""
 
+    path_to_zone: ClassVar = ["session", "zone"]
     session = PublicId(source="session.public_id")
     title = serializers.CharField(source="session.title")
     session_type = serializers.CharField(source="session.session_type.name")
@@ -78,6 +79,7 @@ class MakeUpsOut(serializers.Serializer):
     end = serializers.DateField(source="week.end", help_text="Inclusive.")
     short = serializers.BooleanField(source="is_short")
     over = serializers.BooleanField(help_text="Its last day has passed.")
+    zone = Zone(help_text="The clinic's, of `hours`.")
     missing = RepairOut(source="standing", many=True)
     results = MakeUpOut(source="candidates", many=True)
     plan = serializers.SerializerMethodField(help_text="Sessions that together repair most.")

@@ -6,15 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
+from django.db import transaction
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from attendance.api.sessions import SessionOut, sessions_seen_by
+from attendance.api.sessions import SessionOut, one_session, session_shown
 from attendance.api.shapes import ConflictOut, RecordIn, RosterRowOut, SavedOut, entry
 from attendance.api.weeks import roster_weeks
+from attendance.compliance.settings import clinic_settings
 from attendance.records import services
 from attendance.records.entries import Conflict, RosterRefused
 from attendance.records.roster import roster_rows
@@ -23,9 +25,10 @@ from iop_clinic.accounts.api.idempotency import idempotent
 from iop_clinic.accounts.api.problems import STATUS_OF_REFUSAL, Problem, error_at
 from iop_clinic.accounts.api.versions import unless_known
 from iop_clinic.accounts.api.views import View
+from iop_clinic.accounts.models import User
 from iop_clinic.accounts.reads import note_read
 from iop_clinic.accounts.roles import Can
-from scheduling.models import Session
+from scheduling.models import Booking, Session
 
 MOST_RECORDS = 200  # no session has more seats
 
@@ -70,12 +73,13 @@ class SessionDetail(SessionView):
     def get(self, request: Request, public_id: UUID) -> Response:
         """`If-None-Match` with the last `ETag`: 304 when nothing has changed."""
         now = timezone.now()
-        session = self.own(sessions_seen_by(self.user, now), public_id)
-        rows = roster_rows(session, now=now)
-        weeks = roster_weeks(session, [row.episode_id for row in rows], now)
+        session = self.allowed(one_session(self.user.sight, public_id))
+        day, settings = session.local_date, clinic_settings(session.clinic_id)
+        rows = roster_rows(session, now=now, policy=settings.policy_on(day))
+        weeks = roster_weeks(day, [row.episode_id for row in rows], now, settings)
         note_read(session, by=self.user)
         session.roster = rows  # type: ignore[attr-defined]
-        context = {"zone": session.clinic.tz, "weeks": weeks}
+        context = {"weeks": weeks}
         body = SessionWithRoster(session, context=context).data
         return unless_known(request, body)
 
@@ -106,8 +110,10 @@ class Attendance(SessionView):
                 by=self.user,
             )
         except RosterRefused as refusal:
-            raise roster_problem(refusal.conflicts, session.clinic.tz, ["records"]) from refusal
-        return Response(RosterSaved(result, context={"zone": session.clinic.tz}).data)
+            note_shown(refusal.conflicts, session, by=self.user)
+            raise roster_problem(refusal.conflicts, session.tz, ["records"]) from refusal
+        note_shown(result.conflicts, session, by=self.user)
+        return Response(RosterSaved(result, context={"zone": session.tz}).data)
 
 
 class Signature(SessionView):
@@ -118,14 +124,20 @@ class Signature(SessionView):
     @idempotent
     def post(self, request: Request, public_id: UUID) -> Response:
         """409 `roster_incomplete` while somebody is unrecorded; signed already: 200 again."""
-        self.body(Strict)
         session = self.session(public_id)
+        self.body(Strict)
         services.sign(session=session, by=self.user)
         return Response(self.representation(public_id))
 
     def representation(self, public_id: Any) -> Mapping[str, Any]:
-        session = self.own(sessions_seen_by(self.user, timezone.now()), public_id)
-        return SessionOut(session, context={"zone": session.clinic.tz}).data
+        return session_shown(self, public_id)
+
+
+def note_shown(conflicts: Sequence[Conflict], *rows: Session | Booking, by: User) -> None:
+    """Conflicts show names as a roster does: the rows they are of count as read."""
+    if any(conflict.current for conflict in conflicts):
+        with transaction.atomic():  # one session or three: the same statements
+            note_read(*rows, by=by)
 
 
 def roster_problem(

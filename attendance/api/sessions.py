@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Case, CharField, Count, Exists, F, OuterRef, Q, Subquery, Value, When
+from django.db.models import Case, CharField, Count, F, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce, JSONObject
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -23,12 +26,14 @@ from attendance.api.session_plans import (
 )
 from attendance.sessions import create_session
 from iop_clinic.accounts.acting import Refused
-from iop_clinic.accounts.api.fields import Instant, LocalDate, PublicId
+from iop_clinic.accounts.api.fields import InOwnZone, Instant, LocalDate, PublicId
 from iop_clinic.accounts.api.idempotency import idempotent
 from iop_clinic.accounts.api.problems import Problem
 from iop_clinic.accounts.api.views import ListQuery, View
-from iop_clinic.accounts.models import User
+from iop_clinic.accounts.prepared import prepared
 from iop_clinic.accounts.roles import Can
+from iop_clinic.accounts.visibility import Sight
+from scheduling.branches import sessions_i_lead
 from scheduling.models import Booking, Group, Session, SessionStaff, SessionType
 from scheduling.querysets import SessionQuerySet
 
@@ -53,7 +58,7 @@ class StaffOut(serializers.Serializer):
     role = serializers.ChoiceField(SessionStaff.Role.choices)
 
 
-class SessionOut(serializers.Serializer):
+class SessionOut(InOwnZone):
     """`expected`: booked or released; `recorded`: of these, with a record."""
 
     id = PublicId(source="public_id")
@@ -71,11 +76,11 @@ class SessionOut(serializers.Serializer):
     recorded = serializers.IntegerField()
 
 
-def sessions_seen_by(user: User, now: datetime.datetime) -> SessionQuerySet:
+def sessions_seen_by(sight: Sight) -> SessionQuerySet:
     """Visible sessions with counts, staff and the state of their roster, in one statement."""
     staff = SessionStaff.objects.filter(session=OuterRef("pk"), active=True).order_by("id")
     return (
-        Session.objects.visible_to(user)
+        Session.objects.seen_by(sight)
         .select_related("clinic", "group", "session_type", "room")
         .annotate(
             staff_names=ArraySubquery(
@@ -84,14 +89,19 @@ def sessions_seen_by(user: User, now: datetime.datetime) -> SessionQuerySet:
             expected=_number(Q()),
             recorded=_number(Q(attendance__isnull=False)),
         )
-        .annotate(roster_state=_roster_state(now))
+        .annotate(roster_state=_roster_state(sight.now))
     )
+
+
+@prepared
+def one_session(sight: Sight, public_id: UUID) -> QuerySet[Session]:
+    return sessions_seen_by(sight).filter(public_id=public_id)
 
 
 def session_shown(view: View, public_id: Any) -> Mapping[str, Any]:
     """A session as the list shows it; 404 or 403 when it is not visible or allowed (any more)."""
-    session = view.own(sessions_seen_by(view.user, timezone.now()), public_id)
-    return SessionOut(session, context={"zone": session.clinic.tz}).data
+    session = view.allowed(one_session(view.user.sight, UUID(str(public_id))))
+    return SessionOut(session).data
 
 
 def _number(of: Q) -> Coalesce:
@@ -112,6 +122,31 @@ def _roster_state(now: datetime.datetime) -> Case:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Of which clinic, on which local dates, and what narrows it further."""
+
+    clinic: int
+    first: datetime.date
+    last: datetime.date
+    group: int | None
+    state: str | None
+    mine: bool | None
+
+
+@prepared
+def _sessions(sight: Sight, wanted: _Wanted, part: range) -> QuerySet[Session]:
+    rows = sessions_seen_by(sight).filter(clinic=wanted.clinic).on(wanted.first, wanted.last)
+    if wanted.group is not None:
+        rows = rows.filter(group=wanted.group)
+    if wanted.state is not None:
+        rows = rows.filter(Q(roster_state=wanted.state))
+    if wanted.mine is not None:
+        mine = sessions_i_lead(sight)
+        rows = rows.filter(mine if wanted.mine else ~mine)
+    return rows.order_by("starts_at", "id")[part.start : part.stop]
+
+
 class Sessions(View):
     needs: ClassVar = {"GET": Can.VIEW_SCHEDULE, "POST": Can.MANAGE_SCHEDULE}
     queries: ClassVar = {"GET": SessionQuery}
@@ -120,16 +155,15 @@ class Sessions(View):
     @extend_schema(summary="Sessions of some days", responses=SessionOut(many=True))
     def get(self, request: Request) -> Response:
         """Without `from` and `to`: today's, in the clinic's zone. At most 92 days at once."""
-        first, last = self._dates()
-        rows = sessions_seen_by(self.user, timezone.now()).in_clinic(self.clinic).on(first, last)
-        if wanted := self.query.get("group"):
-            groups = Group.objects.visible_to(self.user).in_clinic(self.clinic)
-            rows = rows.filter(group=self.one(groups, wanted))
-        if "state" in self.query:
-            rows = rows.filter(Q(roster_state=self.query["state"]))
-        if "mine" in self.query:
-            rows = self._mine(rows)
-        return self.pages(rows.order_by("starts_at", "id"), SessionOut, zone=self.clinic.tz)
+        wanted = _Wanted(
+            self.clinic.pk,
+            *self._dates(),
+            group=self._group(),
+            state=self.query.get("state"),
+            mine=self.query.get("mine"),
+        )
+        rows = partial(_sessions, self.user.sight, wanted)
+        return self.pages(rows, SessionOut)
 
     @extend_schema(
         summary="Plan a session",
@@ -155,11 +189,11 @@ class Sessions(View):
     def representation(self, public_id: Any) -> Mapping[str, Any]:
         return session_shown(self, public_id)
 
-    def _mine(self, rows: SessionQuerySet) -> SessionQuerySet:
-        parts = SessionStaff.objects.with_access().filter(
-            therapist__in=self.user.scope.therapist_ids, session=OuterRef("pk")
-        )
-        return rows.filter(Exists(parts) if self.query["mine"] else ~Exists(parts))
+    def _group(self) -> int | None:
+        if "group" not in self.query:
+            return None
+        groups = Group.objects.visible_to(self.user).in_clinic(self.clinic)
+        return self.one(groups, self.query["group"]).pk
 
     def _dates(self) -> tuple[datetime.date, datetime.date]:
         first: Any = self.query.get("from") or self.query.get("to")

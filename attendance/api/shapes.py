@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
+import uuid
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from django.utils import timezone
@@ -11,13 +14,17 @@ from rest_framework import serializers
 
 from attendance.models import AttendanceRecord
 from attendance.models.records import AbsenceReason
-from attendance.records.entries import Entry
+from attendance.records.entries import Conflict, Entry
 from attendance.records.roster import RosterRow
 from attendance.records.rules import Interval, Status
-from iop_clinic.accounts.api.fields import Flag, Instant, Integer, PublicId, Strict, Text
+from iop_clinic.accounts.api.fields import Flag, Instant, Integer, PublicId, Strict, Text, Zone
 from scheduling.models import Booking
 
 STATUSES = [status.value for status in Status]
+_ENTRIES = [
+    {"$ref": f"#/components/schemas/{shape}Request"}
+    for shape in ("RecordIn", "DayRecordIn", "FactsIn")
+]
 MOST_TIMES_AWAY = 20
 
 
@@ -105,13 +112,19 @@ class RecordOut(serializers.Serializer):
     version = serializers.IntegerField(allow_null=True)
 
 
+class OneRecordOut(RecordOut):
+    """One expected patient, with the zone of the session."""
+
+    zone = Zone()
+
+
 class RosterRowOut(RecordOut):
     week = serializers.SerializerMethodField()
 
     @extend_schema_field(RosterWeek(allow_null=True))
     def get_week(self, row: RosterRow) -> dict[str, int] | None:
         week = self.context["weeks"].get(row.episode_id)
-        return RosterWeek(week).data if week else None
+        return asdict(week) if week else None
 
 
 class SavedOut(serializers.Serializer):
@@ -125,10 +138,34 @@ class SavedOut(serializers.Serializer):
 
 
 class ConflictOut(serializers.Serializer):
-    """`index` counts the request's records from 0; null: it came from `all_present`."""
+    """One refused entry in both versions, as it was `sent` and as it is stored (`current`). `index`
+    counts the request's records from 0; null, as is `sent` then: it came from `all_present`."""
 
     index = serializers.IntegerField(allow_null=True)
     booking = PublicId(allow_null=True)
     code = serializers.CharField()
     message = serializers.CharField()
+    zone = Zone(help_text="Of the times in both.")
+    sent = serializers.SerializerMethodField(
+        help_text="The entry as it was sent, its times in `zone`; what it left out is left out."
+    )
     current = RecordOut(allow_null=True, help_text="What is stored now.")
+
+    @extend_schema_field({"oneOf": [*_ENTRIES, {"type": "null"}]})
+    def get_sent(self, conflict: Conflict) -> Any:
+        if conflict.sent is None:
+            return None
+        return _as_json(conflict.sent.said(), self.context["zone"])
+
+
+def _as_json(told: Any, zone: datetime.tzinfo) -> Any:
+    match told:
+        case datetime.datetime():
+            return told.astimezone(zone).isoformat()
+        case uuid.UUID():
+            return str(told)
+        case Mapping():
+            return {str(name): _as_json(value, zone) for name, value in told.items()}
+        case list():
+            return [_as_json(value, zone) for value in told]
+    return told

@@ -17,15 +17,22 @@ from rest_framework.response import Response
 
 from attendance.api.shapes import STATUSES, times_away
 from attendance.compliance.rules.weeks import WeekStatus
-from attendance.compliance.status import PatientWeek, WeekFacts, minutes_detail, week_statuses
-from iop_clinic.accounts.api.fields import Instant, LocalDate, PublicId, Strict
+from attendance.compliance.settings import ClinicSettings
+from attendance.compliance.status import (
+    PatientWeek,
+    WeekFacts,
+    minutes_detail,
+    week_statuses,
+    weeks_of,
+)
+from iop_clinic.accounts.api.fields import InOwnZone, Instant, LocalDate, PublicId, Strict
 from iop_clinic.accounts.api.problems import Problem
 from iop_clinic.accounts.api.views import View
 from iop_clinic.accounts.reads import note_read
 from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import Week, week_of, weeks_touching
 from patients.models import Episode, Patient
-from scheduling.models import Booking, Session
+from scheduling.models import Booking
 
 SOURCES = ["program", "payer", "court"]
 WEEK_STATUSES = [status.value for status in WeekStatus]
@@ -81,7 +88,7 @@ class WeekOut(serializers.Serializer):
         return self.context["episodes"][week.episode_id].public_id
 
 
-class MinutesOut(serializers.Serializer):
+class MinutesOut(InOwnZone):
     """One booking and what it adds. `breaks` are minutes [from, to) from the session's start."""
 
     booking = PublicId()
@@ -92,6 +99,7 @@ class MinutesOut(serializers.Serializer):
     local_date = serializers.DateField()
     starts_at = Instant()
     ends_at = Instant()
+    zone = serializers.CharField()
     cancelled = serializers.BooleanField()
     booking_state = serializers.ChoiceField(Booking.State.choices)
     status = serializers.ChoiceField(STATUSES, allow_null=True)
@@ -112,12 +120,14 @@ class MinutesOut(serializers.Serializer):
 
 
 def roster_weeks(
-    session: Session, episode_ids: Collection[int], now: datetime.datetime
+    day: datetime.date,
+    episode_ids: Collection[int],
+    now: datetime.datetime,
+    settings: ClinicSettings,
 ) -> dict[int, WeekFacts]:
-    """The week of a session, for each patient of its roster."""
-    day = session.local_date
-    weeks = week_statuses(clinic=session.clinic_id, episode_ids=episode_ids, weeks=[day], now=now)
-    return {episode: week.facts(day) for (episode, _), week in weeks.items()}
+    """The week of a roster's local date, for each of its patients; 3 statements."""
+    weeks = weeks_of(settings, [settings.week(day)], episode_ids, now=now)
+    return {week.episode_id: week.facts(day) for week in weeks}
 
 
 class PatientWeeksView(View):
@@ -209,7 +219,7 @@ class PatientMinutes(PatientWeeksView):
             for episode in episodes.values()
             for line in minutes_detail(episode=episode, week_start=start, now=now)
         ]
-        return self.everything(lines, MinutesOut, zone=patient.clinic.tz)
+        return self.everything(lines, MinutesOut)
 
 
 def treated_in(episode: Episode, week: Week) -> bool:

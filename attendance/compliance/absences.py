@@ -16,7 +16,15 @@ from django.db.models import Case, DurationField, F, OuterRef, Q, QuerySet, Subq
 from django.db.models.functions import JSONObject
 
 from attendance.compliance.courses import Course
-from attendance.compliance.days import credit_in_full, ended, expected, minutes, policies_of
+from attendance.compliance.days import (
+    applies,
+    credit_in_full,
+    cuts_of,
+    ended,
+    expected,
+    minutes,
+    policies_of,
+)
 from attendance.compliance.rules.absences import (
     DayKind,
     SessionOutcome,
@@ -114,7 +122,10 @@ def _by_episode(
 
 def _late(settings: Mapping[int, ClinicSettings]) -> Q:
     """More than the grace minutes after the start; a nested visit has no arrival of its own."""
-    graces = [When(dates, then=_grace(policy)) for dates, policy in policies_of(settings)]
+    graces = [
+        When(applies(dated.span, clinics), then=_grace(dated.policy))
+        for dated, clinics in policies_of(settings)
+    ]
     grace = Case(*graces, default=_grace(DEFAULT_POLICY), output_field=DurationField())
     arrived = Q(attendance__arrived_at__isnull=False)  # or the comparison would be unknown
     late = Q(nested_in__isnull=True, attendance__arrived_at__gt=F("starts_at") + grace)
@@ -139,7 +150,7 @@ def _told(settings: Mapping[int, ClinicSettings], late: Q, now: datetime) -> JSO
         late=Case(When(late, then=True), default=False),
         creditable="session__session_type__creditable",
         credited="attendance__credited_minutes",
-        minutes=credit_in_full(settings),
+        minutes=credit_in_full(cuts_of(settings)),
         notified_at="attendance__notified_at",
         released_at="released_at",
         absence_reason="attendance__absence_reason",

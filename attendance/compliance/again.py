@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -20,6 +21,7 @@ from attendance.compliance.settings import clinic_settings
 from attendance.models import Flag, NightlyRun, WeekResult
 from iop_clinic.accounts.acting import Job
 from iop_clinic.accounts.models import Clinic, User
+from iop_clinic.accounts.prepared import prepared
 from iop_clinic.accounts.weeks import local_date
 
 _SAME_WEEK = timedelta(days=6)
@@ -39,17 +41,19 @@ def judge_again(
     What no night has looked at is left to the night: it opens the first cases.
     """
     ids = list(episode_ids)
-    if ids and _judged(clinic, ids, since - _SAME_WEEK):
+    if ids and _first_judged(clinic.pk, tuple(ids), since - _SAME_WEEK):
         reevaluate(clinic=clinic, episode_ids=ids, by=by, now=now, since=since)
 
 
-def _judged(clinic: Clinic, ids: list[int], since: date) -> bool:
+@prepared
+def _first_judged(clinic: int, ids: tuple[int, ...], since: date) -> QuerySet[Any, Any]:
+    """A night from a local date on, or a week's result of one of these episodes."""
     runs = _nights_of(clinic).filter(local_date__gte=since)
     weeks = WeekResult.objects.filter(clinic=clinic, episode__in=ids, segment_ends_on__gte=since)
-    return runs.exists() or weeks.exists()
+    return runs.order_by().values("pk").union(weeks.order_by().values("pk"), all=True)[:1]
 
 
-def _nights_of(clinic: Clinic) -> QuerySet[NightlyRun]:
+def _nights_of(clinic: Clinic | int) -> QuerySet[NightlyRun]:
     judged = [NightlyRun.State.EVALUATED, NightlyRun.State.FINISHED]
     return NightlyRun.objects.filter(clinic=clinic, state__in=judged)
 

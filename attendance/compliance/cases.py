@@ -87,7 +87,7 @@ def log_outreach(
     """Record one try to reach the patient, by a channel the patient allowed (R19).
 
     A welfare check is decided before it is made, with a reason in `note`; who decides is checked by
-    the edges. Refused: method_not_allowed, no_patient, in_future, too_long_ago, not_possible (a
+    the edges. Refused: channel_not_allowed, no_patient, in_future, too_long_ago, not_possible (a
     result that the method cannot have), note_required, not_decided, case_closed, stale_version.
     """
     _take(flag, version)

@@ -17,6 +17,7 @@ from django.db.models.functions import Greatest, JSONObject
 from attendance.compliance.spans import Span
 from attendance.models import Flag, OutreachAttempt
 from iop_clinic.accounts.models import Membership
+from iop_clinic.accounts.prepared import prepared
 from patients.models import (
     Authorization,
     CourtReferral,
@@ -97,6 +98,17 @@ class Course:
 def courses(rows: QuerySet[Episode]) -> list[Course]:
     """The courses of some episodes, by ascending key, in one statement."""
     return [_course(row) for row in _with_facts(rows).order_by("pk")]
+
+
+def courses_of(clinic: int, episode_ids: Iterable[int]) -> list[Course]:
+    """The courses of a clinic's episodes with these keys, by ascending key, in one statement."""
+    return [_course(row) for row in _read(clinic, tuple(episode_ids))]
+
+
+@prepared
+def _read(clinic: int, episode_ids: tuple[int, ...]) -> QuerySet[Episode]:
+    rows = Episode.objects.filter(clinic=clinic, pk__in=episode_ids)
+    return _with_facts(rows).order_by("pk")
 
 
 def judged_episodes(clinics: Collection[int], since: date) -> QuerySet[Episode]:

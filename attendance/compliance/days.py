@@ -7,7 +7,7 @@ lines, so they can never disagree. Only sessions that have ended count as attend
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -17,11 +17,11 @@ from django.db.models.functions import Coalesce, Mod
 
 from attendance.compliance.rules.weeks import DayMinutes
 from attendance.compliance.settings import ClinicSettings, DatedPolicy, clinic_settings
+from attendance.compliance.spans import Span
 from attendance.records.facts import attendance_facts, session_facts
 from attendance.records.overlaps import overlapping, visits_inside
 from attendance.records.rules import (
     CreditKind,
-    CreditPolicy,
     Interval,
     SessionFacts,
     full_presence_minutes,
@@ -29,6 +29,7 @@ from attendance.records.rules import (
     time_inside,
 )
 from iop_clinic.accounts.models import Clinic
+from iop_clinic.accounts.prepared import prepared
 from patients.models import Episode
 from scheduling.models import Booking
 
@@ -81,9 +82,9 @@ def lines_of(
     episode_ids: Collection[int] | None = None,
 ) -> list[DayLine]:
     """The day lines of several clinics, by clinic id; two statements for any number of them."""
-    rows = expected(settings, first, last, episode_ids)
-    lines = {_key(line): line for line in _summed(rows, settings, now)}
-    for change in _nested(rows, settings, now):
+    asked = _asked(settings, first, last, episode_ids)
+    lines = {_key(line): line for line in _summed(asked, settings, now)}
+    for change in _nested(asked, settings, now):
         if outer := lines.get(_key(change)):
             lines[_key(change)] = _less(outer, change)
     return [lines[key] for key in sorted(lines)]
@@ -96,6 +97,31 @@ def by_episode(lines: Iterable[DayLine]) -> dict[int, list[DayLine]]:
     return grouped
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Whose bookings, on which inclusive local dates, and the instants that hold these."""
+
+    clinics: tuple[int, ...]
+    episodes: tuple[int, ...] | None
+    first: date
+    last: date
+    since: datetime
+    until: datetime
+
+
+def _asked(
+    clinics: int | Collection[int], first: date, last: date, episode_ids: Collection[int] | None
+) -> _Asked:
+    return _Asked(
+        clinics=(clinics,) if isinstance(clinics, int) else tuple(clinics),
+        episodes=None if episode_ids is None else tuple(episode_ids),
+        first=first,
+        last=last,
+        since=_midnight(first) - _ANY_ZONE,
+        until=_midnight(last) + 2 * _ANY_ZONE,
+    )
+
+
 def expected(
     clinics: int | Collection[int],
     first: date,
@@ -103,18 +129,21 @@ def expected(
     episode_ids: Collection[int] | None = None,
 ) -> QuerySet[Booking]:
     """Bookings of clinics on inclusive local dates that count somewhere; cancelled ones too."""
+    return _expected(_asked(clinics, first, last, episode_ids))
+
+
+def _expected(asked: _Asked) -> QuerySet[Booking]:
     rows = Booking.objects.filter(
-        starts_at__gte=_midnight(first) - _ANY_ZONE,
-        starts_at__lt=_midnight(last) + 2 * _ANY_ZONE,
-        session__local_date__range=(first, last),
+        starts_at__gte=asked.since,
+        starts_at__lt=asked.until,
+        session__local_date__range=(asked.first, asked.last),
     ).exclude(state=Booking.State.WITHDRAWN)
-    ids = [clinics] if isinstance(clinics, int) else list(clinics)
-    if episode_ids is None:
-        return rows.filter(clinic__in=ids)
-    if len(ids) == 1:
-        return rows.filter(clinic=ids[0], episode__in=episode_ids)
+    if asked.episodes is None:
+        return rows.filter(clinic__in=asked.clinics)
+    if len(asked.clinics) == 1:
+        return rows.filter(clinic=asked.clinics[0], episode__in=asked.episodes)
     # The clinic comes from the episode: one index search for each, not for every pair of them.
-    named = Episode.objects.filter(clinic__in=ids, pk__in=episode_ids)
+    named = Episode.objects.filter(clinic__in=asked.clinics, pk__in=asked.episodes)
     return rows.filter(episode__in=named, clinic=F("episode__clinic"))
 
 
@@ -140,25 +169,50 @@ def minutes() -> Any:
     return length() - BreakMinutes(F("session__breaks"))
 
 
-def credit_in_full(settings: Mapping[int, ClinicSettings]) -> Any:
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Local dates on which some clinics round minutes down to a multiple; () means all of them."""
+
+    span: Span
+    clinics: tuple[int, ...]
+    round_to: int
+
+
+def cuts_of(settings: Mapping[int, ClinicSettings]) -> tuple[Cut, ...]:
+    return tuple(
+        Cut(dated.span, clinics, dated.policy.round_to)
+        for dated, clinics in policies_of(settings)
+        if dated.policy.kind == CreditKind.ROUND_DOWN
+    )
+
+
+def credit_in_full(cuts: Sequence[Cut]) -> Any:
     """What full presence credits, in SQL: only rounding down takes anything from it (R10)."""
-    cuts = [
-        When(dates, then=minutes() - Mod(minutes(), policy.round_to))
-        for dates, policy in policies_of(settings)
-        if policy.kind == CreditKind.ROUND_DOWN
+    rounded = [
+        When(applies(cut.span, cut.clinics), then=minutes() - Mod(minutes(), cut.round_to))
+        for cut in cuts
     ]
-    return Case(*cuts, default=minutes(), output_field=IntegerField()) if cuts else minutes()
+    if not rounded:
+        return minutes()
+    return Case(*rounded, default=minutes(), output_field=IntegerField())
 
 
-def policies_of(settings: Mapping[int, ClinicSettings]) -> Iterator[tuple[Q, CreditPolicy]]:
-    """Each dated credit policy with the bookings it applies to; clinics that agree share one."""
+def policies_of(
+    settings: Mapping[int, ClinicSettings],
+) -> Iterator[tuple[DatedPolicy, tuple[int, ...]]]:
+    """Each dated credit policy with the clinics that agree on it, () when that is all of them."""
     clinics: defaultdict[DatedPolicy, list[int]] = defaultdict(list)
     for clinic_id, one in settings.items():
         for dated in one.policies:
             clinics[dated].append(clinic_id)
     for dated, ids in clinics.items():
-        dates = on_dates(dated.span.first, dated.span.last)
-        yield (dates if len(ids) == len(settings) else dates & Q(clinic__in=ids)), dated.policy
+        yield dated, () if len(ids) == len(settings) else tuple(ids)
+
+
+def applies(span: Span, clinics: Sequence[int]) -> Q:
+    """The bookings on some local dates in some clinics; of all of them when none are named."""
+    dates = on_dates(span.first, span.last)
+    return dates & Q(clinic__in=clinics) if clinics else dates
 
 
 def on_dates(first: date, last: date | None) -> Q:
@@ -174,17 +228,26 @@ def _midnight(day: date) -> datetime:
 
 
 def _summed(
-    rows: QuerySet[Booking], settings: Mapping[int, ClinicSettings], now: datetime
+    asked: _Asked, settings: Mapping[int, ClinicSettings], now: datetime
 ) -> Iterator[DayLine]:
-    grouped = rows.order_by().values(
-        "episode_id", local_date=F("session__local_date"), type_id=F("session__session_type_id")
-    )
-    for row in grouped.annotate(**_sums(settings, now)):
+    for row in _grouped(asked, cuts_of(settings), now):
         row["session_type_id"] = row.pop("type_id")
         yield DayLine(**row)
 
 
-def _sums(settings: Mapping[int, ClinicSettings], now: datetime) -> dict[str, Any]:
+@prepared
+def _grouped(asked: _Asked, cuts: tuple[Cut, ...], now: datetime) -> QuerySet[Any, dict[str, Any]]:
+    by_day_and_type = (
+        _expected(asked)
+        .order_by()
+        .values(
+            "episode_id", local_date=F("session__local_date"), type_id=F("session__session_type_id")
+        )
+    )
+    return by_day_and_type.annotate(**_sums(cuts, now))
+
+
+def _sums(cuts: tuple[Cut, ...], now: datetime) -> dict[str, Any]:
     creditable = Q(session__session_type__creditable=True)
     still_open = open_to_change(now)
     return {
@@ -192,7 +255,7 @@ def _sums(settings: Mapping[int, ClinicSettings], now: datetime) -> dict[str, An
         "attended": _sum(F("attendance__attended_minutes"), ended(now)),
         "credited": _sum(F("attendance__credited_minutes"), ended(now)),
         "attended_open": _sum(minutes(), still_open),
-        "credited_open": _sum(credit_in_full(settings), still_open & creditable),
+        "credited_open": _sum(credit_in_full(cuts), still_open & creditable),
         "cancelled": _sum(minutes(), Q(live=False) & creditable),
         "unrecorded": Count("pk", filter=ended(now) & Q(attendance__isnull=True)),
         "upcoming": Count("pk", filter=still_open & Q(ends_at__gt=now)),
@@ -213,13 +276,17 @@ def _key(line: DayLine) -> tuple[int, date, int]:
 
 
 def _nested(
-    rows: QuerySet[Booking], settings: Mapping[int, ClinicSettings], now: datetime
+    asked: _Asked, settings: Mapping[int, ClinicSettings], now: datetime
 ) -> Iterator[DayLine]:
     """What leaves each session that a visit lies in; recorded minutes know it already."""
-    found = overlapping(rows).select_related("attendance", "session__session_type")
-    every = {booking.pk: booking for booking in found}
+    every = {booking.pk: booking for booking in _overlapping(asked)}
     for pk, inner in visits_inside(every.values()).items():
         yield _taken_out(every[pk], inner, settings[every[pk].clinic_id], now)
+
+
+@prepared
+def _overlapping(asked: _Asked) -> QuerySet[Booking]:
+    return overlapping(_expected(asked)).select_related("attendance", "session__session_type")
 
 
 def _taken_out(

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from attendance.compliance.courses import Course, courses
+from attendance.compliance.courses import Course, courses_of
 from attendance.compliance.days import expected
 from attendance.compliance.settings import ClinicSettings, clinic_settings
 from attendance.records.facts import attendance_facts, session_facts
@@ -41,6 +41,7 @@ class MinutesLine:
     local_date: date
     starts_at: datetime
     ends_at: datetime
+    zone: str
     ended: bool
     cancelled: bool
     booking_state: str
@@ -69,7 +70,7 @@ def minutes_detail(*, episode: Episode, week_start: date, now: datetime) -> list
     """
     settings = clinic_settings(episode.clinic_id)
     week = settings.week(week_start)
-    (course,) = courses(Episode.objects.filter(pk=episode.pk))
+    (course,) = courses_of(episode.clinic_id, [episode.pk])
     rows = list(_bookings(episode, week.start, week.end))
     visits = _visits(rows)
     opens = _first_starts(rows)
@@ -136,6 +137,7 @@ def _line(
         local_date=session.local_date,
         starts_at=row.starts_at,
         ends_at=row.ends_at,
+        zone=session.zone,
         ended=row.ends_at <= now,
         cancelled=not row.live,
         booking_state=row.state,

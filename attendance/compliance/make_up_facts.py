@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
-from attendance.compliance.courses import Course, courses
+from attendance.compliance.courses import Course, courses_of
 from attendance.compliance.days import DayLine, by_episode, day_lines
 from attendance.compliance.rules.authorizations import Approval, Unit, runway
 from attendance.compliance.rules.make_ups import Need, Offer, is_short, judged
@@ -91,7 +91,7 @@ def facts_of(
     """
     settings = clinic_settings(episode.clinic_id)
     week = settings.week(day)
-    (course,) = courses(Episode.objects.filter(pk=episode.pk))
+    (course,) = courses_of(episode.clinic_id, [episode.pk])
     own = {"clinic": episode.clinic_id, "episode": episode}
     approved = list(Authorization.objects.filter(**own).select_related("payer"))
     lines = _lines(settings, course, week, approved, now)

@@ -66,13 +66,13 @@ def allowed_methods(patient: Patient, today: date) -> list[OutreachAttempt.Metho
 
 
 def check_allowed(patient: Patient, method: str, today: date) -> None:
-    """Refuse a channel the patient did not allow: method_not_allowed."""
+    """Refuse a channel the patient did not allow: channel_not_allowed."""
     allowed = allowed_methods(patient, today)
     if method in allowed or (method == Method.WELFARE_CHECK and allowed):
         return
     label = dict(Method.choices).get(method, method)
     raise Refused(
-        "method_not_allowed",
+        "channel_not_allowed",
         f"The patient did not allow this: {label.lower()}.",
         field="method",
         allowed=[one.value for one in allowed],

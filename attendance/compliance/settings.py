@@ -22,6 +22,7 @@ from attendance.models import AbsenceRule, CreditRule, Flag, Standard, WeekResul
 from attendance.records.facts import DEFAULT_POLICY, policy_of
 from attendance.records.rules import CreditPolicy
 from iop_clinic.accounts.models import Clinic, Membership
+from iop_clinic.accounts.prepared import prepared
 from iop_clinic.accounts.weeks import Week, local_date, week_of
 from patients.models import Episode
 from scheduling.models import Closure, WeeklyBlock
@@ -162,7 +163,18 @@ def settings_of(
 ) -> dict[int, ClinicSettings]:
     """Hours, standards, absence rules, credit rules and weekly blocks of clinics, by their keys;
     1 statement for any number of them."""
-    rows: QuerySet[Any] = Clinic.objects.filter(pk__in=list(clinics)).annotate(
+    keys = tuple(clinics)
+    if locking is None:
+        rows = _read(keys)
+    else:
+        held = locking.select_for_update(no_key=True).order_by("pk")
+        rows = list(_rows(keys).annotate(held=ArraySubquery(held.values("pk"))))
+    return {row.pk: _settings(row) for row in rows}
+
+
+def _rows(clinics: tuple[int, ...]) -> QuerySet[Any]:
+    rows: QuerySet[Any] = Clinic.objects.filter(pk__in=clinics).order_by("pk")
+    return rows.annotate(
         standard_rows=_array(Standard.objects.filter(kind=Standard.Kind.WEEKLY_HOURS), _STANDARD),
         rule_rows=_array(AbsenceRule.objects.all(), _RULE),
         policy_rows=_array(CreditRule.objects.all(), _POLICY),
@@ -173,10 +185,9 @@ def settings_of(
         watched_roster=_watched([AbsenceRule.Kind.UNRECORDED], "session__local_date"),
         first_judged_at=Subquery(_first_result()),
     )
-    if locking is not None:
-        held = locking.select_for_update(no_key=True).order_by("pk")
-        rows = rows.annotate(held=ArraySubquery(held.values("pk")))
-    return {row.pk: _settings(row) for row in rows.order_by("pk")}
+
+
+_read = prepared(_rows)
 
 
 def _settings(row: Any) -> ClinicSettings:

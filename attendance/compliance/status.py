@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from attendance.compliance.courses import Course, Plan, courses
+from attendance.compliance.courses import Course, Plan, courses_of
 from attendance.compliance.days import DayLine, by_episode, day_lines
 from attendance.compliance.ledger import MinutesLine, minutes_detail
 from attendance.compliance.rules.weeks import (
@@ -26,7 +26,6 @@ from attendance.compliance.settings import ClinicSettings, DatedStandard, clinic
 from attendance.models import Standard
 from iop_clinic.accounts.models import Clinic
 from iop_clinic.accounts.weeks import Week, local_date, week_of
-from patients.models import Episode
 
 __all__ = [
     "JudgedStandard",
@@ -139,11 +138,6 @@ class PatientWeek:
             return all(one.final for one in self.standards)
         return not self.unrecorded and not self.upcoming
 
-    @property
-    def below_plan_by(self) -> int:
-        """Minutes credited under the plan's target; 0 without a plan."""
-        return max((self.plan_target or 0) - self.credited, 0)
-
     def program(self, on: date | None = None) -> JudgedStandard | None:
         """The program's judgement of the segment that holds a date, or else of the last one."""
         own = [s for s in self.standards if s.standard.source == Standard.Source.PROGRAM]
@@ -187,8 +181,7 @@ def weeks_of(
     settings: ClinicSettings, weeks: Sequence[Week], episode_ids: Collection[int], *, now: datetime
 ) -> Iterator[PatientWeek]:
     """Some episodes in some clinic weeks, at least one, read and judged; 3 statements."""
-    rows = Episode.objects.filter(clinic=settings.clinic_id, pk__in=episode_ids)
-    known = courses(rows)
+    known = courses_of(settings.clinic_id, episode_ids)
     first, last = reach(settings, weeks)
     lines = day_lines(
         clinic=settings.clinic_id,

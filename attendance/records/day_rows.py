@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from attendance.records.facts import session_facts
 from attendance.records.roster import RosterRow, rows_of
-from attendance.records.rules import AttendanceFacts, Interval, Status, time_inside
+from attendance.records.rules import AttendanceFacts, CreditPolicy, Interval, Status, time_inside
 from scheduling.models import Session
 
 
@@ -40,17 +40,21 @@ class DayRow:
 
 
 def day_rows(
-    sessions: Collection[Session], *, now: datetime.datetime | None = None
+    sessions: Collection[Session],
+    *,
+    now: datetime.datetime | None = None,
+    policy: CreditPolicy | None = None,
 ) -> list[DayRow]:
     """Everybody expected at these sessions of one group's day, by first session and seat.
 
-    Sessions that were cancelled have no part in it. Two statements; reads `session.session_type`.
+    Sessions that were cancelled have no part in it. One statement,
+    and one more without the day's credit policy; reads `session.session_type`.
     """
     held = {s.public_id: s for s in sessions if s.state != Session.State.CANCELLED}
     if not held:
         return []
     lines: defaultdict[uuid.UUID, list[RosterRow]] = defaultdict(list)
-    for row in rows_of(held.values(), now=now):
+    for row in rows_of(held.values(), now=now, policy=policy):
         lines[row.patient].append(row)
     return [_day_row(rows, held) for rows in lines.values()]
 

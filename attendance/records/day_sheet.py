@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -43,13 +43,14 @@ from scheduling.models import Booking, Session
 class DayEntry(Told):
     """One patient's line of a day sheet, by the patient's public id.
 
-    `versions` are those of the records of the day, by booking; a booking that is not among them
-    is expected to be unrecorded. What is left out stays, also for a session not recorded yet
-    when those that are agree.
+    `versions` are those of the records of the day, by booking; a booking that is not among them,
+    or with None, is expected to be unrecorded. What is left out stays, also for a session not
+    recorded yet when those that are named agree on it. So a line whose answer was lost can be sent
+    again as it was: it changes nothing.
     """
 
     patient: uuid.UUID
-    versions: Mapping[uuid.UUID, int] = field(default_factory=dict)
+    versions: Mapping[uuid.UUID, int | None] = field(default_factory=dict)
 
 
 Days = Mapping[uuid.UUID, Sequence[Booking]]
@@ -123,28 +124,48 @@ def _lines(
     for index, entry in enumerate(entries):
         if entry.patient not in days:
             message = "This patient is not expected on this day."
-            conflicts.append(Conflict(index, None, "unknown_booking", message, "patient"))
+            conflicts.append(Conflict(index, None, "unknown_booking", message, "patient", entry))
         elif times[entry.patient] > 1:
             message = "This patient stands twice in the same request."
-            conflicts.append(Conflict(index, None, "duplicate_record", message, "patient"))
+            conflicts.append(Conflict(index, None, "duplicate_record", message, "patient", entry))
+        elif strange := entry.versions.keys() - {b.public_id for b in days[entry.patient]}:
+            conflicts.append(_strange(index, min(strange), entry))
         else:
             lines += _lines_of(sheet, index, entry, days[entry.patient], now)
     return lines, conflicts
 
 
+def _strange(index: int, booking: uuid.UUID, entry: DayEntry) -> Conflict:
+    message = "A version is of a booking that the patient does not have on this day."
+    return Conflict(index, booking, "unknown_booking", message, "versions", entry)
+
+
 def _lines_of(
     sheet: Sheet, index: int, entry: DayEntry, day: Sequence[Booking], now: datetime.datetime
 ) -> list[Line]:
-    known = _known(sheet, day) if entry.versions else None
+    named = [b for b in day if entry.versions.get(b.public_id) is not None]
+    known = _known(_records(sheet, named), entry)
     lines = []
     for booking in _spoken_of(sheet, entry, day):
         told: Told = entry
-        if sheet.record_of(booking) is None:
-            told = _as_known(entry, known)
-        elif _says_nothing_new(sheet, booking, entry, now):
+        version = entry.versions.get(booking.public_id)
+        if version is not None and _says_nothing_new(sheet, booking, entry, now):
             told = Told(attended=UNSET)
-        lines.append(Line(index, booking, told, entry.versions.get(booking.public_id)))
+        elif version is None and not _stands_as_told(sheet, booking, entry):
+            # Of a session unrecorded as yet, or at the first sending of this same entry.
+            told = _as_known(entry, known)
+        lines.append(Line(index, booking, told, version, sent=entry))
     return lines
+
+
+def _records(sheet: Sheet, bookings: Iterable[Booking]) -> list[AttendanceRecord]:
+    return [record for booking in bookings if (record := sheet.record_of(booking))]
+
+
+def _stands_as_told(sheet: Sheet, booking: Booking, entry: DayEntry) -> bool:
+    """Whether the record is what a first recording makes of the entry alone."""
+    record = sheet.record_of(booking)
+    return record is not None and proposed_facts(entry, booking, None) == stored_facts(record)
 
 
 def _spoken_of(sheet: Sheet, entry: DayEntry, day: Sequence[Booking]) -> Sequence[Booking]:
@@ -163,17 +184,24 @@ def _attended(sheet: Sheet, booking: Booking) -> bool:
     return record is not None and record.attended
 
 
-def _known(sheet: Sheet, day: Sequence[Booking]) -> dict[str, Any] | None:
-    """The facts that the records of a patient's day agree on; None without any, or any such."""
-    facts = [stored_facts(record) for b in day if (record := sheet.record_of(b))]
-    return facts[0] if facts and all(other == facts[0] for other in facts) else None
+def _known(records: Sequence[AttendanceRecord], told: Told) -> dict[str, Any] | None:
+    """What records of a patient's day with this answer say of all that is left untold.
+
+    None without any, or where they differ.
+    """
+    untold = [name for name in FACTS if getattr(told, name) is UNSET]
+    if told.excused_override is not UNSET:
+        untold = [name for name in untold if name != "override_reason"]  # the correction's own
+    facts = [{name: getattr(record, name) for name in untold} for record in records]
+    same = all(record.attended == told.attended for record in records)
+    return facts[0] if facts and same and all(one == facts[0] for one in facts) else None
 
 
 def _as_known(told: Told, known: Mapping[str, Any] | None) -> Told:
     """What is told of a session not recorded yet: the rest as the others of the day have it."""
-    if known is None or known["attended"] != told.attended:
+    if known is None:
         return told
-    rest = {name: known[name] for name in FACTS if getattr(told, name) is UNSET}
+    rest = dict(known)
     if "away" in rest:
         rest["away"] = [(span.start, span.end) for span in spans(rest["away"])]
     return replace(told, **rest)
@@ -208,12 +236,12 @@ def _assumed_present(sheet: Sheet, days: Days, named: Collection[uuid.UUID]) -> 
     """
     lines: list[Line] = []
     for patient, day in days.items():
-        records = [record for b in day if (record := sheet.record_of(b))]
-        known = _known(sheet, day)
+        records, present = _records(sheet, day), Told(attended=True)
+        known = _known(records, present)
         stayed = all(record.attended and record.left_at is None for record in records)
-        if patient in named or not (stayed or (known and known["attended"])):
+        if patient in named or not (stayed or known):
             continue
-        told = _as_known(Told(attended=True), known)
+        told = _as_known(present, known)
         lines += [
             Line(None, booking, told)
             for booking in day

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +24,8 @@ LONGEST_REASON = 200
 TOO_LONG = f"Use at most {LONGEST_REASON} characters."
 AROUND = datetime.timedelta(hours=12)
 """How far from the session a told time may lie; further away it is a typing mistake."""
+CLOCK_AHEAD = datetime.timedelta(minutes=5)
+"""How far a device's clock may run ahead when it says "just now"."""
 
 
 class Unset(Enum):
@@ -52,6 +54,12 @@ class Told:
     correction_reason: str = ""
     recorded_at: datetime.datetime | None = None
 
+    def said(self) -> dict[str, Any]:
+        """Every field that the entry speaks of, as it was told."""
+        told = [(field, getattr(self, field.name)) for field in fields(self)]
+        spoken_of = [(f, value) for f, value in told if value is not UNSET and value != f.default]
+        return {field.name: value for field, value in spoken_of}
+
     def facts(self) -> dict[str, Any]:
         """The given facts by column, with times away as they are stored."""
         given = {name: getattr(self, name) for name in FACTS}
@@ -75,13 +83,17 @@ class Entry(Told):
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Why one entry was not saved. `index` counts the entries from 0; None: from all_present."""
+    """Why one entry was not saved. `index` counts the entries from 0; None: from all_present.
+
+    A person needs both versions to decide: the entry as it was `sent`, and the row as it is now.
+    """
 
     index: int | None
     booking: uuid.UUID | None
     code: str
     message: str
     field: str = ""
+    sent: Told | None = None
     current: RosterRow | None = None
 
 
@@ -247,6 +259,33 @@ def _wrong_times(facts: Mapping[str, Any], session: Session) -> Fault | None:
     if any(end <= start for start, end in pairs) or moments != sorted(moments):
         return Fault("away_out_of_order", "Times away are pairs in order, one after the other.",
                      "away")  # fmt: skip
+    return None
+
+
+def not_yet(
+    facts: Mapping[str, Any],
+    names: Iterable[str],
+    *,
+    now: datetime.datetime,
+    end: datetime.datetime,
+) -> Fault | None:
+    """The first of the named facts that cannot be known yet, or None.
+
+    An arrival is noted when somebody is there, so the future holds none. A departure and time away
+    may be announced, up to the `end` of what is recorded; after it they would mean nothing.
+    """
+    latest = now + CLOCK_AHEAD
+    if "arrived_at" in names and facts["arrived_at"] and facts["arrived_at"] > latest:
+        return Fault("time_in_future", "The arrival lies in the future.", "arrived_at")
+    latest = max(latest, end)
+    if "left_at" in names and facts["left_at"] and facts["left_at"] > latest:
+        message = "The departure lies in the future and after the end."
+        return Fault("time_in_future", message, "left_at")
+    back = max((datetime.datetime.fromisoformat(pair[1]) for pair in facts["away"]), default=None)
+    if "away" in names and back and back > latest:
+        return Fault(
+            "time_in_future", "The time away lies in the future and after the end.", "away"
+        )
     return None
 
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Q
+from django.utils import timezone
 
 from attendance.models import AttendanceRecord
 from attendance.records.entries import FACTS
 from iop_clinic.accounts.models import AuditEvent, User
 from scheduling.models import Booking
 
-_SHOWN = (*FACTS, "attended_minutes", "credited_minutes")
+_MINUTES = ("attended_minutes", "credited_minutes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,14 @@ class Version:
     reason: str
 
 
-def history(booking: Booking) -> list[Version]:
+def history(booking: Booking, *, now: datetime.datetime | None = None) -> list[Version]:
     """What was recorded of a booking, oldest first, records that were cleared included.
 
-    Three statements, whatever the length: the records' ids, their events, the people's names.
+    The minutes are left out until the session has ended: no credit is final before. Three
+    statements, whatever the length: the records' ids, their events, the people's names.
     """
+    ended = booking.ends_at <= (now or timezone.now())
+    shown = (*FACTS, *_MINUTES) if ended else FACTS
     events = list(_events(booking))
     names = _names(event.actor for event in events)
     versions: list[Version] = []
@@ -54,7 +58,7 @@ def history(booking: Booking) -> list[Version]:
             after: dict[str, Any] = {}
         else:
             after = state
-        changes = _changes(before, after)
+        changes = _changes(before, after, shown)
         if changes:
             versions.append(_version(event, names, changes, state, cleared=not after))
     return versions
@@ -76,10 +80,12 @@ def _names(actors: Iterable[str]) -> dict[str, str]:
     return {user.actor: str(user) for user in User.objects.filter(pk__in=ids)}
 
 
-def _changes(before: dict[str, Any], after: dict[str, Any]) -> tuple[Change, ...]:
+def _changes(
+    before: dict[str, Any], after: dict[str, Any], shown: Iterable[str]
+) -> tuple[Change, ...]:
     return tuple(
         Change(name, before.get(name), after.get(name))
-        for name in _SHOWN
+        for name in shown
         if before.get(name) != after.get(name)
     )
 

@@ -15,6 +15,7 @@ from attendance.models import AttendanceRecord
 from attendance.records.entries import called_in
 from attendance.records.facts import attendance_facts, policy_on, session_facts, spans
 from attendance.records.rules import CreditPolicy, Interval, Labels, Status, labels, status
+from iop_clinic.accounts.prepared import prepared
 from patients.models import CourtReferral
 from scheduling.models import Booking, Session
 
@@ -52,44 +53,64 @@ class RosterRow:
     version: int | None
 
 
-def roster_rows(session: Session, *, now: datetime.datetime | None = None) -> list[RosterRow]:
-    """Everybody booked or released, by seat, in two statements whatever the size."""
-    return rows_of([session], now=now)
+# A day has at most 25 hours: the index finds a patient's bookings by their time.
+LONGEST_DAY = datetime.timedelta(hours=25)
+
+
+def roster_rows(
+    session: Session,
+    *,
+    now: datetime.datetime | None = None,
+    policy: CreditPolicy | None = None,
+) -> list[RosterRow]:
+    """Everybody booked or released, by seat, in one statement whatever the size, and one more
+    when the credit policy of the day is not given."""
+    return rows_of([session], now=now, policy=policy)
 
 
 def rows_of(
-    sessions: Collection[Session], *, now: datetime.datetime | None = None
+    sessions: Collection[Session],
+    *,
+    now: datetime.datetime | None = None,
+    policy: CreditPolicy | None = None,
 ) -> list[RosterRow]:
-    """The rosters of sessions, at least one, of one clinic and local date; two statements."""
+    """The rosters of sessions, at least one, of one clinic and local date."""
     now = now or timezone.now()
-    session = next(iter(sessions))
-    policy = policy_on(session.clinic_id, session.local_date)
-    return [_row(booking, policy, now) for booking in expected_at(sessions)]
+    one = next(iter(sessions))
+    policy = policy or policy_on(one.clinic_id, one.local_date)
+    bookings = _expected_at(
+        tuple(session.pk for session in sessions),
+        one.local_date,
+        one.starts_at - LONGEST_DAY,
+        one.starts_at + LONGEST_DAY,
+    )
+    return [_row(booking, policy, now) for booking in bookings]
 
 
-def expected_at(sessions: Collection[Session]) -> QuerySet[Booking]:
+@prepared
+def _expected_at(
+    sessions: tuple[int, ...],
+    day: datetime.date,
+    since: datetime.datetime,
+    until: datetime.datetime,
+) -> QuerySet[Booking]:
     """The bookings of rosters with patient, record, and what their status depends on, by seat."""
-    session = next(iter(sessions))
     same_day = Booking.objects.expected().filter(
         clinic=OuterRef("clinic"),
         episode=OuterRef("episode"),
-        session__local_date=session.local_date,
-        # A day has at most 25 hours: the index finds a patient's bookings by their time.
-        starts_at__range=(
-            session.starts_at - datetime.timedelta(hours=25),
-            session.starts_at + datetime.timedelta(hours=25),
-        ),
+        session__local_date=day,
+        starts_at__range=(since, until),
     )
     court = CourtReferral.objects.filter(
-        Q(ends_on__isnull=True) | Q(ends_on__gte=session.local_date),
+        Q(ends_on__isnull=True) | Q(ends_on__gte=day),
         clinic=OuterRef("clinic"),
         episode=OuterRef("episode"),
-        starts_on__lte=session.local_date,
+        starts_on__lte=day,
     )
     first = same_day.order_by("starts_at").values("starts_at")[:1]
     return (
         Booking.objects.exclude(state=Booking.State.WITHDRAWN)
-        .filter(session__in=[one.pk for one in sessions])
+        .filter(session__in=sessions)
         .select_related("session__session_type", "patient", "attendance", "call_in")
         .annotate(day_starts_at=Subquery(first), court_involved=Exists(court))
         .order_by("starts_at", "session", "seat", "pk")

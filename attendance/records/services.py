@@ -15,7 +15,6 @@ from typing import Any
 from django.utils import timezone
 
 from attendance.models import AttendanceRecord
-from attendance.records.day_sheet import DayEntry, record_day
 from attendance.records.entries import (
     LONGEST_REASON,
     TOO_LONG,
@@ -26,7 +25,6 @@ from attendance.records.entries import (
     RosterResult,
     Told,
 )
-from attendance.records.history import history
 from attendance.records.sheet import Sheet, locked_sheet, recorded_by
 from attendance.records.writing import (
     REASON,
@@ -44,21 +42,6 @@ from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import User
 from scheduling.locks import lock
 from scheduling.models import Booking, Session
-
-__all__ = [
-    "UNSET",
-    "Conflict",
-    "DayEntry",
-    "Entry",
-    "RosterRefused",
-    "RosterResult",
-    "clear",
-    "correct",
-    "history",
-    "record_day",
-    "record_roster",
-    "sign",
-]
 
 
 @service
@@ -126,7 +109,7 @@ def correct(
     told = Told(**{"attended": UNSET, **changes}, correction_reason=correction_reason)
     current = sheet.by_public_id.get(booking.public_id)
     if current is None:
-        raise RosterRefused([unknown_booking(0, booking.public_id)])
+        raise RosterRefused([unknown_booking(0, booking.public_id, told)])
     write_lines(sheet, [Line(0, current, told, version)], [], by=by, source=source, now=now)
     record = sheet.record_of(current)
     assert record is not None, "a version never fits an unrecorded booking"
@@ -153,7 +136,7 @@ def clear(
     record = sheet.record_of(current) if current else None
     if current is None or record is None:
         return
-    line = Line(0, current, Told(attended=UNSET))
+    line = Line(0, current, Told(attended=UNSET, correction_reason=correction_reason))
     if record.version != version:
         refuse(sheet, line, "stale_version", STALE, now)
     if not correction_reason.strip():
@@ -206,10 +189,11 @@ def _lines(sheet: Sheet, entries: Sequence[Entry]) -> tuple[list[Line], list[Con
     for index, entry in enumerate(entries):
         booking = bookings.get(entry.booking)
         if booking is None:
-            conflicts.append(unknown_booking(index, entry.booking))
+            conflicts.append(unknown_booking(index, entry.booking, entry))
         elif times[entry.booking] > 1:
             message = "This patient stands twice in the same request."
-            conflicts.append(Conflict(index, entry.booking, "duplicate_record", message, "booking"))
+            code = "duplicate_record"
+            conflicts.append(Conflict(index, entry.booking, code, message, "booking", entry))
         else:
             lines.append(Line(index, booking, entry, entry.version))
     return lines, conflicts

@@ -15,6 +15,7 @@ from django.db.models import F
 from attendance.models import AttendanceRecord
 from attendance.records.entries import (
     EARLY,
+    FACTS,
     UNSET,
     Conflict,
     RosterRefused,
@@ -22,6 +23,7 @@ from attendance.records.entries import (
     Told,
     changed_fields,
     fault_of,
+    not_yet,
     only_fills,
     proposed_facts,
     stored_facts,
@@ -39,13 +41,15 @@ Mode = Literal["all", "partial"]
 class Line:
     """One entry on its way into the sheet: the booking it is about and what is told of it.
 
-    `index` is the entry's place in the request; None for those that all_present adds.
+    `index` is the entry's place in the request, `sent` the entry if more or less is told of this
+    booking; both are None for those that all_present adds.
     """
 
     index: int | None
     booking: Booking
     told: Told
     version: int | None = None
+    sent: Told | None = None
 
 
 STALE = "Someone recorded this in the meantime. Look at it again."
@@ -57,6 +61,14 @@ def check_recordable(sheet: Sheet, now: datetime.datetime) -> None:
     """Raise Refused unless attendance may be recorded: from 30 minutes before the first start."""
     first = min(sheet.sessions.values(), key=lambda session: session.starts_at)
     check_held(first, now, early=EARLY)
+
+
+def _opened_at(sheet: Sheet) -> datetime.datetime:
+    return min(session.starts_at for session in sheet.sessions.values()) - EARLY
+
+
+def _end(sheet: Sheet) -> datetime.datetime:
+    return max(session.ends_at for session in sheet.sessions.values())
 
 
 def check_held(session: Session, now: datetime.datetime, *, early: datetime.timedelta) -> None:
@@ -93,8 +105,9 @@ def write_lines(
     # A day sheet's entry is several lines: one conflict holds all of them back.
     refused = {conflict.index for conflict in found if conflict.index is not None}
     writes = [(line, facts) for line, facts in writes if line.index not in refused]
+    opened_at = _opened_at(sheet)
     saved = [
-        sheet.put(line.booking, facts | _signature(line.told, by=by, source=source, now=now))
+        sheet.put(line.booking, facts | _signature(line.told, opened_at, now, by=by, source=source))
         for line, facts in writes
     ]
     finish(sheet, [line.booking for line, _ in writes], by=by, now=now)
@@ -102,9 +115,9 @@ def write_lines(
     return RosterResult(tuple(saved), same, tuple(_with_current_state(sheet, found, now)))
 
 
-def unknown_booking(index: int, booking: Any) -> Conflict:
+def unknown_booking(index: int, booking: Any, sent: Told) -> Conflict:
     message = "This booking is not on the session's roster."
-    return Conflict(index, booking, "unknown_booking", message, "booking")
+    return Conflict(index, booking, "unknown_booking", message, "booking", sent)
 
 
 def _judge(sheet: Sheet, line: Line, now: datetime.datetime) -> dict[str, Any] | Conflict | None:
@@ -121,6 +134,9 @@ def _judge(sheet: Sheet, line: Line, now: datetime.datetime) -> dict[str, Any] |
     changed = changed_fields(facts, stored) if stored is not None else None
     if changed == []:
         return None
+    fault = not_yet(facts, FACTS if changed is None else changed, now=now, end=_end(sheet))
+    if fault is not None:
+        return _conflict(line, fault.code, fault.message, fault.field)
     if record is not None and record.version != line.version:
         return _conflict(line, "stale_version", STALE)
     if line.told.correction_reason.strip():
@@ -133,7 +149,8 @@ def _judge(sheet: Sheet, line: Line, now: datetime.datetime) -> dict[str, Any] |
 
 
 def _conflict(line: Line, code: str, message: str, field: str = "") -> Conflict:
-    return Conflict(line.index, line.booking.public_id, code, message, field)
+    sent = None if line.index is None else line.sent or line.told
+    return Conflict(line.index, line.booking.public_id, code, message, field, sent)
 
 
 def refuse(sheet: Sheet, line: Line, code: str, message: str, now: datetime.datetime) -> None:
@@ -151,12 +168,20 @@ def _with_current_state(
 
 
 def _signature(
-    told: Told, *, by: User | Job, source: str, now: datetime.datetime
+    told: Told,
+    opened_at: datetime.datetime,
+    now: datetime.datetime,
+    *,
+    by: User | Job,
+    source: str,
 ) -> dict[str, Any]:
-    """Who recorded it, when, and why it was changed. A device's clock that runs ahead is cut."""
+    """Who recorded it, when, and why it was changed.
+
+    A device's clock that runs ahead or behind is cut: nobody records before the roster opens.
+    """
     return {
         "correction_reason": told.correction_reason,
-        "recorded_at": min(told.recorded_at or now, now),
+        "recorded_at": min(max(told.recorded_at or now, opened_at), now),
         "recorded_by": recorded_by(by),
         "source": source,
     }

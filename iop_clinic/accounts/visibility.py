@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from django.db.models import DateField, DateTimeField, F, Func, Model, Q, QuerySet, Value
 from django.db.models.functions import Cast
-from django.utils import timezone
 
 from iop_clinic.accounts.roles import OWN_ROWS_ONLY, PERMISSIONS, Can, Role
 
@@ -31,20 +31,41 @@ class Scope:
     roles: dict[int, Role]
     therapist_ids: frozenset[int]
 
+    @classmethod
+    def of(cls, memberships: Iterable[tuple[int, str, int | None]]) -> Self:
+        """From the clinic, role and therapist of the memberships that let somebody in."""
+        rows = list(memberships)
+        return cls(
+            {clinic: Role(role) for clinic, role, _ in rows},
+            frozenset(therapist for *_, therapist in rows if therapist),
+        )
+
     def may(self, can: Can, clinic_id: int) -> bool:
         role = self.roles.get(clinic_id)
         return role is not None and can in PERMISSIONS[role]
 
-    @property
-    def whole_clinics(self) -> list[int]:
-        return [clinic for clinic, role in self.roles.items() if role not in OWN_ROWS_ONLY]
+    def sight(self, now: datetime) -> Sight:
+        """What these roles show at a moment."""
+        own = {clinic for clinic, role in self.roles.items() if role in OWN_ROWS_ONLY}
+        return Sight(
+            whole_clinics=tuple(clinic for clinic in self.roles if clinic not in own),
+            own_rows_clinics=tuple(clinic for clinic in self.roles if clinic in own),
+            therapist_ids=tuple(sorted(self.therapist_ids)),
+            now=now,
+        )
 
-    @property
-    def own_rows_clinics(self) -> list[int]:
-        return [clinic for clinic, role in self.roles.items() if role in OWN_ROWS_ONLY]
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a person sees: whole clinics, in others what is theirs as these therapists, and when."""
+
+    whole_clinics: tuple[int, ...]
+    own_rows_clinics: tuple[int, ...]
+    therapist_ids: tuple[int, ...]
+    now: datetime
 
 
-Branch = Callable[[Scope], Q]
+Branch = Callable[[Sight], Q]
 _branches: dict[str, list[Branch]] = defaultdict(list)
 
 
@@ -59,36 +80,39 @@ def own_rows(*labels: str) -> Callable[[Branch], Branch]:
     return register
 
 
-def whole_clinic(_scope: Scope) -> Q:
+def whole_clinic(_sight: Sight) -> Q:
     """The branch of tables that everybody in the clinic may see, such as rooms."""
     return ~Q(pk__in=[])
 
 
-def visible(model: type[Model], scope: Scope) -> Q:
+def visible(model: type[Model], sight: Sight) -> Q:
     """The condition that holds for the rows of `model` this person sees; clinic first."""
-    seen = Q(clinic__in=scope.whole_clinics)
-    if scope.own_rows_clinics:
+    seen = Q(clinic__in=sight.whole_clinics)
+    if sight.own_rows_clinics:
         own = Q(pk__in=[])
         for branch in _branches.get(model._meta.label_lower, ()):
-            own |= branch(scope)
-        seen |= Q(clinic__in=scope.own_rows_clinics) & own
+            own |= branch(sight)
+        seen |= Q(clinic__in=sight.own_rows_clinics) & own
     return seen
 
 
-def clinic_today() -> Cast:
-    """Today on the wall calendar of each row's clinic, as an expression.
+def clinic_today(now: datetime) -> Cast:
+    """The date on the wall calendar of each row's clinic, as an expression.
 
     A UTC date would be tomorrow's in the evening of a clinic west of Greenwich.
     """
-    now = Value(timezone.now(), output_field=DateTimeField())
-    wall_time = Func(F("clinic__zone"), now, function="timezone", output_field=DateTimeField())
+    moment = Value(now, output_field=DateTimeField())
+    wall_time = Func(F("clinic__zone"), moment, function="timezone", output_field=DateTimeField())
     return Cast(wall_time, DateField())
 
 
 class ClinicQuerySet(QuerySet[M]):
     def visible_to(self, user: User) -> Self:
         """Rows this person may see; nothing for a person without a live membership."""
-        return self.filter(visible(self.model, user.scope))
+        return self.seen_by(user.sight)
+
+    def seen_by(self, sight: Sight) -> Self:
+        return self.filter(visible(self.model, sight))
 
     def in_clinic(self, clinic: Any) -> Self:
         return self.filter(clinic=clinic)

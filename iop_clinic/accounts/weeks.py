@@ -39,10 +39,6 @@ class Week:
             raise TypeError("an instant has no local date: ask local_date(instant, zone) first")
         return self.start <= day <= self.end
 
-    def contains(self, moment: date, zone: tzinfo | None = None) -> bool:
-        """Whether a local date, or an instant seen from `zone`, lies in the week."""
-        return _as_local_date(moment, zone) in self
-
     def days(self) -> tuple[date, ...]:
         return tuple(self.start + n * _DAY for n in range(DAYS_IN_WEEK))
 

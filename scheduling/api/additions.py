@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import datetime
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
 from rest_framework import serializers
 
+from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.api.fields import PublicId, Strict, Text
 from iop_clinic.accounts.api.problems import Problem
 from patients.models import Episode, Patient
 from scheduling.eligibility import is_active
 from scheduling.models import Booking, Session
+from scheduling.services.sessions import LATE_ENTRY
 
 MOST_FOUND = 20
 
@@ -36,6 +41,13 @@ class AdditionBody(Strict):
     )
 
 
+def check_date(session: Session) -> None:
+    """Raise Refused `session_date` for a session of which nobody enters anything late any more."""
+    if session.ends_at < timezone.now() - LATE_ENTRY:
+        message = f"A roster is added to at most {LATE_ENTRY.days} days after the session."
+        raise Refused("session_date", message)
+
+
 def candidates(session: Session, q: str) -> QuerySet[Patient]:
     """Patients of the session's clinic in treatment on its day, whoever's caseload they are on."""
     in_treatment = Episode.objects.active_on(session.local_date).filter(patient=OuterRef("pk"))
@@ -46,10 +58,13 @@ def candidates(session: Session, q: str) -> QuerySet[Patient]:
 
 def episode_to_book(session: Session, patient_id: Any) -> Episode:
     """The patient's episode on the session's day, or else the latest, which booking will refuse."""
-    rows = Episode.objects.filter(clinic=session.clinic_id, patient__public_id=patient_id).order_by(
-        "-referred_on", "-id"
-    )
+    own = Episode.objects.filter(clinic=session.clinic_id, patient__public_id=patient_id)
+    rows = list(own.order_by("-referred_on", "-id"))
     if not rows:
         raise Problem.at(["patient"], "not_found", "There is no such patient here.", status=404)
-    active = (row for row in rows if is_active(row, session.local_date))
-    return next(active, rows[0])
+    return episode_on(session.local_date, rows)
+
+
+def episode_on(day: datetime.date, episodes: Sequence[Episode]) -> Episode:
+    """The one in treatment on a local date, or else the first."""
+    return next((row for row in episodes if is_active(row, day)), episodes[0])

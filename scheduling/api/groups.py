@@ -16,6 +16,7 @@ from rest_framework.response import Response
 
 from iop_clinic.accounts.api.fields import PersonRef, PublicId
 from iop_clinic.accounts.api.views import ListQuery, View
+from iop_clinic.accounts.reads import note_read
 from iop_clinic.accounts.roles import Can
 from scheduling.models import Group, GroupMembership, WaitlistEntry
 
@@ -76,15 +77,18 @@ class Groups(GroupView):
 
     @extend_schema(summary="Groups", responses=GroupOut(many=True))
     def get(self, request: Request) -> Response:
-        """Active groups by name."""
+        """Active groups by name; who sits in them is noted as a read of each."""
         today = timezone.localdate(timezone=self.clinic.tz)
         rows = self.groups(today).filter(clinic=self.clinic)
-        return self.pages(rows.order_by("name", "id"), GroupOut)
+        return self.pages(rows.order_by("name", "id"), GroupOut, noted=True)
 
 
 class GroupDetail(GroupView):
     @extend_schema(summary="One group", responses=GroupOut)
     def get(self, request: Request, public_id: UUID) -> Response:
+        """With who sits in it, noted as a read."""
         group = self.own(Group.objects.visible_to(self.user).select_related("clinic"), public_id)
         today = timezone.localdate(timezone=group.clinic.tz)
-        return Response(GroupOut(self.one(self.groups(today), public_id)).data)
+        shown = self.one(self.groups(today), public_id)
+        note_read(shown, by=self.user)
+        return Response(GroupOut(shown).data)

@@ -105,14 +105,15 @@ class Patients(PatientView):
 
     @extend_schema(summary="Caseload or clinic", responses=PatientOut(many=True))
     def get(self, request: Request) -> Response:
-        """Patients who are referred, in treatment or on hold, by name."""
+        """Patients who are referred, in treatment or on hold, by name; each is noted as a read."""
         today = self.today(self.clinic.tz)
         rows = self.visible().in_clinic(self.clinic).filter(in_treatment())
         if wanted := self.query.get("group"):
             groups = Group.objects.visible_to(self.user).in_clinic(self.clinic)
             members = GroupMembership.objects.on(today).filter(group=self.one(groups, wanted))
             rows = rows.filter(Exists(members.filter(episode__patient=OuterRef("pk"))))
-        return self.pages(rows.prefetch_related(episodes_of(self.user, today)), PatientOut)
+        shown = rows.prefetch_related(episodes_of(self.user, today))
+        return self.pages(shown, PatientOut, noted=True)
 
 
 class PatientSearch(PatientView):
@@ -120,12 +121,15 @@ class PatientSearch(PatientView):
 
     @extend_schema(summary="Search", request=SearchBody, responses={200: PatientOut(many=True)})
     def post(self, request: Request) -> Response:
-        """By beginnings of names or record number; in a body, so that no name is in a URL."""
+        """By beginnings of names or record number; in a body, so that no name is in a URL. At most
+        50 are answered, and each is noted as a read."""
         body = self.body(SearchBody)
         self.query["clinic"] = body.get("clinic")
         rows = self.visible().in_clinic(self.clinic).matching(body["q"])
         shown = episodes_of(self.user, self.today(self.clinic.tz))
-        return self.everything(rows.prefetch_related(shown)[:MOST_FOUND], PatientOut)
+        found = list(rows.prefetch_related(shown)[:MOST_FOUND])
+        self.note(found)
+        return self.everything(found, PatientOut)
 
 
 class PatientDetail(PatientView):

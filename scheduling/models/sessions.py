@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from typing import ClassVar
+from zoneinfo import ZoneInfo
 
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.db import models
@@ -175,6 +176,10 @@ class Session(ClinicModel):
 
     def __str__(self) -> str:
         return f"{self.title}, {long_date(self.local_date)}"
+
+    @property
+    def tz(self) -> ZoneInfo:
+        return ZoneInfo(self.zone)
 
     @property
     def title(self) -> str:

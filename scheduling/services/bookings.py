@@ -5,16 +5,17 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Sequence
 
-from django.db.models import F
+from django.db.models import F, Q, QuerySet
 
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import User
+from iop_clinic.accounts.prepared import prepared
 from patients.models import Episode
-from scheduling.eligibility import check_eligible
-from scheduling.locks import lock
-from scheduling.models import Booking, GroupMembership, Session
-from scheduling.rules import Span, lowest_free
-from scheduling.services.diary import check_patients_free
+from scheduling.eligibility import check_may_come
+from scheduling.locks import lock, lock_session
+from scheduling.models import Booking, Session
+from scheduling.querysets import overlapping
+from scheduling.rules import lowest_free
 from scheduling.services.seating import new_booking, overflow_author, revive_row
 
 BOOKED, WITHDRAWN = Booking.State.BOOKED, Booking.State.WITHDRAWN
@@ -37,45 +38,62 @@ def book(
     interrupts. Raises Refused `session_cancelled`, `roster_signed`, `not_active`, `on_hold`,
     `not_suitable`, `patient_busy`, `session_full` or `unknown_booking`.
     """
-    outer = [nested_in.session_id] if nested_in else []
-    lock(sessions=[session.pk, *outer])
-    reread(session)
+    if nested_in is not None:
+        lock(sessions=[session.pk, nested_in.session_id])
+    lock_session(session)
+    lock(episodes=[episode.pk])
     check_takes_place(session)
-    row = Booking.objects.filter(session=session, episode=episode).first()
-    if row is not None and row.state == BOOKED:
+    around = _around(
+        session.pk,
+        session.clinic_id,
+        episode.pk,
+        episode.patient_id,
+        session.starts_at,
+        session.ends_at,
+    )
+    own = next((one for one in around if _is_own(one, session, episode)), None)
+    row = own or new_booking(session, episode, seat=0)
+    row.session, row.episode = session, episode
+    if own is not None and own.state == BOOKED:
         return row
     check_unsigned(session)
-    row = row or new_booking(session, episode, seat=0)
-    _take_seat(row, session, overflow_reason, by)  # first, so that a full session answers at once
-    lock(episodes=[episode.pk])
-    episode.refresh_from_db()
+    _take_seat(row, session, around, overflow_reason, by)
     _tie(row, makes_up=makes_up, nested_in=nested_in)
-    check_patients_free(
-        [episode.patient_id],
-        Span(session.starts_at, session.ends_at),
-        ignoring=session,
-        nested=row.nested_in_id is not None,
-    )
-    check_eligible(episode=episode, session=session, on=session.local_date)
-    check_not_on_hold([episode], session.local_date)
-    held = GroupMembership.objects.on(session.local_date).filter(episode=episode)
-    row.membership = held.filter(group=session.group_id).first() if session.group_id else None
+    _check_free(row, around)
+    held = check_may_come(episodes=[episode], session=session)
+    row.membership_id = held.get(episode.pk)
     row.save()
     return row
 
 
-def check_not_on_hold(episodes: Iterable[Episode], day: datetime.date) -> None:
-    """The program pauses: whoever comes all the same is back, and the hold ends first (2b)."""
-    keys = [episode.pk for episode in episodes]
-    if Episode.objects.filter(pk__in=keys).on_hold_on(day).exists():
-        raise Refused("on_hold", f"The patient is on hold on {day}.", field="episode")
+@prepared
+def _around(
+    session: int,
+    clinic: int,
+    episode: int,
+    patient: int,
+    starts_at: datetime.datetime,
+    ends_at: datetime.datetime,
+) -> QuerySet[Booking]:
+    """Who sits in a session, the episode's own row in it whatever its state, and where the patient
+    sits while it lasts."""
+    here, seated = Q(session=session), Q(live=True, state=BOOKED)
+    elsewhere = Q(overlapping(starts_at, ends_at), clinic=clinic, patient=patient)
+    rows = Booking.objects.filter(here | elsewhere).filter(seated | (here & Q(episode=episode)))
+    return rows.order_by()
 
 
-def reread(session: Session) -> None:
-    """The session as it is now that its row is locked."""
-    session.refresh_from_db(
-        from_queryset=Session.objects.select_related("clinic", "group", "session_type", "room")
-    )
+def _is_own(row: Booking, session: Session, episode: Episode) -> bool:
+    return (row.session_id, row.episode_id) == (session.pk, episode.pk)
+
+
+def _check_free(row: Booking, around: Iterable[Booking]) -> None:
+    """Nobody is at two places at once, and a short visit only inside one (see the constraints)."""
+    nested = row.nested_in_id is not None
+    for other in around:
+        elsewhere = other.patient_id == row.patient_id and other.session_id != row.session_id
+        if elsewhere and (other.nested_in_id is not None) == nested:
+            raise Refused("patient_busy", "The patient is booked elsewhere at this time.")
 
 
 def check_takes_place(session: Session) -> None:
@@ -108,9 +126,15 @@ def _tie(row: Booking, *, makes_up: Booking | None, nested_in: Booking | None) -
     row.outer_starts_at, row.outer_ends_at = nested_in.starts_at, nested_in.ends_at
 
 
-def _take_seat(row: Booking, session: Session, overflow_reason: str, by: User | Job) -> None:
-    seated = Booking.objects.filter(session=session, state=BOOKED)
-    taken = set(seated.values_list("seat", flat=True))
+def _take_seat(
+    row: Booking,
+    session: Session,
+    around: Iterable[Booking],
+    overflow_reason: str,
+    by: User | Job,
+) -> None:
+    seated = (one for one in around if one.session_id == session.pk and one.state == BOOKED)
+    taken = {one.seat for one in seated}
     seat = lowest_free(taken, session.capacity)
     row.overflow_reason, row.overflow_by = "", None
     if seat is None and overflow_reason:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from django.core.exceptions import ValidationError
 from django.db.models import Q
@@ -14,8 +14,8 @@ from iop_clinic.accounts.models import Clinic, Therapist, User
 from iop_clinic.accounts.weeks import local_date
 from patients.models import Episode
 from patients.validators import validate_clinical_date
-from scheduling.eligibility import check_all_eligible
-from scheduling.locks import lock
+from scheduling.eligibility import check_may_come
+from scheduling.locks import lock, lock_session
 from scheduling.models import (
     Booking,
     Closure,
@@ -28,10 +28,8 @@ from scheduling.models import (
 )
 from scheduling.rules import LONGEST, MOST_SEATS, SHORTEST, Span
 from scheduling.services.bookings import (
-    check_not_on_hold,
     check_reason,
     check_takes_place,
-    reread,
 )
 from scheduling.services.diary import (
     LICENSE,
@@ -95,11 +93,10 @@ def create_session(
     diary.check_room(room, span)
     session = _unsaved(clinic, session_type, span, group=group, patients=len(episodes))
     session.room, session.needs_attention = room, diary.license_trouble(therapist, span)
-    if episodes:
-        _check_patients(session, episodes, span)
+    members = _check_patients(session, episodes, span) if episodes else {}
     session.save()
     add_staff(session, therapist, SessionStaff.Role.FACILITATOR)
-    _book_first(session, episodes)
+    _book_first(session, episodes, members)
     return session
 
 
@@ -145,25 +142,18 @@ def _unsaved(
     )
 
 
-def _check_patients(session: Session, episodes: Sequence[Episode], span: Span) -> None:
-    known = Episode.objects.in_bulk([episode.pk for episode in episodes])
-    episodes = [known[episode.pk] for episode in episodes]  # as they are now that they are locked
-    check_all_eligible(episodes=episodes, session=session, on=session.local_date)
-    check_not_on_hold(episodes, session.local_date)
+def _check_patients(session: Session, episodes: Sequence[Episode], span: Span) -> dict[int, int]:
+    """By episode, the membership of the session's group by which it comes."""
+    members = check_may_come(episodes=episodes, session=session)
     check_patients_free([episode.patient_id for episode in episodes], span, ignoring=session)
+    return members
 
 
-def _book_first(session: Session, episodes: Sequence[Episode]) -> None:
-    held = GroupMembership.objects.on(session.local_date).filter(group=session.group_id)
-    members = (
-        {row.episode_id: row for row in held.filter(episode__in=episodes)}
-        if session.group_id and episodes
-        else {}
-    )
+def _book_first(session: Session, episodes: Sequence[Episode], members: Mapping[int, int]) -> None:
     rows = []
     for seat, episode in enumerate(episodes, start=1):
         row = new_booking(session, episode, seat=seat)
-        row.membership = members.get(episode.pk)
+        row.membership_id = members.get(episode.pk)
         rows.append(row)
     Booking.objects.bulk_create(rows)
 
@@ -228,6 +218,9 @@ def move_session(
             "version",
         ]
     )
+    session.staff.filter(role=SessionStaff.Role.SUBSTITUTE).update(
+        access_until=ends_at + SUBSTITUTE_ACCESS
+    )
     return session
 
 
@@ -246,7 +239,7 @@ def _lock_for_move(session: Session, span: Span, room: Room | None = None) -> Di
         rooms=rooms,
         moving=[session.pk],
     )
-    reread(session)
+    lock_session(session)
     members = GroupMembership.objects.on(session.local_date).filter(group=session.group_id)
     lock(
         episodes=[
@@ -303,14 +296,19 @@ def cancel_session(
     """
     check_reason(reason)
     lock(moving=[session.pk])
-    reread(session)
+    lock_session(session)
     if not session.live:
         return session
-    if session.signed_at is not None:
-        raise Refused("roster_signed", "The roster is signed: the session took place.")
+    check_not_signed(session)
     session.state, session.cancelled_reason = Session.State.CANCELLED, reason
     session.cancelled_at, session.closure = timezone.now(), closure
     return _save_state(session)
+
+
+def check_not_signed(session: Session) -> None:
+    """Raise Refused `roster_signed` for a session that took place."""
+    if session.signed_at is not None:
+        raise Refused("roster_signed", "The roster is signed: the session took place.")
 
 
 @service
@@ -350,13 +348,13 @@ def _save_state(session: Session) -> Session:
 def assign_substitute(*, session: Session, therapist: Therapist, by: User | Job) -> SessionStaff:
     """`therapist` leads this session instead of its facilitator, with access for 7 days after it.
 
-    The facilitator's part, and an earlier substitute's, ends; a co-facilitator stays. Raises
-    Refused `therapist_busy` or, after signing, `roster_signed`.
+    The facilitator's part, and an earlier substitute's, ends; a co-facilitator stays. Who has or
+    had a part of their own leads with that: the facilitator comes back, a co-facilitator needs no
+    substitute's. Raises Refused `therapist_busy` or, after signing, `roster_signed`.
     """
     lock(clinics=[session.clinic_id], therapists=[therapist.pk], sessions=[session.pk])
-    reread(session)
-    if session.signed_at is not None:
-        raise Refused("roster_signed", "The roster is signed: the session took place.")
+    lock_session(session)
+    check_not_signed(session)
     span = Span(session.starts_at, session.ends_at)
     clinic = session.clinic
     diary = Diary.of(clinic, span, therapists=[therapist.pk], rooms=[], ignoring=session)
@@ -364,26 +362,33 @@ def assign_substitute(*, session: Session, therapist: Therapist, by: User | Job)
     session.staff.filter(active=True).exclude(role=SessionStaff.Role.CO_FACILITATOR).update(
         active=False
     )
-    part, _ = SessionStaff.objects.update_or_create(
-        session=session,
-        therapist=therapist,
-        defaults={
-            "role": SessionStaff.Role.SUBSTITUTE,
-            "active": True,
-            "access_until": session.ends_at + SUBSTITUTE_ACCESS,
-        },
-        create_defaults={
-            "clinic_id": session.clinic_id,
-            "role": SessionStaff.Role.SUBSTITUTE,
-            "access_until": session.ends_at + SUBSTITUTE_ACCESS,
-            "starts_at": session.starts_at,
-            "ends_at": session.ends_at,
-            "live": session.live,
-        },
-    )
+    part = _leading_part(session, therapist)
     left = without(session.needs_attention, WITHOUT_LEADER, LICENSE)
     trouble = diary.license_trouble(therapist, span)
     session.needs_attention = "; ".join(part for part in (left, trouble) if part)
     session.version += 1
     session.save(update_fields=["needs_attention", "version"])
+    return part
+
+
+def _leading_part(session: Session, therapist: Therapist) -> SessionStaff:
+    """The therapist's part as it was before, active again, or a substitute's."""
+    own = session.staff.filter(therapist=therapist)
+    if part := own.exclude(role=SessionStaff.Role.SUBSTITUTE).first():
+        part.active, part.access_until = True, None
+        part.save(update_fields=["active", "access_until"])
+        return part
+    until = {"access_until": session.ends_at + SUBSTITUTE_ACCESS}
+    copies = {"starts_at": session.starts_at, "ends_at": session.ends_at, "live": session.live}
+    part, _ = SessionStaff.objects.update_or_create(
+        session=session,
+        therapist=therapist,
+        defaults={"role": SessionStaff.Role.SUBSTITUTE, "active": True, **until},
+        create_defaults={
+            "clinic_id": session.clinic_id,
+            "role": SessionStaff.Role.SUBSTITUTE,
+            **until,
+            **copies,
+        },
+    )
     return part

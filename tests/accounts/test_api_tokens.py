@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import uuid
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
@@ -43,7 +44,7 @@ def sign_in(client: APIClient, user: User, password: str = PASSWORD, **extra: An
 def test_a_password_buys_a_token_that_works(anyone: APIClient, user: User) -> None:
     answer = sign_in(anyone, user, device="Tablet 1")
     assert answer.status_code == 201
-    assert set(answer.json()) == {"token", "expires_at"}
+    assert set(answer.json()) == {"token", "expires_at", "zone"}
     expires = datetime.datetime.fromisoformat(answer.json()["expires_at"])
     assert timedelta_days(expires) == 30
     anyone.credentials(HTTP_AUTHORIZATION=f"Bearer {answer.json()['token']}")
@@ -90,12 +91,22 @@ def test_own_devices_and_revoking_a_lost_one(user: User) -> None:
     listed = tablet.get(TOKENS).json()["results"]
     assert [row["current"] for row in listed] == [False, True]
     assert set(listed[0]) == {
-        "id", "device", "created_at", "last_used_at", "expires_at", "current",
+        "id", "device", "created_at", "last_used_at", "expires_at", "zone", "current",
     }  # fmt: skip
     lost = listed[0]["id"]
     assert tablet.delete(f"{TOKENS}{lost}/").status_code == 204
     assert phone.get(f"{API}/me/").status_code == 401
     assert tablet.get(f"{API}/me/").status_code == 200
+
+
+def test_times_of_a_token_are_in_the_zone_where_the_person_works(anyone: APIClient) -> None:
+    clinic = factories.ClinicFactory(zone="America/Los_Angeles")
+    shown = sign_in(anyone, factories.staff(clinic)).json()
+    expires = datetime.datetime.fromisoformat(shown["expires_at"])
+    local = expires.astimezone(ZoneInfo("America/Los_Angeles"))
+    assert (shown["zone"], expires.utcoffset()) == ("America/Los_Angeles", local.utcoffset())
+    nowhere = sign_in(anyone, factories.UserFactory()).json()
+    assert (nowhere["zone"], nowhere["expires_at"][-6:]) == ("UTC", "+00:00")
 
 
 def test_nobody_sees_or_revokes_another_persons_device(user: User) -> None:
@@ -140,10 +151,10 @@ def test_last_use_is_noted_once_an_hour(user: User) -> None:
     client = client_of(user)
     old = timezone.now() - datetime.timedelta(hours=2)
     Device.objects.update(last_used_at=old)
-    with exactly(4):  # token, note of the use, roles, clinics
+    with exactly(3):  # token and roles, note of the use, clinics
         client.get(f"{API}/me/")
     assert Device.objects.get().last_used_at > old
-    with exactly(3):
+    with exactly(2):
         client.get(f"{API}/me/")
 
 

@@ -13,8 +13,8 @@ from attendance.models import AbsenceRule, AttendanceRecord, Flag
 from iop_clinic.accounts.roles import Role
 from scheduling.models import GroupMembership
 from tests import factories
-from tests.admin import Desk, actors, desk
-from tests.api import Roster, roster
+from tests.admin import Desk, actors, desk, url
+from tests.api import Roster, nothing_written, roster
 
 DAY = datetime.date(2026, 3, 2)
 
@@ -65,6 +65,21 @@ def test_one_patient_is_recorded_in_wall_time(held, coordinator):
     assert record.credited_minutes == 40
     assert answer.sentences == [f"{booking.patient} is recorded as present: 40 min credited."]
     assert actors(record, "I") == {coordinator.user.actor}
+
+
+@pytest.mark.parametrize("page", ["record", "correct", "clear"])
+def test_a_primary_therapist_writes_nothing_in_a_colleagues_session(held, coordinator, page):
+    booking, therapist = held.bookings[0], factories.TherapistFactory(clinic=held.clinic)
+    booking.episode.primary_therapist = therapist
+    booking.episode.save()
+    if page != "record":
+        coordinator.fill(booking, "record", attended="present")
+    primary = Desk(factories.staff(held.clinic, Role.THERAPIST, therapist=therapist))
+    assert primary.open(booking, "change").status_code == 200
+    with nothing_written():
+        address = url(booking, page)
+        answers = [primary.client.get(address), primary.client.post(address, {})]
+    assert [answer.status_code for answer in answers] == [403, 403]
 
 
 def test_a_departure_before_the_arrival_is_refused_at_its_field(held, coordinator):

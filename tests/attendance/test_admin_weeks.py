@@ -11,7 +11,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from attendance.admin import results
 from attendance.models import Standard, WeekResult
+from attendance.records.services import correct
 from iop_clinic.accounts.models import AuditEvent
 from iop_clinic.accounts.roles import Role
 from tests import factories as f
@@ -268,6 +270,29 @@ def test_an_amendment_names_who_corrected_and_why(house, pat, stored, coordinato
             "sign-in sheet."
         ),
     ]
+
+
+def test_a_correction_that_waited_in_a_device_stands_with_the_amendment_it_made(
+    house, pat, stored, coordinator, monkeypatch
+):
+    monkeypatch.setattr(results, "_CLOCKS", datetime.timedelta())  # the amendments follow at once
+    first, second = pat.bookings.order_by("starts_at")
+    for booking, reason in [(second, "sign-in sheet"), (first, "wrong line")]:
+        correct(
+            booking=booking, version=booking.attendance.version, correction_reason=reason,
+            changes={"attended": False, "recorded_at": first.starts_at},
+            by=coordinator.user, now=database_now(),
+        )  # fmt: skip
+    found = shown(coordinator, stored)["Amendments"]
+    assert [row[-1].count("sign-in sheet") for row in found.rows] == [0, 1, 0]
+    assert [row[-1].count("wrong line") for row in found.rows] == [0, 0, 1]
+
+
+def database_now() -> datetime.datetime:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        now: datetime.datetime = cursor.fetchone()[0]
+        return now
 
 
 def test_an_amended_result_points_to_the_last_one(house, pat, stored, coordinator):

@@ -108,6 +108,17 @@ def test_a_patient_who_is_elsewhere_is_busy(r: Roster, client: Any, guest: Patie
     assert (answer.status_code, answer.json()["code"]) == (409, "patient_busy")
 
 
+def test_a_roster_is_added_to_for_31_days(r: Roster, guest: Patient, time_machine: Any) -> None:
+    last = r.session.ends_at + datetime.timedelta(days=31)
+    time_machine.move_to(last + datetime.timedelta(seconds=1), tick=False)
+    later = r.client
+    with nothing_written():
+        late = add(later, r, guest)
+    assert (late.status_code, late.json()["code"]) == (400, "session_date")
+    time_machine.move_to(last, tick=False)
+    assert add(later, r, guest).status_code == 201
+
+
 def test_unknown_and_other_clinics_patients_are_the_same_404(r: Roster, client: Any) -> None:
     other = factories.PatientFactory()
     unknown = factories.PatientFactory.build(public_id=uuid.uuid4(), clinic=None)

@@ -81,11 +81,19 @@ def test_without_the_current_version_nothing_happens(flag: Flag, worker: Any, ve
     assert (stale.status_code, stale.json()["code"]) == (412, "stale_version")
 
 
+def test_an_asterisk_is_whichever_version_stands(flag: Flag, worker: Any) -> None:
+    client, url = client_of(worker), f"{API}/flags/{flag.public_id}/acknowledge/"
+    assert client.post(url, {}, HTTP_IF_MATCH="*")["ETag"] == '"2"'
+    body = {"method": "in_person", "result": "no_answer"}
+    tried = client.post(url.replace("acknowledge", "outreach"), body, HTTP_IF_MATCH="*")
+    assert (tried.status_code, tried["ETag"]) == (200, '"3"')
+
+
 def test_a_channel_the_patient_did_not_allow_is_409(flag: Flag, worker: Any) -> None:
     client = client_of(worker)
     with nothing_written():
         answer = step(client, flag, "outreach", 1, method="text", result="left_message")
-    assert (answer.status_code, answer.json()["code"]) == (409, "method_not_allowed")
+    assert (answer.status_code, answer.json()["code"]) == (409, "channel_not_allowed")
     assert answer.json()["errors"][0]["loc"] == ["method"]
 
 
@@ -95,6 +103,7 @@ def test_a_try_sent_twice_is_logged_once(flag: Flag, worker: Any) -> None:
     sent: dict[str, Any] = {"HTTP_IF_MATCH": '"1"', "HTTP_IDEMPOTENCY_KEY": "once"}
     first, again = client.post(url, body, **sent), client.post(url, body, **sent)
     assert first.json() == again.json()
+    assert first["ETag"] == again["ETag"] == '"2"'
     assert OutreachAttempt.objects.count() == 1
 
 

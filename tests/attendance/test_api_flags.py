@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from attendance.models import Flag, OutreachAttempt
+from iop_clinic.accounts.models import AuditEvent
 from iop_clinic.accounts.roles import Role
 from tests import factories
 from tests.api import AFTER, API, client_of, exactly
@@ -105,8 +106,19 @@ def test_a_list_of_any_length_takes_the_same_statements(coordinator: Any, number
     for n in range(number):
         flag(coordinator, key=str(n))
     client = client_of(coordinator)
-    with exactly(3):
+    with exactly(5):  # token, cases; the note, three
         assert len(client.get(FLAGS).json()["results"]) == number
+
+
+def test_the_cases_that_a_list_shows_are_noted(coordinator: Any) -> None:
+    one, other = flag(coordinator, severity=4), flag(coordinator, severity=1)
+    listed(coordinator, "?page_size=1")
+    listed(coordinator, "?page_size=1&page=2")
+    listed(coordinator, "?state=closed")
+    seen = AuditEvent.objects.filter(operation="R").order_by("id")
+    assert [(e.table_name, e.row_id, e.actor) for e in seen] == [
+        ("attendance_flag", row.pk, coordinator.actor) for row in (one, other)
+    ]
 
 
 def about(user: Any, subject: int, **named: Any) -> Flag:
@@ -168,6 +180,6 @@ def test_a_case_with_any_history_takes_the_same_statements(coordinator: Any, num
             attempted_by=coordinator,
         )  # fmt: skip
     client = client_of(coordinator)
-    with exactly(8):
+    with exactly(7):
         body = client.get(f"{FLAGS}{row.public_id}/").json()
     assert (len(body["outreach"]), len(body["history"])) == (number, 2 * number + 1)

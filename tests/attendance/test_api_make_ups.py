@@ -50,6 +50,16 @@ def call(week: ShortWeek, client: Any, **body: Any) -> Any:
 # --- the list ---------------------------------------------------------------------------------
 
 
+def test_a_make_up_keeps_the_zone_it_was_planned_in(week: ShortWeek, client: Any) -> None:
+    week.session()
+    week.clinic.zone = "America/Chicago"
+    week.clinic.save()
+    body = listed(week, client).json()
+    (one,) = body["results"]
+    assert (one["starts_at"], one["zone"]) == ("2026-03-05T14:00:00-05:00", "America/New_York")
+    assert body["zone"] == "America/Chicago"
+
+
 def test_each_make_up_says_what_it_repairs(week: ShortWeek, client: Any) -> None:
     session = week.session()
     body = listed(week, client).json()

@@ -8,6 +8,7 @@ import pytest
 import time_machine
 from django.db import IntegrityError
 
+from attendance import sessions
 from attendance.closures import close
 from attendance.imports.problems import ImportRefused
 from attendance.imports.services import import_clinic
@@ -106,11 +107,35 @@ def test_a_room_may_close_after_somebody_was_there(sheet):
     assert close_the_day(sheet, room=f.RoomFactory(clinic=sheet.clinic)).pk
 
 
+def test_a_recorded_session_does_not_move_away_from_its_records(sheet):
+    later = {"starts_at": sheet.at("13:00"), "ends_at": sheet.at("14:00"), "by": sheet.by}
+    with pytest.raises(Refused) as refused:
+        sessions.move_session(session=sheet.session, **later)
+    sheet.session.refresh_from_db()
+    assert (refused.value.code, sheet.session.starts_at) == (
+        "attendance_recorded",
+        sheet.at("09:00"),
+    )
+    clear(booking=sheet.bookings[0], version=1, by=sheet.by, correction_reason="Too early")
+    sessions.move_session(session=sheet.session, **later)
+    assert Session.objects.get().starts_at == sheet.at("13:00")
+
+
+def test_a_recorded_session_may_change_its_room(sheet):
+    room, row = f.RoomFactory(clinic=sheet.clinic), sheet.session
+    times = {"starts_at": row.starts_at, "ends_at": row.ends_at}
+    sessions.move_session(session=row, room=room, by=sheet.by, **times)
+    assert Session.objects.get().room == room
+
+
 def test_the_admin_site_says_what_to_do_first(sheet):
     desk = Desk(sheet.by)
     said = desk.fill(sheet.session, "cancel", reason="Snow").refusal
     assert said == SENTENCE
-    assert desk.fill(sheet.bookings[0], "withdraw", reason="Moved").refusal == SENTENCE
+    withdrawn = desk.fill(sheet.bookings[0], "withdraw", reason="Moved").refusal
+    assert withdrawn == "Attendance is recorded. Clear the record first."
+    moved = desk.fill(sheet.session, "move", day=DAY + datetime.timedelta(1)).refusal
+    assert moved == "Attendance is recorded for the old time. Clear the records first."
     answer = desk.fill(Closure, "add", reason="Snow", starts_on=DAY, ends_on=DAY)
     assert f"Patients are recorded as present: {sheet.session.group} on Wed" in answer.refusal
     assert Booking.objects.expected().count() == 2

@@ -137,7 +137,7 @@ def test_an_attempt_is_kept_and_the_case_is_in_outreach(house, flag):
 )
 def test_only_by_channels_the_patient_allowed(house, flag, method, allowed_by):
     how = {"method": method, "result": "no_answer", "by": house.user}
-    refusal = refused("method_not_allowed", flag, log_outreach, **how)
+    refusal = refused("channel_not_allowed", flag, log_outreach, **how)
     assert refusal.details["allowed"] == ["in_person"]
     allow(flag, **allowed_by)
     assert log_outreach(flag=flag, **how).method == method
@@ -146,7 +146,7 @@ def test_only_by_channels_the_patient_allowed(house, flag, method, allowed_by):
 def test_a_voicemail_at_an_unsafe_number_is_refused(house, flag):
     allow(flag, may_leave_voicemail=True)
     refused(
-        "method_not_allowed", flag, log_outreach, method="voicemail", result="left_message",
+        "channel_not_allowed", flag, log_outreach, method="voicemail", result="left_message",
         by=house.user,
     )  # fmt: skip
 
@@ -156,7 +156,7 @@ def test_nobody_is_called_after_a_death(house, flag):
     flag.episode.patient.refresh_from_db()
     assert allowed_methods(flag.episode.patient, datetime.date(2026, 3, 2)) == []
     refused(
-        "method_not_allowed", flag, log_outreach, method="in_person", result="reached",
+        "channel_not_allowed", flag, log_outreach, method="in_person", result="reached",
         by=house.user,
     )  # fmt: skip
 
@@ -309,7 +309,7 @@ def test_a_decision_is_no_result_of_a_visit(house, flag, result):
 def test_no_welfare_check_after_a_death(house, flag):
     allow(flag, deceased_on=datetime.date(2026, 3, 1))
     check = {"method": "welfare_check", "result": "requested", "note": "x"}
-    refused("method_not_allowed", flag, log_outreach, by=house.user, **check)
+    refused("channel_not_allowed", flag, log_outreach, by=house.user, **check)
 
 
 @pytest.mark.parametrize(("born", "allowed"), [("2010-01-01", True), ("1990-01-01", False)])
@@ -319,7 +319,7 @@ def test_the_guardian_of_a_minor_only(house, flag, born, allowed):
     if allowed:
         assert log_outreach(flag=flag, **how).method == "guardian"
     else:
-        refused("method_not_allowed", flag, log_outreach, **how)
+        refused("channel_not_allowed", flag, log_outreach, **how)
 
 
 def test_an_attempt_long_before_its_case_is_a_mistake(house, flag):

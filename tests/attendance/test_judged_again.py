@@ -7,7 +7,8 @@ import pytest
 
 from attendance import episodes, papers
 from attendance.models import NightlyRun, Standard, WeekResult
-from attendance.records.services import Entry, clear, record_roster
+from attendance.records.entries import Entry
+from attendance.records.services import clear, record_roster
 from iop_clinic.accounts.acting import Refused
 from patients.models import Episode, Level
 from tests import factories as f

@@ -7,7 +7,8 @@ import pytest
 from attendance.compliance.days import day_lines
 from attendance.compliance.ledger import minutes_detail
 from attendance.imports.services import import_attendance
-from attendance.records.services import Entry, record_roster
+from attendance.records.entries import Entry
+from attendance.records.services import record_roster
 from scheduling.models import Booking, SessionType
 from scheduling.services import call_in, cancel_session, release
 from scheduling.services.bookings import book

@@ -330,15 +330,15 @@ def test_bad_facts_are_refused(sheet, facts, code):
 
 
 @pytest.mark.parametrize(
-    "facts",
+    ("facts", "now"),
     [
-        {"arrived_at": "2026-03-03 21:00", "left_at": "22:00"},
-        {"attended": False, "notified_at": "10:05"},
-        {"away": ["09:10-09:20", "09:20-09:30"]},
+        ({"arrived_at": "2026-03-03 21:00", "left_at": "22:00"}, "22:00"),
+        ({"attended": False, "notified_at": "10:05"}, "10:05"),
+        ({"away": ["09:10-09:20", "09:20-09:30"]}, "10:05"),
     ],
 )
-def test_facts_at_the_edge_are_kept(sheet, facts):
-    sheet.record(sheet.entry(0, **facts))
+def test_facts_at_the_edge_are_kept(sheet, facts, now):
+    sheet.record(sheet.entry(0, **facts), now=now)
     assert sheet.count() == 1
 
 

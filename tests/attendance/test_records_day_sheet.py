@@ -213,6 +213,32 @@ def test_what_is_left_out_stands_for_a_session_added_later_too(day):
     assert day.minutes() == [50, 20, 0]
 
 
+def test_a_line_sent_again_is_stored_already_though_one_session_knows_more(day):
+    release(day.bookings[0][0])
+    first = [day.sessions[0]]
+    day.record(day.entry(), sessions=first)
+    absent = day.entry(attended=False, versions=[1], correction_reason="Wrong line")
+    assert len(day.record(absent).saved) == 3
+    assert day.record(absent).unchanged == 3
+    told = AttendanceRecord.objects.filter(notified_at__isnull=False)
+    assert [record.booking for record in told] == [day.bookings[0][0]]
+
+
+def test_a_departure_may_be_announced_up_to_the_end_of_the_day(day):
+    day.record(day.entry(left_at="11:30"), now="09:05")
+    assert day.minutes() == [60, 60, 10]
+    with pytest.raises(RosterRefused) as refusal:
+        day.record(day.entry(1, left_at="12:21"), now="09:05")
+    assert {conflict.code for conflict in refusal.value.conflicts} == {"time_in_future"}
+    assert day.minutes(1) == []
+
+
+def test_a_day_is_recorded_no_earlier_than_it_opened(day):
+    day.record(day.entry(recorded_at="2026-03-03 09:00"))
+    stored = AttendanceRecord.objects.values_list("recorded_at", flat=True).distinct()
+    assert list(stored) == [f.at(day.clinic, "2026-03-04", "08:30")]
+
+
 # --- who is assumed present -----------------------------------------------------------------------
 
 

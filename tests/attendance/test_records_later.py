@@ -6,7 +6,8 @@ import pytest
 
 from attendance.models import AttendanceRecord, CreditRule
 from attendance.records.entries import RosterRefused
-from attendance.records.services import clear, correct, history, sign
+from attendance.records.history import history
+from attendance.records.services import clear, correct, sign
 from attendance.records.sheet import locked_sheet
 from iop_clinic.accounts.acting import Refused
 from scheduling.models import Booking

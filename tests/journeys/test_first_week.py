@@ -234,7 +234,7 @@ def test_the_coordinator_works_the_case_to_its_end(judged: Weeks) -> None:
     path = f"{API}/flags/{case.public_id}/"
     assert take(coordinator, path + "acknowledge/", 1).body["state"] == "acknowledged"
     unheard = take(coordinator, path + "outreach/", 2, method="call", result="no_answer")
-    assert (unheard.status, unheard.code) == (409, "method_not_allowed")
+    assert (unheard.status, unheard.code) == (409, "channel_not_allowed")
     tried = take(coordinator, path + "outreach/", 2, method="in_person", result="reached")
     assert (tried.body["state"], len(tried.body["outreach"])) == ("in_outreach", 1)
     late = take(coordinator, path + "resolve/", 2, outcome="reached")

@@ -51,8 +51,9 @@ class Route:
     `of` is the kind of row that decides who sees it (of the path, or of the body where the path
     has none). `gives` is the answer to whoever sees and may. `lists` is the kind of row that a
     list shows. `current`: the permission is asked in the current clinic, before any row is looked
-    for. `census`: the clinic's patients by short name, whoever's caseload they are on. In `body`
-    "<patient>" stands for the id of that row.
+    for. `census`: the clinic's patients by short name, whoever's caseload they are on. `notes`: a
+    list that notes every row it shows as a read. In `body` "<patient>" stands for the id of that
+    row.
     """
 
     needs: str
@@ -61,6 +62,7 @@ class Route:
     lists: str = ""
     current: bool = False
     census: bool = False
+    notes: bool = False
     body: dict[str, Any] = field(default_factory=dict)
     headers: dict[str, Any] = field(default_factory=dict)
 

@@ -14,7 +14,8 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q
 
 from attendance.models import AttendanceRecord, CreditRule, Standard
-from attendance.records.services import Entry, clear, correct, record_roster
+from attendance.records.entries import Entry
+from attendance.records.services import clear, correct, record_roster
 from attendance.records.sheet import locked_sheet
 from iop_clinic.accounts.acting import Job
 from iop_clinic.accounts.models import Clinic, User, Weekday

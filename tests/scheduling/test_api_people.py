@@ -12,7 +12,7 @@ from iop_clinic.accounts.models import AuditEvent
 from iop_clinic.accounts.roles import Role
 from scheduling.models import Group, GroupMembership, WaitlistEntry
 from tests import factories
-from tests.api import AFTER, API, client_of, exactly, treated
+from tests.api import AFTER, API, client_of, exactly, nothing_written, treated
 
 pytestmark = pytest.mark.django_db
 
@@ -54,8 +54,10 @@ def test_a_patient_has_the_fields_of_the_contract(coordinator: Any) -> None:
         "episode": str(episode.public_id),
     }
     assert client.get(PATIENTS).json()["results"] == [body]
-    (seen,) = AuditEvent.objects.filter(operation="R")
-    assert (seen.table_name, seen.row_id) == ("patients_patient", episode.patient.pk)
+    seen = AuditEvent.objects.filter(operation="R")
+    assert [(e.table_name, e.row_id) for e in seen] == [
+        ("patients_patient", episode.patient.pk)
+    ] * 2
 
 
 def test_the_group_of_a_patient_is_that_of_the_clinics_today(
@@ -111,12 +113,41 @@ def test_a_therapist_finds_the_caseload_only(coordinator: Any) -> None:
     assert [row["id"] for row in rows] == [str(mine.patient.public_id)]
 
 
+def test_a_search_notes_whom_it_showed(coordinator: Any) -> None:
+    clinic = coordinator.current_clinic
+    shown = [factories.PatientFactory(clinic=clinic, last_name=f"Quill{n}") for n in range(3)]
+    factories.PatientFactory(clinic=clinic, last_name="Reed")
+    client = client_of(coordinator)
+    client.post(f"{PATIENTS}search/", {"q": "quill"})
+    seen = AuditEvent.objects.filter(operation="R").order_by("row_id")
+    assert [(e.table_name, e.row_id, e.clinic_id, e.actor) for e in seen] == [
+        ("patients_patient", patient.pk, clinic.pk, coordinator.actor) for patient in shown
+    ]
+
+
+def test_a_search_that_finds_nobody_notes_nothing(coordinator: Any) -> None:
+    factories.PatientFactory(last_name="Quill")
+    client = client_of(coordinator)
+    with nothing_written(reads=False):
+        assert client.post(f"{PATIENTS}search/", {"q": "quill"}).json()["results"] == []
+
+
+@pytest.mark.parametrize("number", [1, 50])
+def test_a_search_takes_the_same_statements(coordinator: Any, number: int) -> None:
+    for start in range(0, number, 10):
+        group_of(coordinator.current_clinic, min(number - start, 10))
+    client = client_of(coordinator)
+    with exactly(8):  # token and roles, patients, episodes, plans, memberships; the note, three
+        found = client.post(f"{PATIENTS}search/", {"q": "last"}).json()["results"]
+    assert len(found) == number
+
+
 @pytest.mark.parametrize("number", [1, 50])
 def test_a_list_of_patients_takes_the_same_statements(coordinator: Any, number: int) -> None:
     for start in range(0, number, 10):
         group_of(coordinator.current_clinic, min(number - start, 10))
     client = client_of(coordinator)
-    with exactly(6):  # token, roles, patients, episodes, plans, memberships
+    with exactly(8):  # token, patients, episodes, plans, memberships; the note, three
         assert len(client.get(PATIENTS).json()["results"]) == number
 
 
@@ -141,10 +172,40 @@ def test_a_group_shows_members_free_seats_and_waitlist(coordinator: Any) -> None
     assert detail == row
 
 
+def noted() -> list[tuple[str, int]]:
+    events = AuditEvent.objects.filter(operation="R").order_by("id")
+    return list(events.values_list("table_name", "row_id"))
+
+
+def test_who_is_shown_in_a_list_is_noted_and_nobody_else(coordinator: Any) -> None:
+    clinic = coordinator.current_clinic
+    maple, oak = group_of(clinic, 1, name="Maple"), group_of(clinic, 1, name="Oak")
+    group_of(factories.ClinicFactory(), 1)
+    shown = [group.memberships.get().episode.patient.pk for group in (maple, oak)]
+    client = client_of(coordinator)
+    client.get(f"{PATIENTS}?page_size=1&page=2")
+    assert noted() == [("patients_patient", shown[1])]
+    client.get(f"{PATIENTS}?group={maple.public_id}")
+    assert noted()[1:] == [("patients_patient", shown[0])]
+    client.get(GROUPS)
+    client.get(f"{GROUPS}{oak.public_id}/")
+    assert noted()[2:] == [("scheduling_group", row.pk) for row in (maple, oak, oak)]
+
+
+def test_a_group_that_is_not_shown_is_not_noted(coordinator: Any) -> None:
+    closed = group_of(coordinator.current_clinic, 1, active=False)
+    foreign = group_of(factories.ClinicFactory(), 1)
+    client = client_of(coordinator)
+    with nothing_written():
+        answers = [client.get(f"{GROUPS}{one.public_id}/") for one in (closed, foreign)]
+        answers.append(client.get(f"{GROUPS}?page=7"))
+    assert [answer.status_code for answer in answers] == [404, 404, 200]
+
+
 @pytest.mark.parametrize("number", [1, 50])
 def test_a_list_of_groups_takes_the_same_statements(coordinator: Any, number: int) -> None:
     for n in range(number):
         group_of(coordinator.current_clinic, n % 3)
     client = client_of(coordinator)
-    with exactly(4):  # token, roles, groups, members
+    with exactly(6):  # token, groups, members; the note, three
         assert len(client.get(GROUPS).json()["results"]) == number

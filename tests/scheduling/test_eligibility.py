@@ -49,6 +49,8 @@ def test_the_day_before_admission_is_refused_and_the_day_itself_is_not(world: Wo
 def test_the_day_after_discharge_is_refused_and_the_day_itself_is_not(world: World) -> None:
     episode = world.episode()
     episode.state, episode.discharged_on = Episode.State.DISCHARGED, TODAY
+    episode.discharge_reason = "completed"
+    episode.save()
     check_eligible(episode=episode, group=world.group, on=TODAY)
     assert refusal(episode=episode, group=world.group, on=TODAY + DAY)[0] == "not_active"
 

@@ -1,4 +1,4 @@
-"""Single sessions: created, moved, cancelled, revived, and led by somebody else."""
+"""Single sessions: created, moved, cancelled and revived."""
 
 import datetime
 from typing import Any
@@ -9,7 +9,7 @@ from django.db import IntegrityError
 from iop_clinic.accounts.acting import Job, Refused
 from iop_clinic.accounts.models import AuditEvent
 from scheduling import services
-from scheduling.models import Booking, Session, SessionStaff, SessionType
+from scheduling.models import Booking, Session, SessionType
 from tests import factories as f
 from tests.scheduling.conftest import TODAY, World
 
@@ -335,40 +335,7 @@ def test_no_revival_into_what_was_taken_meanwhile(world: World) -> None:
     assert (caught.value.code, row.live) == ("therapist_busy", False)
 
 
-# --- substitutes ---------------------------------------------------------------------------------
-
-
-def substitute(world: World, row: Session, **extra: Any) -> SessionStaff:
-    asked = {"therapist": f.TherapistFactory(clinic=world.clinic), **extra}
-    return services.assign_substitute(session=row, by=world.by, **asked)
-
-
-def test_a_substitute_leads_with_access_for_a_week(world: World) -> None:
-    row = create(world)
-    part = substitute(world, row)
-    assert (part.role, part.active, part.access_until) == (
-        "substitute",
-        True,
-        row.ends_at + 7 * DAY,
-    )
-    assert list(row.staff.filter(active=True)) == [part]
-    assert row.staff.filter(role="facilitator", active=False).count() == 1
-
-
-def test_the_facilitator_is_free_and_may_come_back(world: World) -> None:
-    row = create(world)
-    substitute(world, row)
-    create(world, "09:30", "10:30")
-    with pytest.raises(Refused) as caught:
-        substitute(world, row, therapist=world.therapist)
-    assert caught.value.code == "therapist_busy"
-    assert row.staff.get(active=True).role == "substitute"
-
-
-def test_a_substitute_settles_a_missing_leader(world: World) -> None:
-    row = world.session("2026-03-03", needs_attention="No leader: x; No room: y")
-    substitute(world, row)
-    assert row.needs_attention == "No room: y"
+# --- who did it ---------------------------------------------------------------------------------
 
 
 def test_every_write_names_its_author(world: World) -> None:

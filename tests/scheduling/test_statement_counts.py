@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from scheduling import services
+from scheduling.calendar import entries_of
+from scheduling.models import Session
 from tests import factories as f
 from tests.scheduling.conftest import TODAY, World, build
 
@@ -161,3 +164,14 @@ def test_a_run_that_finds_nothing_missing_costs_the_same_for_any_number_of_block
     one, eight = counts(prepare, 1, 8)
     assert one == eight
     assert one <= 15
+
+
+def test_a_calendar_with_0_1_and_8_sessions_given_away() -> None:
+    def prepare(world: World, size: int) -> Callable[[], Any]:
+        weekly_sessions(world, 9)
+        helper = f.TherapistFactory(clinic=world.clinic)
+        for row in Session.objects.filter(clinic=world.clinic)[:size]:
+            services.assign_substitute(session=row, therapist=helper, by=world.by)
+        return lambda: entries_of(world.therapist, world.clinic, timezone.now())
+
+    assert counts(prepare, 0, 1, 8) == [2, 3, 3]

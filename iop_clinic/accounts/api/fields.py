@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime
 import uuid
-from typing import Any
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.fields import empty
+from rest_framework.fields import empty, get_attribute
 
 EARLIEST = datetime.date(2000, 1, 1)
 AHEAD = datetime.timedelta(days=2 * 366)
@@ -56,6 +57,31 @@ class Instant(serializers.Field):
 
     def to_representation(self, value: datetime.datetime) -> str:
         return value.astimezone(self.context["zone"]).isoformat()
+
+
+class Zone(serializers.CharField):
+    """The name of the zone in which the times beside it are written (`zone` of the context)."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(source="*", read_only=True, **kwargs)
+
+    def to_representation(self, value: Any) -> str:
+        return str(self.context["zone"])
+
+
+class InOwnZone(serializers.Serializer):
+    """A row that names the zone of its times, whatever the answer's: a session keeps the one it
+    was planned in when its clinic's changes."""
+
+    path_to_zone: ClassVar = ["zone"]
+
+    def to_representation(self, row: Any) -> dict[str, Any]:
+        outside = self.context.get("zone")
+        self.context["zone"] = ZoneInfo(get_attribute(row, self.path_to_zone))
+        try:
+            return super().to_representation(row)
+        finally:
+            self.context["zone"] = outside
 
 
 class LocalDate(serializers.DateField):

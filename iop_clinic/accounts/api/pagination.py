@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.db.models import QuerySet
@@ -24,13 +25,17 @@ class Pages(BasePagination):
     """
 
     def paginate_queryset(
-        self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
+        self,
+        queryset: QuerySet[Any] | Callable[[range], list[Any]],
+        request: Request,
+        view: APIView | None = None,
     ) -> list[Any]:
         query = view.query  # type: ignore[union-attr]
         self.page, size = query["page"], query["page_size"]
         self.url = request.build_absolute_uri()
         first = (self.page - 1) * size
-        rows = list(queryset[first : first + size + 1])
+        last = first + size + 1
+        rows = queryset(range(first, last)) if callable(queryset) else list(queryset[first:last])
         self.more = len(rows) > size
         return rows[:size]
 

@@ -35,6 +35,7 @@ STATUS_OF_REFUSAL: dict[str, int] = {
     # What a client wrote is wrong in itself; every other refusal is a conflict with stored rows.
     "not_found": 404,
     "absent_with_times": 400,
+    "away_out_of_order": 400,
     "departure_before_arrival": 400,
     "duplicate_record": 400,
     "invalid": 400,
@@ -42,6 +43,8 @@ STATUS_OF_REFUSAL: dict[str, int] = {
     "required": 400,
     "session_date": 400,
     "session_length": 400,
+    "time_in_future": 400,
+    "time_out_of_range": 400,
     "unknown_booking": 400,
 }
 _CHECK_VIOLATION = "23514"

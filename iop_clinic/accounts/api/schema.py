@@ -12,13 +12,14 @@ from drf_spectacular.extensions import (
 )
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
+from rest_framework.serializers import ListSerializer
 
 EXAMPLES = Path(__file__).with_name("examples.json")
 """By "METHOD path": what was sent and answered when a test told the story of a day."""
 
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
-    str,
+    {"type": "string", "pattern": "^[!-~]{1,200}$"},
     OpenApiParameter.HEADER,
     description="Sent again within 24 hours, the request is done once. Another body: 422; still "
     "at work: 409.",
@@ -28,7 +29,8 @@ IF_MATCH = OpenApiParameter(
     str,
     OpenApiParameter.HEADER,
     required=True,
-    description="The `ETag` last read. Absent: 428; no longer current: 412.",
+    description="The `ETag` last read, or `*` for whichever is current. Absent: 428; no longer "
+    "current: 412.",
 )
 IF_NONE_MATCH = OpenApiParameter(
     "If-None-Match",
@@ -68,7 +70,7 @@ PROBLEM = {
         },
         "conflicts": {
             "type": "array",
-            "description": "Of a roster: each refused entry with what is stored now.",
+            "description": "Of a roster: each refused entry, as sent and as it is stored now.",
             "items": {"$ref": "#/components/schemas/ConflictOut"},
         },
     },
@@ -111,7 +113,8 @@ class Schema(AutoSchema):
 
 
 class StrictShape(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
-    """A body with a field that is not declared is refused, and the document says so."""
+    """A body with a field that is not declared is refused, and so is a list of too many records;
+    the document says so."""
 
     target_class = "iop_clinic.accounts.api.fields.Strict"
     match_subclasses = True
@@ -122,6 +125,10 @@ class StrictShape(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
         )
         if type(self.target).__doc__ is None:
             shape.pop("description", None)  # that of the base, which is about every body
+        for name, field in self.target.fields.items():
+            most = getattr(field, "max_length", None)  # missing in the stubs
+            if isinstance(field, ListSerializer) and most is not None:
+                shape["properties"][name]["maxItems"] = most
         return shape | {"additionalProperties": False}
 
 

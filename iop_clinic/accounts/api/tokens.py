@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from iop_clinic.accounts import devices
 from iop_clinic.accounts.api.authentication import TokenAuthentication
-from iop_clinic.accounts.api.fields import Instant, PublicId, Strict, Text
+from iop_clinic.accounts.api.fields import Instant, PublicId, Strict, Text, Zone
 from iop_clinic.accounts.api.problems import Problem
 from iop_clinic.accounts.api.throttles import PasswordAttempts
 from iop_clinic.accounts.api.views import Anyone, PageQuery, View
@@ -34,6 +34,7 @@ class Credentials(Strict):
 class NewToken(serializers.Serializer):
     token = serializers.CharField()
     expires_at = Instant()
+    zone = Zone(help_text="Of the clinic where the person works; without one, UTC.")
 
 
 class DeviceOut(serializers.Serializer):
@@ -42,6 +43,7 @@ class DeviceOut(serializers.Serializer):
     created_at = Instant(source="created")
     last_used_at = Instant()
     expires_at = Instant(source="expiry")
+    zone = Zone(help_text="Of the clinic where the person works; without one, UTC.")
     current = serializers.SerializerMethodField(help_text="The device that asks.")
 
     def get_current(self, device: Device) -> bool:

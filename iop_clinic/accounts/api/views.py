@@ -7,12 +7,13 @@ is the body read (400), so that a refusal never tells whether something exists.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404
 from rest_framework import serializers
@@ -23,7 +24,8 @@ from rest_framework.response import Response
 
 from iop_clinic.accounts.api.fields import PublicId, Strict
 from iop_clinic.accounts.api.pagination import MAX_PAGE, MAX_PAGE_SIZE, PAGE_SIZE, Pages
-from iop_clinic.accounts.models import Clinic, User
+from iop_clinic.accounts.models import Clinic, ClinicModel, User
+from iop_clinic.accounts.reads import note_read
 from iop_clinic.accounts.roles import Can
 
 M = TypeVar("M", bound=Model)
@@ -62,7 +64,8 @@ class View(GenericAPIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        self.query = self._validated_query(request)
+        if self.offered:  # or else it is 405, whatever the query says
+            self.query = self._validated_query(request)
 
     def perform_authentication(self, request: Request) -> None:
         try:
@@ -75,10 +78,14 @@ class View(GenericAPIView):
 
     def check_permissions(self, request: Request) -> None:
         super().check_permissions(request)
-        handler = self.method.lower()
-        offered = handler in self.http_method_names and hasattr(self, handler)
-        if offered and self.method not in self.needs:
+        if self.offered and self.method not in self.needs:
             raise PermissionDenied
+
+    @property
+    def offered(self) -> bool:
+        """Whether this view has the method at all."""
+        handler = self.method.lower()
+        return handler in self.http_method_names and hasattr(self, handler)
 
     def _validated_query(self, request: Request) -> dict[str, Any]:
         given = request.query_params
@@ -117,6 +124,12 @@ class View(GenericAPIView):
         if isinstance(need, Can) and not self.user.may(need, clinic):
             raise PermissionDenied
 
+    def note(self, rows: Sequence[ClinicModel]) -> None:
+        """Write down that the user was shown these rows, which name patients."""
+        if rows:
+            with transaction.atomic():  # one row or fifty: the same statements
+                note_read(*rows, by=self.user)
+
     # --- rows and bodies ---
 
     def one(self, rows: QuerySet[M], public_id: UUID) -> M:
@@ -128,7 +141,13 @@ class View(GenericAPIView):
 
     def own(self, rows: QuerySet[M], public_id: UUID) -> M:
         """`one`, then the permission in the row's clinic."""
-        row = self.one(rows, public_id)
+        return self.allowed([self.one(rows, public_id)])
+
+    def allowed(self, found: Sequence[M]) -> M:
+        """The one visible row that was found, or 404; then the permission in its clinic."""
+        if not found:
+            raise Http404
+        (row,) = found
         self.allow(row.clinic_id)  # type: ignore[attr-defined]
         return row
 
@@ -139,10 +158,18 @@ class View(GenericAPIView):
         return dict(filled.validated_data)
 
     def pages(
-        self, rows: QuerySet[Any], shape: type[serializers.Serializer], **context: Any
+        self,
+        rows: QuerySet[Any] | Callable[[range], list[Any]],
+        shape: type[serializers.Serializer],
+        *,
+        noted: bool = False,
+        **context: Any,
     ) -> Response:
-        """One page of `rows` in the list form."""
-        found = self.paginate_queryset(rows)
+        """One page of `rows`, or of what answers for positions, in the list form; `noted`: each row
+        of it as read."""
+        found: Any = self.paginate_queryset(rows)  # type: ignore[arg-type]  # see pagination.py
+        if noted:
+            self.note(found)
         return self.get_paginated_response(shape(found, many=True, context=context).data)
 
     def everything(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -17,7 +18,7 @@ from iop_clinic.accounts.constraints import Audited, SameClinic
 from iop_clinic.accounts.fields import ClinicForeignKey
 from iop_clinic.accounts.models.clinics import Clinic, ClinicModel
 from iop_clinic.accounts.roles import PERMISSIONS, Can, Role
-from iop_clinic.accounts.visibility import ClinicQuerySet, Scope, clinic_today
+from iop_clinic.accounts.visibility import ClinicQuerySet, Scope, Sight, clinic_today
 
 
 class UserManager(BaseUserManager["User"]):
@@ -77,16 +78,13 @@ class User(AbstractBaseUser):  # type: ignore[django-manager-missing]  # knox ha
         """Roles and therapist rows, read once for each request (the user object's life)."""
         if not self.is_active or self.pk is None:
             return Scope({}, frozenset())
-        rows = (
-            Membership.objects.filter(user=self)
-            .live()
-            .order_by("pk")
-            .values_list("clinic_id", "role", "therapist")
-        )
-        return Scope(
-            {clinic: Role(role) for clinic, role, _ in rows},
-            frozenset(therapist for *_, therapist in rows if therapist),
-        )
+        live = Membership.objects.filter(user=self).live().order_by("pk")
+        return Scope.of(live.values_list("clinic_id", "role", "therapist"))
+
+    @property
+    def sight(self) -> Sight:
+        """What this person sees now."""
+        return self.scope.sight(timezone.now())
 
     def may(self, can: Can, clinic: Clinic | int) -> bool:
         return self.scope.may(can, clinic if isinstance(clinic, int) else clinic.pk)
@@ -146,10 +144,10 @@ class Therapist(ClinicModel):
 
 
 class MembershipQuerySet(ClinicQuerySet["Membership"]):
-    def live(self) -> MembershipQuerySet:
-        """Memberships that let a person in today (an auditor's ends by itself)."""
+    def live(self, now: datetime | None = None) -> MembershipQuerySet:
+        """Memberships that let a person in at a moment, or now (an auditor's ends by itself)."""
         return self.filter(
-            Q(ends_on__isnull=True) | Q(ends_on__gte=clinic_today()),
+            Q(ends_on__isnull=True) | Q(ends_on__gte=clinic_today(now or timezone.now())),
             active=True,
             clinic__active=True,
         )
