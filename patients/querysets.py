@@ -15,9 +15,12 @@ if TYPE_CHECKING:  # named as strings in the bases below, where a linter does no
 
 class PatientQuerySet(ClinicQuerySet["Patient"]):
     def matching(self, text: str) -> Self:
-        """Patients whose name or record number begins with each word of `text`."""
+        """Patients whose name or record number begins with each word of `text`.
+
+        A name may be written as it is shown: "Ruiz, Dana".
+        """
         found = self
-        for word in text.split()[:5]:
+        for word in text.replace(",", " ").split()[:5]:
             found = found.filter(
                 Q(last_name__istartswith=word)
                 | Q(first_name__istartswith=word)

@@ -43,7 +43,9 @@ from scheduling.models import Booking, Session
 class BookingBody(Strict):
     session = PublicId()
     patient = PublicId()
-    makes_up = PublicId(required=False, help_text="The missed booking it stands for.")
+    makes_up = PublicId(
+        required=False, allow_null=True, help_text="The missed booking it stands for."
+    )
 
 
 class NoticeBody(Strict):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
@@ -166,9 +166,11 @@ class Flags(FlagView):
 
     @extend_schema(summary="Cases", responses=FlagOut(many=True))
     def get(self, request: Request) -> Response:
-        """The most severe first, then by due time; each is noted as a read."""
+        """What is open first, the most severe of it before the rest, then by due time; what is
+        closed follows, the last closed first. Each case is noted as a read."""
         rows = self.flags().filter(clinic=self.clinic, **self._filters())
-        rows = rows.order_by("-severity", "due_at", "id")
+        open_first = F("closed_at").desc(nulls_first=True)
+        rows = rows.order_by(open_first, "-severity", "due_at", "id")
         return self.pages(rows, FlagOut, noted=True, zone=self.clinic.tz)
 
     def _filters(self) -> dict[str, Any]:

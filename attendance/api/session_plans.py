@@ -32,8 +32,8 @@ class ClinicBody(serializers.Serializer):
 
 
 class SessionPlan(Strict):
-    """Session type, room and therapist are named as answers name them: a free hour of `make-ups`
-    can be sent as it is."""
+    """Session type, room and therapist are named as answers name them: those of a free hour of
+    `make-ups` can be sent as they are, its `session_type` as `type`."""
 
     type = Text(
         max_length=60,

@@ -1,4 +1,5 @@
-"""What every request of the admin site needs: the clinic a person works in, and its wall time."""
+"""What requests need beyond Django's own: the clinic's wall time in the admin site, and no body
+where nobody reads one."""
 
 from __future__ import annotations
 
@@ -31,3 +32,16 @@ class ClinicTimeMiddleware:
         if clinic is not None:
             request.working_clinic = clinic
             timezone.activate(clinic.tz)
+
+
+class NoBodyMiddleware:
+    """A HEAD is answered with the length of the body, without it: web servers complain of one."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if request.method == "HEAD" and not response.streaming:
+            response.content = b""
+        return response

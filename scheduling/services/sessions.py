@@ -103,6 +103,9 @@ def create_session(
 def _check_length(span: Span) -> None:
     if not SHORTEST <= span.ends_at - span.starts_at <= LONGEST:
         raise Refused("session_length", "A session lasts 15 minutes to 6 hours.", field="ends_at")
+    for name, at in (("starts_at", span.starts_at), ("ends_at", span.ends_at)):
+        if at.second or at.microsecond:
+            raise Refused("session_length", "Sessions begin and end at whole minutes.", field=name)
 
 
 def _check_date(span: Span, clinic: Clinic, by: User | Job) -> None:

@@ -71,6 +71,11 @@ def test_whoever_is_booked_already_may_say_what_it_makes_up(week: ShortWeek, cli
     assert (row.makes_up, row.version) == (week.missed, 2)
 
 
+def test_no_missed_booking_may_be_said_as_null(week: ShortWeek, client: Any) -> None:
+    answer = booked(week, client, week.session(), makes_up=None)
+    assert (answer.status_code, answer.json()["makes_up"]) == (201, None)
+
+
 def test_a_make_up_does_not_change_sides(week: ShortWeek, client: Any) -> None:
     session = week.session()
     other = f.booking(week.session(FRI, "18:00"), week.patient)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from attendance.models import Flag, OutreachAttempt
 from iop_clinic.accounts.models import AuditEvent
@@ -78,6 +80,15 @@ def test_a_case_of_a_roster_names_the_session_and_no_patient(coordinator: Any) -
 def test_the_most_severe_come_first(coordinator: Any) -> None:
     low, high = flag(coordinator, severity=1), flag(coordinator, severity=4)
     assert listed(coordinator) == [str(high.public_id), str(low.public_id)]
+
+
+def test_what_is_closed_comes_last_the_last_closed_first(coordinator: Any) -> None:
+    closed = [
+        flag(coordinator, severity=4, state="closed", outcome="resolved", closed_at=at)
+        for at in (timezone.now(), timezone.now() + timedelta(hours=1))
+    ]
+    low = flag(coordinator, severity=1)
+    assert listed(coordinator) == [str(row.public_id) for row in (low, closed[1], closed[0])]
 
 
 def test_filters(coordinator: Any) -> None:

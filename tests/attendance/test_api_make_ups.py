@@ -255,20 +255,20 @@ def test_a_sick_call_is_one_request(week: ShortWeek, client: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "code", "place"),
+    ("wrong", "status", "code", "place"),
     [
-        ({"to": "2026-03-04"}, "dates_in_order", "to"),
-        ({"to": "2026-08-04"}, "call_in_too_long", "to"),
-        ({"from": "2026-02-01", "to": "2026-02-02"}, "not_active", "from"),
-        ({"notified_at": "2026-03-05T05:01:00-05:00"}, "notified_in_future", "notified_at"),
+        ({"to": "2026-03-04"}, 400, "dates_in_order", "to"),
+        ({"to": "2026-08-04"}, 400, "call_in_too_long", "to"),
+        ({"from": "2026-02-01", "to": "2026-02-02"}, 409, "not_active", "from"),
+        ({"notified_at": "2026-03-05T05:01:00-05:00"}, 409, "notified_in_future", "notified_at"),
     ],
 )
 def test_a_call_that_is_refused_names_the_field(
-    week: ShortWeek, client: Any, wrong: dict[str, str], code: str, place: str
+    week: ShortWeek, client: Any, wrong: dict[str, str], status: int, code: str, place: str
 ) -> None:
     with nothing_written():
         answer = call(week, client, **wrong)
-    assert (answer.status_code, answer.json()["code"]) == (409, code)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert answer.json()["errors"][0]["loc"] == [place]
 
 

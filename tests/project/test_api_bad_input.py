@@ -7,6 +7,7 @@ import json
 import time
 import uuid
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from rest_framework.exceptions import ParseError
@@ -250,3 +251,23 @@ def test_a_search_needs_some_letters(client: APIClient, q: Any) -> None:
 def test_a_week_that_is_none_is_404(client: APIClient, r: Roster, start: str) -> None:
     patient = r.bookings[0].patient.public_id
     assert client.get(f"{API}/patients/{patient}/weeks/{start}/").status_code == 404
+
+
+def test_a_body_of_unknown_length_is_not_taken_for_none(client: APIClient, r: Roster) -> None:
+    """A chunked one: REST framework reads nothing of it."""
+    with nothing_written():
+        answer = client.generic("PATCH", f"{r.url}attendance/", HTTP_TRANSFER_ENCODING="chunked")
+    assert (answer.status_code, answer.json()["code"]) == (411, "length_required")
+
+
+def test_a_head_has_the_length_and_no_body(client: APIClient, r: Roster) -> None:
+    read, head = client.get(r.url), client.head(r.url)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head["Content-Length"] == read["Content-Length"]
+
+
+def test_nobody_in_between_keeps_an_answer(client: APIClient, r: Roster) -> None:
+    assert client.get(r.url)["Cache-Control"] == "private, no-cache"
+    assert client.get(f"{API}/sessions/{uuid4()}/")["Cache-Control"] == "no-store"
+    body = {"username": "nobody@example.org", "password": "x"}
+    assert APIClient().post(f"{API}/auth/token/", body)["Cache-Control"] == "no-store"

@@ -76,6 +76,14 @@ def test_fifteen_minutes_to_six_hours(world: World, times: tuple[str, str]) -> N
     assert (refusal.code, refusal.field) == ("session_length", "ends_at")
 
 
+@pytest.mark.parametrize("times", [("09:00:00.5", "10:00"), ("09:00", "10:00:30")])
+def test_whole_minutes_only(world: World, times: tuple[str, str]) -> None:
+    """Minutes are counted: half of one would be lost here and shown there."""
+    refusal = refused(world, *times)
+    place = "starts_at" if "." in times[0] else "ends_at"
+    assert (refusal.code, refusal.field) == ("session_length", place)
+
+
 def test_fifteen_minutes_and_six_hours_themselves(world: World) -> None:
     assert create(world, "09:00", "09:15").pk
     assert create(world, "10:00", "16:00").pk

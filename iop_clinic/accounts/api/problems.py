@@ -36,6 +36,8 @@ STATUS_OF_REFUSAL: dict[str, int] = {
     "not_found": 404,
     "absent_with_times": 400,
     "away_out_of_order": 400,
+    "call_in_too_long": 400,
+    "dates_in_order": 400,
     "departure_before_arrival": 400,
     "duplicate_record": 400,
     "invalid": 400,

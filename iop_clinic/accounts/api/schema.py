@@ -73,6 +73,23 @@ PROBLEM = {
             "description": "Of a roster: each refused entry, as sent and as it is stored now.",
             "items": {"$ref": "#/components/schemas/ConflictOut"},
         },
+        "unrecorded": {
+            "type": "array",
+            "description": "Of a roster that cannot be signed: the bookings without a record.",
+            "items": {"type": "string", "format": "uuid"},
+        },
+        "choices": {
+            "type": "array",
+            "description": "Of a name that several share: what else tells them apart.",
+            "items": {"type": "string"},
+        },
+        "make_ups": {
+            "type": "array",
+            "description": "Of a full session: the patient's other make-ups.",
+            "items": {"$ref": "#/components/schemas/MakeUpOut"},
+        },
+        "capacity": {"type": "integer", "description": "Of a full session: its seats."},
+        "ceiling": {"type": "integer", "description": "Of a full session: with a reason."},
     },
 }
 PROBLEM_RESPONSE = {

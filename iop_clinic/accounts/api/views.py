@@ -24,6 +24,7 @@ from rest_framework.response import Response
 
 from iop_clinic.accounts.api.fields import PublicId, Strict
 from iop_clinic.accounts.api.pagination import MAX_PAGE, MAX_PAGE_SIZE, PAGE_SIZE, Pages
+from iop_clinic.accounts.api.problems import Problem
 from iop_clinic.accounts.models import Clinic, ClinicModel, User
 from iop_clinic.accounts.reads import note_read
 from iop_clinic.accounts.roles import Can
@@ -64,6 +65,9 @@ class View(GenericAPIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        if "Transfer-Encoding" in request.headers and "Content-Length" not in request.headers:
+            # REST framework would take the body for empty.
+            raise Problem(411, "length_required", "Send the body with its Content-Length.")
         if self.offered:  # or else it is 405, whatever the query says
             self.query = self._validated_query(request)
 
@@ -80,6 +84,14 @@ class View(GenericAPIView):
         super().check_permissions(request)
         if self.offered and self.method not in self.needs:
             raise PermissionDenied
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Answers name patients or hold tokens: nobody in between keeps one, and a browser asks
+        again before it shows what it has read."""
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        read = self.method == "GET" and answer.status_code in (200, 304)
+        answer.headers.setdefault("Cache-Control", "private, no-cache" if read else "no-store")
+        return answer
 
     @property
     def offered(self) -> bool:
