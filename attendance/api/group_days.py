@@ -189,7 +189,8 @@ class GroupDay(View):
     )
     def patch(self, request: Request, group: UUID, date: datetime.date) -> Response:
         """One line a patient for all the sessions of the day, in one transaction, from 30 minutes
-        before the first; nothing is credited before a session's end.
+        before the first; a later session is left unrecorded until 30 minutes before its own start,
+        and nothing is credited before a session's end.
 
         The rules of a roster hold for each session, with the record's version from `versions`. A
         session after the departure is present with 0 minutes. Someone present is not taken to have

@@ -33,7 +33,7 @@ from attendance.records.entries import (
 from attendance.records.facts import attendance_facts, session_facts, spans
 from attendance.records.rules import labels, time_inside
 from attendance.records.sheet import Sheet, locked_sheet
-from attendance.records.writing import Line, Mode, check_recordable, write_lines
+from attendance.records.writing import Line, Mode, check_recordable, is_open, write_lines
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import User
 from scheduling.models import Booking, Session
@@ -71,7 +71,9 @@ def record_day(
     """Record sessions of one group and local date, at least one, in one transaction.
 
     The rules of `record_roster` hold. Whoever may write only some of the day's sessions gives only
-    those: no other is touched. Open from 30 minutes before the first of them. A conflict counts
+    those: no other is touched. Open from 30 minutes before the first of them; a later one is left
+    unrecorded until it is open, for who will come is not known, unless a departure before it says
+    that the patient is gone. A conflict counts
     for the patient: none of their sessions is saved. Someone present is not taken to have come to
     a session they gave notice of, unless to all of them; and `all_present` assumes nobody present
     against what is recorded of the day already (absent, or gone). Raises Refused
@@ -88,7 +90,31 @@ def record_day(
     lines, conflicts = _lines(sheet, days, entries, now)
     if all_present:
         lines += _assumed_present(sheet, days, {entry.patient for entry in entries})
-    return write_lines(sheet, lines, conflicts, by=by, mode=mode, source=source, now=now)
+    known = [line for line in lines if _may_be_known(sheet, line, now)]
+    conflicts += _too_early(entries, lines, known)
+    return write_lines(sheet, known, conflicts, by=by, mode=mode, source=source, now=now)
+
+
+def _may_be_known(sheet: Sheet, line: Line, now: datetime.datetime) -> bool:
+    """Of a session that is open or recorded, or of one after the told departure."""
+    session, gone = sheet.sessions[line.booking.session_id], line.told.left_at
+    if isinstance(gone, datetime.datetime) and gone <= session.starts_at:
+        return True
+    recorded = sheet.record_of(line.booking) is not None or line.version is not None
+    return recorded or is_open(session, now)
+
+
+def _too_early(
+    entries: Sequence[DayEntry], lines: Iterable[Line], known: Iterable[Line]
+) -> list[Conflict]:
+    """Entries of which nothing at all may be known yet."""
+    left_out = {line.index for line in lines} - {line.index for line in known} - {None}
+    message = "None of the patient's sessions has begun."
+    return [
+        Conflict(index, None, "session_in_future", message, "patient", entry)
+        for index, entry in enumerate(entries)
+        if index in left_out
+    ]
 
 
 def _nothing_held() -> Refused:

@@ -72,7 +72,6 @@ def record_roster(
     """
     sheet = locked_sheet([session.pk])
     now = now or timezone.now()
-    check_recordable(sheet, now)
     lines, conflicts = _lines(sheet, entries)
     if all_present:
         named = {entry.booking for entry in entries}
@@ -83,6 +82,7 @@ def record_roster(
             and booking.public_id not in named
             and sheet.record_of(booking) is None
         ]
+    check_recordable(sheet, now, [line.booking for line in lines])
     return write_lines(sheet, lines, conflicts, by=by, mode=mode, source=source, now=now)
 
 
@@ -105,9 +105,9 @@ def correct(
     """
     sheet = locked_sheet([booking.session_id])
     now = now or timezone.now()
-    check_recordable(sheet, now)
-    told = Told(**{"attended": UNSET, **changes}, correction_reason=correction_reason)
     current = sheet.by_public_id.get(booking.public_id)
+    check_recordable(sheet, now, [current] if current else [])
+    told = Told(**{"attended": UNSET, **changes}, correction_reason=correction_reason)
     if current is None:
         raise RosterRefused([unknown_booking(0, booking.public_id, told)])
     write_lines(sheet, [Line(0, current, told, version)], [], by=by, source=source, now=now)

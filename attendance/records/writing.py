@@ -57,10 +57,21 @@ REASON = "Say why a recorded value is changed."
 _SIGNED = "The roster is signed: a change needs a correction reason and reopens it."
 
 
-def check_recordable(sheet: Sheet, now: datetime.datetime) -> None:
-    """Raise Refused unless attendance may be recorded: from 30 minutes before the first start."""
+def check_recordable(
+    sheet: Sheet, now: datetime.datetime, bookings: Sequence[Booking] = ()
+) -> None:
+    """Raise Refused unless attendance may be recorded: from 30 minutes before the first start.
+
+    What is recorded of these bookings already may be corrected at any time.
+    """
     first = min(sheet.sessions.values(), key=lambda session: session.starts_at)
-    check_held(first, now, early=EARLY)
+    recorded = bool(bookings) and all(sheet.record_of(booking) for booking in bookings)
+    check_held(first, first.starts_at if recorded else now, early=EARLY)
+
+
+def is_open(session: Session, now: datetime.datetime) -> bool:
+    """Whether who comes to a session may be known: 30 minutes before it."""
+    return now >= session.starts_at - EARLY
 
 
 def _opened_at(sheet: Sheet) -> datetime.datetime:

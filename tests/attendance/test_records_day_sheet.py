@@ -7,11 +7,11 @@ import pytest
 
 from attendance.models import AttendanceRecord
 from attendance.records.day_sheet import DayEntry, record_day
-from attendance.records.entries import RosterRefused
+from attendance.records.entries import Entry, RosterRefused
 from attendance.records.roster import roster_rows
-from attendance.records.services import record_roster, sign
+from attendance.records.services import correct, record_roster, sign
 from iop_clinic.accounts.acting import Refused
-from scheduling.models import Session
+from scheduling.models import Booking, Session
 from tests import factories as f
 from tests.attendance.rosters import told
 
@@ -112,7 +112,7 @@ def test_sessions_before_an_arrival_are_late_with_nothing(day):
 
 def test_a_departure_told_later_fills_every_session(day):
     day.record(day.entry(arrived_at="09:05"), now="09:10")
-    day.record(day.entry(arrived_at="09:05", left_at="11:00", versions=[1, 1, 1]))
+    day.record(day.entry(arrived_at="09:05", left_at="11:00", versions=[1]))
     assert day.minutes() == [55, 50, 0]
 
 
@@ -154,7 +154,45 @@ def test_strangers_and_duplicates_are_refused(day, twice):
 def test_open_from_30_minutes_before_the_first_session(day):
     with pytest.raises(Refused, match="not begun"):
         day.record(day.entry(), now="08:29")
-    assert len(day.record(day.entry(), now="08:30").saved) == 3
+    assert len(day.record(day.entry(), now="08:30").saved) == 1
+
+
+def test_nobody_is_recorded_in_a_session_that_is_not_open(day):
+    """Who will come is not known; the day sheet sent again fills what has opened since."""
+    day.record(day.entry(), day.entry(1, attended=False), now="09:00")
+    assert (day.minutes(0), day.minutes(1)) == ([60], [0])
+    assert [row[0] for row in day.labels(now="09:00")] == ["present", "unrecorded", "unrecorded"]
+    assert len(day.record(day.entry(), now="10:50").saved) == 2
+    assert day.minutes(0) == [60, 60, 60]
+
+
+def test_who_is_gone_is_gone_from_the_sessions_after_it(day):
+    day.record(day.entry(left_at="09:40"), now="09:45")
+    assert day.minutes() == [40, 0, 0]
+    day.record(all_present=True, now="11:00")
+    assert (day.minutes(0), day.minutes(1)) == ([40, 0, 0], [60, 60, 60])
+
+
+def test_what_is_recorded_ahead_may_be_corrected_at_once(day):
+    day.record(day.entry(left_at="09:40"), now="09:45")
+    now = f.at(day.clinic, "2026-03-04", "09:50")
+    correct(
+        booking=day.bookings[2][0], changes={"left_at": None}, version=1,
+        correction_reason="Came back", by=day.by, now=now,
+    )  # fmt: skip
+    other = Entry(booking=day.bookings[2][1].public_id, attended=True)
+    with pytest.raises(Refused, match="not begun"):
+        record_roster(session=day.sessions[2], entries=[other], by=day.by, now=now)
+    assert day.minutes() == [40, 0, 60]
+
+
+def test_a_patient_of_later_sessions_alone_is_a_conflict_until_then(day):
+    Booking.objects.filter(pk=day.bookings[0][0].pk).delete()
+    with pytest.raises(RosterRefused) as refusal:
+        day.record(day.entry(1), day.entry(), now="09:00")
+    found = [(c.index, c.code, c.field) for c in refusal.value.conflicts]
+    assert (found, day.minutes(1)) == ([(1, "session_in_future", "patient")], [])
+    assert len(day.record(day.entry(1), day.entry(), now="09:00", mode="partial").saved) == 1
 
 
 def test_a_cancelled_session_is_not_of_the_day(day):
@@ -225,10 +263,10 @@ def test_a_line_sent_again_is_stored_already_though_one_session_knows_more(day):
 
 
 def test_a_departure_may_be_announced_up_to_the_end_of_the_day(day):
-    day.record(day.entry(left_at="11:30"), now="09:05")
+    day.record(day.entry(left_at="11:30"), now="10:55")
     assert day.minutes() == [60, 60, 10]
     with pytest.raises(RosterRefused) as refusal:
-        day.record(day.entry(1, left_at="12:21"), now="09:05")
+        day.record(day.entry(1, left_at="12:21"), now="10:55")
     assert {conflict.code for conflict in refusal.value.conflicts} == {"time_in_future"}
     assert day.minutes(1) == []
 
@@ -296,8 +334,8 @@ def test_an_absence_of_the_day_is_one_of_the_released_session_too(day):
 @pytest.fixture
 def signed(day):
     """The first session is over and signed, everybody present all day so far."""
-    day.record(all_present=True, now="10:05")
-    sign(session=day.sessions[0], by=day.by, now=f.at(day.clinic, "2026-03-04", "10:05"))
+    day.record(all_present=True, now="10:55")
+    sign(session=day.sessions[0], by=day.by, now=f.at(day.clinic, "2026-03-04", "10:55"))
     day.sessions[0].refresh_from_db()
     return day
 
