@@ -34,6 +34,8 @@ MOST_RECORDS = 200  # no session has more seats
 
 
 class RosterIn(Strict):
+    never_empty = True
+
     all_present = Flag(default=False, help_text="Everybody booked and not named is present.")
     records = RecordIn(many=True, required=False, max_length=MOST_RECORDS)  # type: ignore[call-arg]
     mode = serializers.ChoiceField(["all", "partial"], default="all")

@@ -66,6 +66,22 @@ def test_every_operation_has_a_summary_and_may_answer_with_a_problem(
         assert list(problem) == ["application/problem+json"], name
 
 
+@pytest.mark.parametrize(
+    ("path", "shape"),
+    [("/sessions/{public_id}/attendance/", "RosterIn"), ("/group-days/{group}/{date}/", "DayIn")],
+)
+def test_a_body_that_must_say_something_says_so(
+    document: dict[str, Any], path: str, shape: str
+) -> None:
+    assert document["paths"][f"{API}{path}"]["patch"]["requestBody"]["required"] is True
+    assert document["components"]["schemas"][f"{shape}Request"]["minProperties"] == 1
+
+
+def test_a_problem_names_all_that_may_come_with_it(document: dict[str, Any]) -> None:
+    named = document["components"]["schemas"]["Problem"]["properties"]
+    assert {"unrecorded", "choices", "make_ups", "capacity", "ceiling", "conflicts"} <= {*named}
+
+
 def test_operation_ids_are_unique(document: dict[str, Any]) -> None:
     ids = [operation["operationId"] for _, operation in operations(document)]
     assert len(ids) == len(set(ids))

@@ -193,6 +193,7 @@ def test_a_stop_leaves_no_process_even_when_signals_were_ignored(clinic, sig):
 
     def ignore_sigint() -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may run under nohup
 
     demo = clinic.start_and_wait(preexec_fn=ignore_sigint)
 

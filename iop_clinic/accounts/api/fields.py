@@ -19,6 +19,9 @@ AHEAD = datetime.timedelta(days=2 * 366)
 class Strict(serializers.Serializer):
     """A body or a query in which every field must be declared (unknown: 400)."""
 
+    never_empty: ClassVar[bool] = False
+    """Each field may be left out, but not all of them; the document says so."""
+
     def run_validation(self, data: Any = empty) -> Any:
         if isinstance(data, dict):
             unknown = [name for name in data if name not in self.fields]

@@ -110,6 +110,8 @@ class Schema(AutoSchema):
             self.method = "PATCH"  # drf-spectacular describes no body of a DELETE
             operation["requestBody"] = self._get_request_body()  # type: ignore[no-untyped-call]
             self.method = "DELETE"
+        if operation and getattr(self.get_request_serializer(), "never_empty", False):
+            operation["requestBody"]["required"] = True
         return operation
 
     def get_override_parameters(self) -> list[Any]:
@@ -146,7 +148,8 @@ class StrictShape(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
             most = getattr(field, "max_length", None)  # missing in the stubs
             if isinstance(field, ListSerializer) and most is not None:
                 shape["properties"][name]["maxItems"] = most
-        return shape | {"additionalProperties": False}
+        least = {"minProperties": 1} if self.target.never_empty and direction == "request" else {}
+        return shape | least | {"additionalProperties": False}
 
 
 class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
