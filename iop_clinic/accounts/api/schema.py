@@ -94,6 +94,13 @@ PROBLEM = {
 }
 PROBLEM_RESPONSE = {
     "description": "A problem document.",
+    "headers": {
+        "Retry-After": {
+            "description": "Of 429, 503 and 409 `in_flight`: after how many seconds.",
+            "schema": {"type": "integer", "minimum": 1},
+        },
+        "WWW-Authenticate": {"description": "Of 401.", "schema": {"type": "string"}},
+    },
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
 
