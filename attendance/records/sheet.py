@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q, Subquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import JSONObject
 
 from attendance.models import AttendanceRecord, CreditRule, NightlyRun, WeekResult
@@ -38,6 +38,7 @@ from attendance.records.rules import (
 )
 from iop_clinic.accounts.acting import Job
 from iop_clinic.accounts.models import Clinic, User
+from iop_clinic.accounts.prepared import prepared
 from scheduling.locks import lock
 from scheduling.models import Booking, Session
 
@@ -156,11 +157,12 @@ def locked_sheet(sessions: Collection[int]) -> Sheet:
 
     The sessions that overlap theirs for a patient are locked with them: their minutes follow.
     """
-    settings = {row.pk: row for row in _settings(sessions)}
+    settings = {row.pk: row for row in _settings(tuple(sorted(sessions)))}
     beside = {pk for row in settings.values() for pk in row.beside}  # type: ignore[attr-defined]
     lock(sessions=sorted({*settings, *beside}))
     one = next(iter(settings.values()))
-    bookings = list(_bookings(one, settings.keys()))
+    day = one.local_date
+    bookings = _bookings(one.clinic_id, day, day - SAME_WEEK, tuple(settings))
     current = {booking.session_id: booking.session for booking in bookings}
     return Sheet(
         clinic=one.clinic,
@@ -173,7 +175,8 @@ def locked_sheet(sessions: Collection[int]) -> Sheet:
     )
 
 
-def _settings(sessions: Collection[int]) -> Iterable[Session]:
+@prepared
+def _settings(sessions: tuple[int, ...]) -> QuerySet[Session]:
     return (
         Session.objects.filter(pk__in=sessions)
         .select_related("session_type", "clinic")
@@ -182,15 +185,18 @@ def _settings(sessions: Collection[int]) -> Iterable[Session]:
     )
 
 
-def _bookings(session: Session, sessions: Collection[int]) -> Iterable[Booking]:
+@prepared
+def _bookings(
+    clinic: int, day: datetime.date, week_since: datetime.date, sessions: tuple[int, ...]
+) -> QuerySet[Booking]:
     """Booked and released, by seat. `day_is_judged`, `overlaps` and `rule` come along."""
-    rule = rules_in_force(session.clinic_id, session.local_date)
+    rule = rules_in_force(clinic, day)
     return (
         Booking.objects.exclude(state=Booking.State.WITHDRAWN)
         .filter(session__in=sessions)
         .select_related("session__session_type", "patient", "attendance", "call_in")
         .annotate(
-            day_is_judged=judged_day(session.clinic_id, session.local_date),
+            day_is_judged=_judged_day(clinic, day, week_since),
             overlaps=Exists(at_the_same_time()),
             rule=Subquery(rule.values(rule=JSONObject(**{name: F(name) for name in _RULE}))[:1]),
         )
@@ -204,8 +210,12 @@ def _policy(bookings: Sequence[Booking]) -> CreditPolicy:
     return policy_of(CreditRule(**rule) if rule else None)
 
 
-def judged_day(clinic: int, day: datetime.date) -> Q:
-    """Whether a local date has been judged already: by a nightly run, or in a stored week."""
+SAME_WEEK = datetime.timedelta(days=6)
+
+
+def _judged_day(clinic: int, day: datetime.date, week_since: datetime.date) -> Q:
+    """Whether a local date has been judged already: by a nightly run, or in a stored week that
+    began not before `week_since`."""
     runs = NightlyRun.objects.filter(
         clinic=clinic,
         local_date=day,
@@ -213,7 +223,7 @@ def judged_day(clinic: int, day: datetime.date) -> Q:
     )
     weeks = WeekResult.objects.filter(
         clinic=clinic,
-        week_starts_on__range=(day - datetime.timedelta(days=6), day),
+        week_starts_on__range=(week_since, day),
         segment_starts_on__lte=day,
         segment_ends_on__gte=day,
     )

@@ -44,6 +44,8 @@ def _calls() -> dict[str, Call]:
     of_hundred = _day_of_ten(_clinic("Hundred"), yesterday, patients=100)
     desk, booker = (client_of(factories.staff(one)) for one in (of_hundred.clinic, clinic))
     therapist = of_ten.client
+    for client in (*clients, desk, booker, therapist):
+        client.get(f"{API}/me/")  # a client's first call loads its middleware
     bookings = [_free_seat(clinic, str(today + datetime.timedelta(days=1))) for _ in days]
     return {
         "roster of 12, one PATCH": lambda n: clients[n].patch(
