@@ -20,7 +20,6 @@ from attendance.bookings import book
 from attendance.compliance.settings import clinic_settings
 from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.api.idempotency import idempotent
-from iop_clinic.accounts.reads import note_read
 from iop_clinic.accounts.roles import Can
 from scheduling.api.additions import (
     AdditionBody,
@@ -45,7 +44,7 @@ class Candidates(SessionView):
         """Searches the clinic's active census; each hit is noted as a read."""
         session = self.session(public_id)
         found = list(candidates(session, self.body(CandidatesBody)["q"]))
-        note_read(session, *found, by=self.user)
+        self.note([session, *found])
         return self.everything(found, CandidateOut)
 
 
