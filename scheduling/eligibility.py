@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import datetime
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
 
@@ -71,16 +71,19 @@ def check_eligible(
     _check(_Known.of([episode], [place]), [episode], place, population_opt_in)
 
 
-def check_may_come(*, episodes: Sequence[Episode], session: Session) -> dict[int, int]:
+def check_may_come(
+    *, episodes: Sequence[Episode], session: Session, there: Sequence[int] | None = None
+) -> dict[int, int]:
     """`check_eligible` for several episodes that will sit together in a session, in the statements
-    of one: two, and two more where others sit who matter. Also refuses `on_hold`: the program
+    of one. `there` are the episodes that are expected in it, where the caller knows: one statement
+    less. Also refuses `on_hold`: the program
     pauses, and whoever comes all the same is back, so the hold ends first (2b).
 
     Answers, by episode, the key of the membership of the session's group by which it comes.
     """
     day = session.local_date
     place = Place(session.group, session, day)
-    known = _Known.of(episodes, [place])
+    known = _Known.of(episodes, [place], there)
     _check(known, episodes, place, population_opt_in=False)
     people = [known.people[episode.pk] for episode in episodes]
     if any(hold.on(day) for person in people for hold in person.holds):
@@ -154,18 +157,24 @@ class _Known:
 
     people: dict[int, Person]
     """By episode: those asked about, and those who are expected in a session without a group."""
-    seated: dict[int, list[int]]
+    seated: Mapping[int, Sequence[int]]
     """By session without a group: the episodes expected there."""
     others: dict[int, set[int]] = field(default_factory=dict)
     """By session: the patients expected there from whom one asked about is kept apart."""
 
     @classmethod
-    def of(cls, episodes: Sequence[Episode], places: Sequence[Place]) -> Self:
+    def of(
+        cls,
+        episodes: Sequence[Episode],
+        places: Sequence[Place],
+        there: Sequence[int] | None = None,
+    ) -> Self:
         if not places:
             return cls({}, {})
         first, last = min(p.on for p in places), max(p.on for p in places)
         asked = [episode.pk for episode in episodes]
-        seated = _seated(p.session for p in places if p.saved_session and p.group is None)
+        alone = [p.session for p in places if p.saved_session and p.group is None]
+        seated = _seated(alone) if there is None else {s.pk: there for s in alone if s}
         everyone = {*asked, *(one for rows in seated.values() for one in rows)}
         rows = _people(tuple(sorted(everyone)), first, last)
         known = cls(people={row.pk: _person(row) for row in rows}, seated=seated)
@@ -174,17 +183,13 @@ class _Known:
 
 
 def _seated(sessions: Iterable[Session | None]) -> dict[int, list[int]]:
-    keys = tuple(session.pk for session in sessions if session is not None)
+    keys = [session.pk for session in sessions if session is not None]
     seated: defaultdict[int, list[int]] = defaultdict(list)
-    for session, episode in _who_sits(keys) if keys else ():
-        seated[session].append(episode)
+    if keys:
+        rows = Booking.objects.expected().filter(session__in=keys).order_by()
+        for session, episode in rows.values_list("session", "episode"):
+            seated[session].append(episode)
     return seated
-
-
-@prepared
-def _who_sits(sessions: tuple[int, ...]) -> QuerySet[Any, Any]:
-    rows = Booking.objects.expected().filter(session__in=sessions).order_by()
-    return rows.values_list("session", "episode")
 
 
 @prepared

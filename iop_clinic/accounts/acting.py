@@ -1,9 +1,9 @@
 """One transaction, one actor: the frame of every service.
 
-`@service` opens the transaction, tells the database who acts (the audit triggers read it), forces
-deferred checks before the commit so that they raise inside the service, and runs the whole of it
-again, at most three times, when PostgreSQL reports a deadlock, a serialization failure or a lock
-that did not come. A service called by another joins its transaction and never retries.
+`@service` opens the transaction, tells the database who acts (the audit triggers read it), sees to
+it that deferred checks raise inside the service, and runs the whole of it again, at most three
+times, when PostgreSQL reports a deadlock, a serialization failure or a lock that did not come. A
+service called by another joins its transaction and never retries.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ def acting(by: User | Job) -> Iterator[None]:
             yield
         finally:  # before the commit: what runs after it must not think that it is inside
             _acting.reset(token)
-        with connection.cursor() as cursor:
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        if nested:  # inside an outer transaction the setting would outlive the block
+        if nested:  # or else this block commits, which checks, and forgets the actor
+            with connection.cursor() as cursor:
+                cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
             _set_actor("")
 
 

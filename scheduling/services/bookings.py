@@ -60,7 +60,8 @@ def book(
     _take_seat(row, session, around, overflow_reason, by)
     _tie(row, makes_up=makes_up, nested_in=nested_in)
     _check_free(row, around)
-    held = check_may_come(episodes=[episode], session=session)
+    there = [one.episode_id for one in around if _is_expected(one, session)]
+    held = check_may_come(episodes=[episode], session=session, there=there)
     row.membership_id = held.get(episode.pk)
     row.save()
     return row
@@ -75,16 +76,20 @@ def _around(
     starts_at: datetime.datetime,
     ends_at: datetime.datetime,
 ) -> QuerySet[Booking]:
-    """Who sits in a session, the episode's own row in it whatever its state, and where the patient
-    sits while it lasts."""
-    here, seated = Q(session=session), Q(live=True, state=BOOKED)
-    elsewhere = Q(overlapping(starts_at, ends_at), clinic=clinic, patient=patient)
-    rows = Booking.objects.filter(here | elsewhere).filter(seated | (here & Q(episode=episode)))
-    return rows.order_by()
+    """Who is expected in a session, the episode's own row in it whatever its state, and where the
+    patient sits while it lasts."""
+    here = Q(session=session) & (~Q(state=WITHDRAWN) | Q(episode=episode))
+    span = overlapping(starts_at, ends_at)
+    elsewhere = Q(span, clinic=clinic, patient=patient, live=True, state=BOOKED)
+    return Booking.objects.filter(here | elsewhere).order_by()
 
 
 def _is_own(row: Booking, session: Session, episode: Episode) -> bool:
     return (row.session_id, row.episode_id) == (session.pk, episode.pk)
+
+
+def _is_expected(row: Booking, session: Session) -> bool:
+    return row.session_id == session.pk and row.state != WITHDRAWN
 
 
 def _check_free(row: Booking, around: Iterable[Booking]) -> None:
