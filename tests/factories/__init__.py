@@ -1,6 +1,7 @@
 """Rows for tests with one call each. Everything is built in one clinic: the given one.
 
-Times are the clinic's wall times (`at`), so that a test reads like a timetable.
+Times are the clinic's wall times (`at`), so that a test reads like a timetable. Numbers in names
+are padded: most lists are sorted by name, and the tenth must come after the ninth.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ class ClinicFactory(DjangoModelFactory[accounts.Clinic]):
     class Meta:
         model = accounts.Clinic
 
-    name = factory.Sequence(lambda n: f"Clinic {n}")
+    name = factory.Sequence(lambda n: f"Clinic {n:05}")
     zone = "America/New_York"
     state = "NY"
 
@@ -33,8 +34,8 @@ class UserFactory(DjangoModelFactory[accounts.User]):
         model = accounts.User
         skip_postgeneration_save = True
 
-    email = factory.Sequence(lambda n: f"person{n}@example.com")
-    name = factory.Sequence(lambda n: f"Person {n}")
+    email = factory.Sequence(lambda n: f"person{n:05}@example.com")
+    name = factory.Sequence(lambda n: f"Person {n:05}")
     password = factory.django.Password(PASSWORD)
 
 
@@ -43,7 +44,7 @@ class TherapistFactory(DjangoModelFactory[accounts.Therapist]):
         model = accounts.Therapist
 
     clinic = factory.SubFactory(ClinicFactory)
-    name = factory.Sequence(lambda n: f"Therapist {n}")
+    name = factory.Sequence(lambda n: f"Therapist {n:05}")
     credentials = "LCSW"
 
 
@@ -82,7 +83,7 @@ class ProgramFactory(DjangoModelFactory[patients.Program]):
         model = patients.Program
 
     clinic = factory.SubFactory(ClinicFactory)
-    name = factory.Sequence(lambda n: f"Program {n}")
+    name = factory.Sequence(lambda n: f"Program {n:05}")
     kind = patients.Program.Kind.CO_OCCURRING
 
 
@@ -91,7 +92,7 @@ class PayerFactory(DjangoModelFactory[patients.Payer]):
         model = patients.Payer
 
     clinic = factory.SubFactory(ClinicFactory)
-    name = factory.Sequence(lambda n: f"Payer {n}")
+    name = factory.Sequence(lambda n: f"Payer {n:05}")
 
 
 class PatientFactory(DjangoModelFactory[patients.Patient]):
@@ -100,8 +101,8 @@ class PatientFactory(DjangoModelFactory[patients.Patient]):
 
     clinic = factory.SubFactory(ClinicFactory)
     record_number = factory.Sequence(lambda n: f"R{n:05}")
-    first_name = factory.Sequence(lambda n: f"First{n}")
-    last_name = factory.Sequence(lambda n: f"Last{n}")
+    first_name = factory.Sequence(lambda n: f"First{n:05}")
+    last_name = factory.Sequence(lambda n: f"Last{n:05}")
     birth_date = datetime.date(1990, 1, 1)
 
 
@@ -158,7 +159,7 @@ class RoomFactory(DjangoModelFactory[scheduling.Room]):
         model = scheduling.Room
 
     clinic = factory.SubFactory(ClinicFactory)
-    name = factory.Sequence(lambda n: f"Room {n}")
+    name = factory.Sequence(lambda n: f"Room {n:05}")
     seats = 16
 
 
@@ -167,7 +168,7 @@ class SessionTypeFactory(DjangoModelFactory[scheduling.SessionType]):
         model = scheduling.SessionType
 
     clinic = factory.SubFactory(ClinicFactory)
-    name = factory.Sequence(lambda n: f"Type {n}")
+    name = factory.Sequence(lambda n: f"Type {n:05}")
     kind = scheduling.SessionType.Kind.GROUP
 
 
@@ -176,7 +177,7 @@ class GroupFactory(DjangoModelFactory[scheduling.Group]):
         model = scheduling.Group
 
     clinic = factory.SubFactory(ClinicFactory)
-    name = factory.Sequence(lambda n: f"Group {n}")
+    name = factory.Sequence(lambda n: f"Group {n:05}")
     program = factory.SubFactory(ProgramFactory, clinic=factory.SelfAttribute("..clinic"))
     capacity = 12
 
