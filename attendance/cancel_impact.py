@@ -17,18 +17,16 @@ from typing import Self
 from django.utils import timezone
 
 from attendance.compliance.courses import courses
-from attendance.compliance.days import DayLine, by_episode, day_lines
+from attendance.compliance.days import DayLine, by_episode, day_lines, is_open, spent_in
 from attendance.compliance.settings import ClinicSettings, clinic_settings
 from attendance.compliance.status import JudgedStandard, PatientWeek, judge_weeks, reach
-from attendance.models import AttendanceRecord
-from attendance.records.facts import attendance_facts, session_facts
+from attendance.records.facts import session_facts
 from attendance.records.overlaps import ANY_SESSION, visits_inside
 from attendance.records.rules import (
     Interval,
     full_presence_minutes,
     scheduled_minutes,
     session_minutes,
-    time_inside,
 )
 from iop_clinic.accounts.acting import Refused
 from patients.models import Episode, Patient
@@ -110,7 +108,7 @@ def cancel_impact(*, session: Session, now: datetime.datetime | None = None) -> 
     now = now or timezone.now()
     settings, around = clinic_settings(session.clinic_id), _bookings_around(session)
     booked = [row for row in around if row.session_id == session.pk]
-    if any((record := _record(row)) and record.attended for row in booked):
+    if any((record := getattr(row, "attendance", None)) and record.attended for row in booked):
         message = "The record says that a patient attended. Clear or correct it first."
         raise Refused("attendance_recorded", message)
     before, after = _judged_twice(session, settings, around, now)
@@ -199,9 +197,9 @@ def _share(
     planned = scheduled_minutes(session, [Interval(one.starts_at, one.ends_at) for one in visits])
     if not row.live:
         return {"cancelled": planned}
-    if not _is_open(row, now):
+    if not is_open(row, now):
         return {"scheduled": planned}
-    away = [span for visit in visits for span in _spent_in(visit, now)]
+    away = [span for visit in visits for span in spent_in(visit, now)]
     credit = full_presence_minutes(session, settings.policy_on(row.session.local_date), away)
     return {
         "scheduled": planned,
@@ -211,25 +209,6 @@ def _share(
         "upcoming": int(row.ends_at > now),
         "services_open": int(session.creditable),
     }
-
-
-def _is_open(row: Booking, now: datetime.datetime) -> bool:
-    if row.ends_at <= now:
-        return _record(row) is None
-    return row.state == Booking.State.BOOKED
-
-
-def _spent_in(visit: Booking, now: datetime.datetime) -> Sequence[Interval]:
-    """When the patient is out of the session around; not at all for a visit that was given up."""
-    record = _record(visit)
-    if record is not None:
-        return time_inside(session_facts(visit.session), attendance_facts(record))
-    given_up = visit.ends_at > now and visit.state == Booking.State.RELEASED
-    return () if given_up else (Interval(visit.starts_at, visit.ends_at),)
-
-
-def _record(row: Booking) -> AttendanceRecord | None:
-    return getattr(row, "attendance", None)
 
 
 # --- what it makes of the weeks ------------------------------------------------------------------

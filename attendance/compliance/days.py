@@ -295,9 +295,9 @@ def _taken_out(
     session = session_facts(outer.session)
     policy = settings.policy_on(outer.session.local_date)
     booked = [Interval(visit.starts_at, visit.ends_at) for visit in inner]
-    away = [span for visit in inner for span in _spent_in(visit, now)]
+    away = [span for visit in inner for span in spent_in(visit, now)]
     whole, least = session_minutes(session), session_minutes(session, booked)
-    planned, still_open = whole - least if session.creditable else 0, _is_open(outer, now)
+    planned, still_open = whole - least if session.creditable else 0, is_open(outer, now)
     credit = full_presence_minutes(session, policy) - full_presence_minutes(session, policy, away)
     return DayLine(
         episode_id=outer.episode_id,
@@ -310,7 +310,8 @@ def _taken_out(
     )
 
 
-def _spent_in(visit: Booking, now: datetime) -> tuple[Interval, ...]:
+def spent_in(visit: Booking, now: datetime) -> tuple[Interval, ...]:
+    """When a visit takes the patient out of the session around it."""
     record = getattr(visit, "attendance", None)
     if record is None:  # a visit to come that was given up takes nobody out of the group
         expected = visit.ends_at <= now or visit.state == Booking.State.BOOKED
@@ -318,7 +319,8 @@ def _spent_in(visit: Booking, now: datetime) -> tuple[Interval, ...]:
     return time_inside(SessionFacts(visit.starts_at, visit.ends_at), attendance_facts(record))
 
 
-def _is_open(booking: Booking, now: datetime) -> bool:
+def is_open(booking: Booking, now: datetime) -> bool:
+    """Whether nothing has been said yet of a booking that may still add minutes."""
     if not booking.live:
         return False
     if booking.ends_at <= now:

@@ -128,6 +128,7 @@ def _line(
     told = attendance_facts(record) if record else None
     policy = settings.policy_on(session.local_date)
     counts = row.live and row.ends_at <= now
+    in_court = course.in_court_on(session.local_date)
     return MinutesLine(
         booking=row.public_id,
         session=session.public_id,
@@ -142,12 +143,7 @@ def _line(
         cancelled=not row.live,
         booking_state=row.state,
         status=status(
-            facts,
-            told,
-            policy,
-            day_starts_at=day_starts_at,
-            court_involved=course.in_court_on(session.local_date),
-            now=now,
+            facts, told, policy, day_starts_at=day_starts_at, court_involved=in_court, now=now
         )
         if row.live
         else None,

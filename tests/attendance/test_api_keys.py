@@ -75,22 +75,13 @@ def deadlock() -> None:
         cursor.execute("DO $$ BEGIN RAISE SQLSTATE '40P01'; END $$")
 
 
-@ONCE
+@pytest.mark.parametrize(
+    "fault", [pytest.param(fail, marks=ONCE), pytest.param(cut, marks=COMMITTING)]
+)
 def test_without_an_answer_nothing_is_done_and_the_key_is_free(
-    plan: Plan, monkeypatch: Any
+    plan: Plan, monkeypatch: Any, fault: Callable[[], None]
 ) -> None:
-    while_answering(monkeypatch, fail)
-    with nothing_written():
-        assert plan.send() == (503, "busy")
-    assert plan.send() == plan.send() == (201, "ok")
-    assert Session.objects.count() == 1
-
-
-@COMMITTING
-def test_a_connection_cut_while_answering_leaves_nothing_and_a_free_key(
-    plan: Plan, monkeypatch: Any
-) -> None:
-    while_answering(monkeypatch, cut)
+    while_answering(monkeypatch, fault)
     with nothing_written():
         assert plan.send() == (503, "busy")
     assert plan.send() == plan.send() == (201, "ok")

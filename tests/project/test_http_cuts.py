@@ -90,30 +90,19 @@ def booking(here: Morning) -> Write:
 
 
 WRITES = pytest.mark.parametrize("write", [day_sheet, roster, booking])
+TURNS = pytest.mark.parametrize("turns", [6, pytest.param(200, marks=pytest.mark.soak)])
+"""How often a connection is cut, each time at a moment drawn by lot."""
 
 
 # --- the database's connections --------------------------------------------------------------
 
 
 @WRITES
-def test_a_database_connection_cut_in_the_middle(
-    web: WebProcess, write: Callable[[Morning], Write]
+@TURNS
+def test_database_connections_cut_in_the_middle(
+    web: WebProcess, write: Callable[[Morning], Write], turns: int
 ) -> None:
     here = morning(web, clients=1)
-    assert cut_database(here, write, turns=6) > 0
-
-
-@pytest.mark.soak
-@WRITES
-def test_many_database_connections_cut_in_the_middle(
-    web: WebProcess, write: Callable[[Morning], Write]
-) -> None:
-    here = morning(web, clients=1)
-    assert cut_database(here, write, turns=200) > 0
-
-
-def cut_database(here: Morning, write: Callable[[Morning], Write], *, turns: int) -> int:
-    """How many requests of so many were cut at a moment drawn by lot, and told so."""
     draw, told = random.Random(turns), 0
     usual = write(here).send().seconds
     for _ in range(turns):
@@ -127,7 +116,7 @@ def cut_database(here: Morning, write: Callable[[Morning], Write], *, turns: int
         assert request.made.count() in ([request.all] if answer.code == "ok" else [0, request.all])
         assert_sent_again_it_is_one_result(request)
         told += answer.status == 503
-    return told
+    assert told > 0
 
 
 def end_backends(*, unless: Future[Answer]) -> None:
@@ -152,22 +141,11 @@ def assert_sent_again_it_is_one_result(request: Write) -> None:
 
 
 @WRITES
-def test_a_client_that_goes_away_in_the_middle(
-    web: WebProcess, write: Callable[[Morning], Write]
+@TURNS
+def test_clients_that_go_away_in_the_middle(
+    web: WebProcess, write: Callable[[Morning], Write], turns: int
 ) -> None:
-    cut_off(morning(web, clients=1), write, turns=6)
-
-
-@pytest.mark.soak
-@WRITES
-def test_many_clients_that_go_away_in_the_middle(
-    web: WebProcess, write: Callable[[Morning], Write]
-) -> None:
-    cut_off(morning(web, clients=1), write, turns=200)
-
-
-def cut_off(here: Morning, write: Callable[[Morning], Write], *, turns: int) -> None:
-    draw = random.Random(turns)
+    here, draw = morning(web, clients=1), random.Random(turns)
     usual = write(here).send().seconds
     for _ in range(turns):
         request = write(here)
