@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from attendance.compliance.again import judge_again
 from attendance.compliance.free_hours import free_hours
-from attendance.compliance.make_up_facts import Facts, offer_of, session_for, troubles, unpaid
+from attendance.compliance.make_up_facts import Facts, offer_of, session_for
+from attendance.compliance.make_up_refusals import troubles, unpaid
 from attendance.compliance.make_ups import facts_for, missed_booking
 from attendance.compliance.week_notes import OF_A_WEEK
 from attendance.models import AttendanceRecord, Flag
@@ -188,7 +189,7 @@ def _linked(row: Booking, missed: Booking | None) -> Booking:
 def is_offered(*, episode: Episode, session: Session, now: datetime.datetime) -> bool:
     """Whether a session is on the patient's list of make-ups, or was until its last seat went."""
     facts = facts_for(episode=episode, day=session.local_date, now=now)
-    refused = troubles(facts, [session_for(facts, session)]).get(session.pk)
+    refused = troubles(facts, [session_for(session)]).get(session.pk)
     if refused is None:
         return bool(facts.needs)
     return refused.code == ALREADY or (bool(facts.needs) and refused.code == "session_full")
@@ -196,7 +197,7 @@ def is_offered(*, episode: Episode, session: Session, now: datetime.datetime) ->
 
 def _check_make_ups(facts: Facts, sessions: Sequence[Session]) -> None:
     """Each of the sessions, then the authorization's units over all that are not booked yet."""
-    shown = [session_for(facts, session) for session in sessions]
+    shown = [session_for(session) for session in sessions]
     refused = troubles(facts, shown)
     for session in shown:
         if session.pk in refused and refused[session.pk].code != ALREADY:

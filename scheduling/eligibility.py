@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import datetime
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
 
@@ -92,22 +92,28 @@ def check_may_come(
     return {episode: membership for episode, membership in held if membership is not None}
 
 
-def refusals(*, episode: Episode, sessions: Iterable[Session]) -> dict[int, Refused]:
-    """By key, why the episode may not sit in a session; those where it may are left out.
+def refusals(
+    *, episodes: Sequence[Episode], sessions: Iterable[Session]
+) -> dict[int, dict[int, Refused]]:
+    """By episode and session, why it may not sit there; where it may there is no entry.
 
     The answers of `check_eligible` on each session's date, in at most 3 statements for any number
-    of sessions. Reads `session.group`: select it along.
+    of either. Reads `session.group`: select it along.
     """
     places = [Place(session.group, session, session.local_date) for session in sessions]
-    known = _Known.of([episode], places)
-    refused: dict[int, Refused] = {}
+    known = _Known.of(episodes, places)
+    return {episode.pk: dict(_refused(known, episode, places)) for episode in episodes}
+
+
+def _refused(
+    known: _Known, episode: Episode, places: Iterable[Place]
+) -> Iterator[tuple[int, Refused]]:
     for place in places:
         try:
             _check(known, [episode], place, population_opt_in=False)
         except Refused as refusal:
             assert place.session is not None
-            refused[place.session.pk] = refusal
-    return refused
+            yield place.session.pk, refusal
 
 
 def check_active(episode: Episode, on: datetime.date) -> None:
@@ -251,8 +257,7 @@ def _date(text: str | None) -> datetime.date | None:
 
 
 def _others_there(people: Sequence[Person], places: Sequence[Place]) -> dict[int, set[int]]:
-    own = {person.episode.patient_id for person in people}
-    others = {key for person in people for key, _ in person.kept_apart} - own
+    others = {key for person in people for key, _ in person.kept_apart}
     sessions = [p.saved_session for p in places if p.saved_session is not None]
     there: defaultdict[int, set[int]] = defaultdict(set)
     if others and sessions:

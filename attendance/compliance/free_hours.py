@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from attendance.compliance.make_up_facts import Facts, pays
+from attendance.compliance.make_up_facts import Facts
+from attendance.compliance.make_up_refusals import pays
 from attendance.compliance.rules.make_ups import Effect, Offer, effect, rank
 from attendance.compliance.spans import dates
 from attendance.records.facts import session_facts

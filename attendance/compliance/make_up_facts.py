@@ -1,34 +1,36 @@
 """What a make-up depends on: the patient's week, time, notices, authorizations, closed days.
 
-Read once in a number of statements that does not depend on how many sessions are asked about; then
-`trouble` says of each session why the patient may not make up there, in the words of a refusal.
+Read once for any number of patients of one clinic, in a number of statements that depends neither
+on theirs nor on that of the sessions asked about.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import TypeVar
 
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Count, F, OuterRef, Q, QuerySet
 
 from attendance.compliance.courses import Course, courses_of
 from attendance.compliance.days import DayLine, by_episode, day_lines
-from attendance.compliance.rules.authorizations import Approval, Unit, runway
 from attendance.compliance.rules.make_ups import Need, Offer, is_short, judged
 from attendance.compliance.rules.weeks import DayMinutes, StandardTerms
 from attendance.compliance.settings import ClinicSettings, clinic_settings
-from attendance.compliance.status import JudgedStandard, judge_weeks, reach
+from attendance.compliance.status import JudgedStandard, patient_week, reach
 from attendance.records.facts import session_facts
 from attendance.records.rules import full_presence_minutes, session_minutes
-from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.weeks import Week, local_date
 from patients.models import Authorization, Coverage, Episode
-from scheduling.eligibility import refusals
 from scheduling.models import Booking, CallIn, Closure, Session
 from scheduling.rules import Span
 from scheduling.services.diary import Diary
 from scheduling.services.sessions import ONE_PATIENT
+
+R = TypeVar("R")
 
 MID_WEEK = timedelta(days=3)
 """A standard's own week, seen from its fourth day, lies in the clinic week it is judged with."""
@@ -57,14 +59,14 @@ class Facts:
     @property
     def visited(self) -> frozenset[date]:
         """The dates on which the patient comes anyway."""
-        return frozenset(row.session.local_date for row in self.bookings if _is_seated(row))
+        return frozenset(row.session.local_date for row in self.bookings if is_seated(row))
 
     @property
     def busy(self) -> tuple[tuple[int, Span], ...]:
         return tuple(
             (row.session_id, Span(row.starts_at, row.ends_at))
             for row in self.bookings
-            if _is_seated(row)
+            if is_seated(row)
         )
 
     def own(self, session: Session) -> Booking | None:
@@ -76,75 +78,127 @@ class Facts:
         return any(row.from_date <= day <= row.to_date for row in self.call_ins)
 
 
-def _is_seated(row: Booking) -> bool:
+def is_seated(row: Booking) -> bool:
     return row.live and row.state == Booking.State.BOOKED
 
 
-def facts_of(
-    *, episode: Episode, day: date, now: datetime, source: str = "", plan: bool = False
-) -> Facts:
-    """The clinic week of a local date; 9 statements.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The clinic week that holds the local date `day`, and which of its standards it is about.
 
-    `needs` are the standards under which the week is short: those of `source` (program, payer,
-    court) where any is, or else all. With `plan`, or without a short standard, what the treatment
-    plan prescribes beyond them.
+    Those of `source` (program, payer, court) where any is short, or else all that are. With `plan`,
+    or without a short standard, what the treatment plan prescribes beyond them.
     """
-    settings = clinic_settings(episode.clinic_id)
-    week = settings.week(day)
-    (course,) = courses_of(episode.clinic_id, [episode.pk])
-    own = {"clinic": episode.clinic_id, "episode": episode}
-    approved = list(Authorization.objects.filter(**own).select_related("payer"))
-    lines = _lines(settings, course, week, approved, now)
-    needs = _needs(settings, course, week, lines, now, source=source, plan=plan)
-    first = min((need.first for need in needs), default=week.start)
-    last = max((need.last for need in needs), default=week.end)
-    return Facts(
-        episode=episode,
-        settings=settings,
-        course=course,
-        week=week,
-        first=first,
-        last=last,
-        needs=needs,
-        lines=tuple(lines),
-        bookings=tuple(_bookings(episode, first, last)),
-        authorizations=tuple(approved),
-        coverages=tuple(
-            Coverage.objects.filter(
-                clinic=episode.clinic_id, patient=episode.patient_id
-            ).select_related("payer")
-        ),
-        call_ins=tuple(CallIn.objects.in_force(first, last).filter(**own)),
-        diary=_closures(settings, first, last),
-        now=now,
+
+    episode: Episode
+    day: date
+    source: str = ""
+    plan: bool = False
+
+
+def facts_of(asked: Sequence[Asked], *, now: datetime) -> list[Facts]:
+    """The weeks of some episodes of one clinic, at least one, in their order; 9 statements."""
+    clinic = asked[0].episode.clinic_id
+    settings = clinic_settings(clinic)
+    weeks = _weeks(settings, asked, now)
+    first, last = min(one.first for one in weeks), max(one.last for one in weeks)
+    patients = {one.asked.episode.patient_id for one in weeks}
+    bookings = _grouped(_bookings(clinic, patients, first, last), "patient_id")
+    insured = Coverage.objects.filter(clinic=clinic, patient__in=patients).select_related("payer")
+    coverages = _grouped(insured, "patient_id")
+    told = CallIn.objects.in_force(first, last).filter(
+        clinic=clinic, episode__in=[one.asked.episode for one in weeks]
     )
+    call_ins = _grouped(told, "episode_id")
+    diary = _closures(settings, first, last)
+    return [
+        Facts(
+            episode=one.asked.episode,
+            settings=settings,
+            course=one.course,
+            week=one.week,
+            first=one.first,
+            last=one.last,
+            needs=one.needs,
+            lines=one.lines,
+            bookings=tuple(row for row in bookings[one.asked.episode.patient_id] if one.holds(row)),
+            authorizations=one.authorizations,
+            coverages=tuple(coverages[one.asked.episode.patient_id]),
+            call_ins=tuple(call_ins[one.asked.episode.pk]),
+            diary=diary,
+            now=now,
+        )
+        for one in weeks
+    ]
 
 
-def _lines(
-    settings: ClinicSettings,
-    course: Course,
-    week: Week,
-    approved: Sequence[Authorization],
-    now: datetime,
-) -> list[DayLine]:
+@dataclass(frozen=True, slots=True)
+class _Week:
+    """What is asked, and the dates of what is missing."""
+
+    asked: Asked
+    course: Course
+    week: Week
+    lines: tuple[DayLine, ...]
+    authorizations: tuple[Authorization, ...]
+    needs: tuple[Need, ...]
+
+    @property
+    def first(self) -> date:
+        return min((need.first for need in self.needs), default=self.week.start)
+
+    @property
+    def last(self) -> date:
+        return max((need.last for need in self.needs), default=self.week.end)
+
+    def holds(self, row: Booking) -> bool:
+        return self.first <= row.session.local_date <= self.last
+
+
+def _weeks(settings: ClinicSettings, asked: Sequence[Asked], now: datetime) -> list[_Week]:
+    """What is missing in each; 5 statements."""
+    clinic, ids = settings.clinic_id, sorted({one.episode.pk for one in asked})
+    known = {course.episode_id: course for course in courses_of(clinic, ids)}
+    approved = Authorization.objects.filter(clinic=clinic, episode__in=ids)
+    authorizations = _grouped(approved.select_related("payer"), "episode_id")
+    spans = [_span(settings, one, authorizations[one.episode.pk]) for one in asked]
+    read = day_lines(
+        clinic=clinic,
+        first=min(first for first, _ in spans),
+        last=max(last for _, last in spans),
+        now=now,
+        episode_ids=ids,
+        settings=settings,
+    )
+    lines = by_episode(read)
+    weeks = []
+    for one, (first, last) in zip(asked, spans, strict=True):
+        key, week = one.episode.pk, settings.week(one.day)
+        own = tuple(line for line in lines.get(key, ()) if first <= line.local_date <= last)
+        needs = _needs(settings, known[key], one, week, own, now)
+        weeks.append(_Week(one, known[key], week, own, tuple(authorizations[key]), needs))
+    return weeks
+
+
+def _span(
+    settings: ClinicSettings, asked: Asked, approved: Sequence[Authorization]
+) -> tuple[date, date]:
     """Back to the first day of an authorization that reaches into the week: its units are used."""
-    first, last = reach(settings, [week])
+    first, last = reach(settings, [settings.week(asked.day)])
     running = [row.starts_on for row in approved if row.ends_on >= first and row.starts_on <= last]
-    return day_lines(
-        clinic=settings.clinic_id,
-        first=min([first, *running]),
-        last=last,
-        now=now,
-        episode_ids=[course.episode_id],
-        settings=settings,
-    )
+    return min([first, *running]), last
 
 
-def _bookings(episode: Episode, first: date, last: date) -> QuerySet[Booking]:
+def _grouped(rows: Iterable[R], name: str) -> defaultdict[int, list[R]]:
+    grouped: defaultdict[int, list[R]] = defaultdict(list)
+    for row in rows:
+        grouped[getattr(row, name)].append(row)
+    return grouped
+
+
+def _bookings(clinic: int, patients: Collection[int], first: date, last: date) -> QuerySet[Booking]:
     rows = Booking.objects.filter(
-        clinic=episode.clinic_id,
-        patient=episode.patient_id,
-        session__local_date__range=(first, last),
+        clinic=clinic, patient__in=patients, session__local_date__range=(first, last)
     )
     related = ("session__group", "session__session_type", "attendance")
     return rows.select_related(*related).order_by("starts_at", "pk")
@@ -163,20 +217,18 @@ def _closures(settings: ClinicSettings, first: date, last: date) -> Diary:
 def _needs(
     settings: ClinicSettings,
     course: Course,
+    asked: Asked,
     week: Week,
     lines: Sequence[DayLine],
     now: datetime,
-    *,
-    source: str,
-    plan: bool,
 ) -> tuple[Need, ...]:
     today = local_date(now, settings.zone)
-    (judged_week,) = judge_weeks(settings, [course], [week], by_episode(lines), now)
+    judged_week = patient_week(settings, course, week, lines, today)
     standing = [one for one in judged_week.standards if one.last >= today]
     short = [one for one in standing if is_short(one.judgement)]
-    of_source = [one for one in short if one.source == source]
+    of_source = [one for one in short if one.source == asked.source]
     needs = [_need(one) for one in of_source or short]
-    if plan or not needs:
+    if asked.plan or not needs:
         needs = [need for one in standing if (need := _plan_need(course, one))] or needs
     return tuple(needs)
 
@@ -198,32 +250,36 @@ def _plan_need(course: Course, one: JudgedStandard) -> Need | None:
 # --- sessions -------------------------------------------------------------------------------------
 
 
-def sessions_between(facts: Facts) -> list[Session]:
-    """Sessions of the week that have not begun; 1 statement. `taken` and `has_others` come along.
+def sessions_between(each: Sequence[Facts]) -> list[list[Session]]:
+    """For each, the sessions of its week that have not begun; 1 statement.
 
-    A session of one patient is theirs alone, also when they gave notice of it.
+    `taken` seats come along, and `own_patients`: a session of one patient is theirs alone, also
+    when they gave notice of it.
     """
-    rows = _with_seats(facts, Session.objects.live()).filter(
-        clinic=facts.settings.clinic_id,
-        local_date__range=(facts.first, facts.last),
-        starts_at__gt=facts.now,
+    rows = _with_seats(Session.objects.live()).filter(
+        clinic=each[0].settings.clinic_id,
+        local_date__range=(min(one.first for one in each), max(one.last for one in each)),
+        starts_at__gt=each[0].now,
         signed_at__isnull=True,
         session_type__creditable=True,
     )
-    return list(rows.order_by("starts_at", "pk"))
+    found = list(rows.order_by("starts_at", "pk"))
+    return [[row for row in found if one.first <= row.local_date <= one.last] for one in each]
 
 
-def session_for(facts: Facts, session: Session) -> Session:
+def session_for(session: Session) -> Session:
     """One session as `sessions_between` reads them, whatever its state."""
-    return _with_seats(facts, Session.objects.all()).get(pk=session.pk)
+    return _with_seats(Session.objects.all()).get(pk=session.pk)
 
 
-def _with_seats(facts: Facts, rows: QuerySet[Session]) -> QuerySet[Session]:
+def _with_seats(rows: QuerySet[Session]) -> QuerySet[Session]:
     booked = Q(bookings__state=Booking.State.BOOKED, bookings__seat__lte=F("capacity"))
-    others = Booking.objects.exclude(state=Booking.State.WITHDRAWN).filter(session=OuterRef("pk"))
+    own = Booking.objects.exclude(state=Booking.State.WITHDRAWN).filter(
+        session=OuterRef("pk"), session__session_type__kind__in=ONE_PATIENT
+    )
     return rows.select_related("group", "session_type", "room").annotate(
         taken=Count("bookings", filter=booked),
-        has_others=Exists(others.exclude(patient=facts.episode.patient_id)),
+        own_patients=ArraySubquery(own.values("patient")),
     )
 
 
@@ -245,124 +301,3 @@ def offer_of(facts: Facts, session: Session) -> Offer:
         again=row is not None and row.state == Booking.State.RELEASED,
         called_in=facts.has_called_in(session.local_date),
     )
-
-
-# --- who may not come -----------------------------------------------------------------------------
-
-
-def troubles(facts: Facts, sessions: Sequence[Session]) -> dict[int, Refused]:
-    """By key, why the patient may not make up in a session; at most 6 statements for any number.
-
-    A full session comes last, so that `session_full` says that nothing else stands in the way.
-    """
-    unfit = refusals(episode=facts.episode, sessions=sessions)
-    found = ((one.pk, _trouble(facts, one, unfit.get(one.pk))) for one in sessions)
-    return {key: refused for key, refused in found if refused is not None}
-
-
-def _trouble(facts: Facts, session: Session, unfit: Refused | None) -> Refused | None:
-    return (
-        _of_session(facts, session)
-        or _of_patient(facts, session)
-        or unfit
-        or _of_payers(facts, session)
-        or _of_seats(facts, session)
-    )
-
-
-def _of_session(facts: Facts, session: Session) -> Refused | None:
-    if not session.live:
-        return _refused("session_cancelled", "The session is cancelled.")
-    if session.signed_at is not None:
-        return _refused("roster_signed", "The roster of this session is signed.")
-    if session.starts_at <= facts.now:
-        return _refused("session_begun", "The session has begun.")
-    if facts.diary.closure(Span(session.starts_at, session.ends_at)) is not None:
-        return _refused("clinic_closed", "The clinic is closed at this time.")
-    if not session.session_type.creditable:
-        return _refused("not_counted", "The session's minutes do not count as treatment.")
-    return None
-
-
-def _of_patient(facts: Facts, session: Session) -> Refused | None:
-    day = session.local_date
-    if not facts.first <= day <= facts.last:
-        return _refused("outside_week", f"The session is not in the week of {facts.week.label}.")
-    if facts.course.on_hold_on(day):
-        return _refused("on_hold", f"The patient is on hold on {day}.")
-    own = facts.own(session)
-    if own is not None and _is_seated(own):
-        return _refused("already_booked", "The patient is booked into this session.")
-    span = Span(session.starts_at, session.ends_at)
-    if any(span.overlaps(other) for key, other in facts.busy if key != session.pk):
-        return _refused("patient_busy", "The patient is booked elsewhere at this time.")
-    return None
-
-
-def _of_seats(facts: Facts, session: Session) -> Refused | None:
-    if session.session_type.kind in ONE_PATIENT and session.has_others:  # type: ignore[attr-defined]
-        return _refused("not_suitable", "The session is another patient's own.")
-    if not free_seats(session):
-        return _refused("session_full", f"All {session.capacity} seats of {session} are taken.")
-    return None
-
-
-def _of_payers(facts: Facts, session: Session) -> Refused | None:
-    return unpaid(facts, [offer_of(facts, session)])
-
-
-def unpaid(facts: Facts, offers: Sequence[Offer]) -> Refused | None:
-    """Why these sessions cannot all be attended: `not_authorized`, or None where all are paid."""
-    day = next((one.local_date for one in offers if not _is_paid(facts, one, offers)), None)
-    if day is None:
-        return None
-    if len(offers) > 1:
-        message = "No payer's authorization has units left for all of these sessions."
-    else:
-        message = f"No payer's authorization covers {day} with a unit left."
-    return _refused("not_authorized", message)
-
-
-def _refused(code: str, message: str) -> Refused:
-    return Refused(code, message, field="session")
-
-
-# --- who pays -------------------------------------------------------------------------------------
-
-
-def pays(facts: Facts, offers: Sequence[Offer]) -> bool:
-    """Whether payers cover these sessions, all of them together (R23).
-
-    Without a payer in force nobody is asked. One that needs no authorization pays; any other by an
-    authorization of the plan's level that reaches the date and has units left for all of these
-    sessions in its dates beside what is booked already.
-    """
-    return all(_is_paid(facts, one, offers) for one in offers)
-
-
-def _is_paid(facts: Facts, offer: Offer, together: Sequence[Offer]) -> bool:
-    day = offer.local_date
-    insured = [row for row in facts.coverages if _between(row.starts_on, day, row.ends_on)]
-    if any(not row.payer.needs_authorization for row in insured):
-        return True
-    reaching = [row for row in facts.authorizations if _between(row.starts_on, day, row.ends_on)]
-    if not insured and not any(row.payer.needs_authorization for row in reaching):
-        return True
-    plan = facts.course.plan_on(day)
-    valid = (row for row in reaching if plan and row.level == plan.level)
-    return any(_has_units(facts, row, together) for row in valid)
-
-
-def _between(first: date, day: date, last: date | None) -> bool:
-    return first <= day and (last is None or day <= last)
-
-
-def _has_units(facts: Facts, row: Authorization, offers: Sequence[Offer]) -> bool:
-    approval = Approval(Unit(row.unit), row.units, row.starts_on, row.ends_on)
-    lines = [*facts.lines, *(one.line for one in offers)]
-    return runway(approval, lines, _terms(facts.needs)).uncovered_on is None
-
-
-def _terms(needs: Iterable[Need]) -> StandardTerms:
-    """The standard under which a day of the payer's counts; without a need, any day attended."""
-    return next((need.terms for need in needs), StandardTerms(0, None, 0, 0))

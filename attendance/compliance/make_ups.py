@@ -16,14 +16,14 @@ from django.utils import timezone
 from attendance.compliance.free_hours import FreeHour, free_hours
 from attendance.compliance.make_up_facts import (
     MID_WEEK,
+    Asked,
     Facts,
     facts_of,
     free_seats,
     offer_of,
-    pays,
     sessions_between,
-    troubles,
 )
+from attendance.compliance.make_up_refusals import pays, troubles
 from attendance.compliance.rules.make_ups import (
     Effect,
     Need,
@@ -100,29 +100,35 @@ def find_make_ups(
     over = facts.week.end < local_date(facts.now, facts.settings.zone)
     if not facts.needs:
         return MakeUps(facts.week, (), over)
-    sessions = sessions_between(facts)
+    (sessions,) = sessions_between([facts])
     refused = troubles(facts, sessions)
     open_ = [one for one in sessions if one.pk not in refused]
     full = [one for one in sessions if one.pk in refused and refused[one.pk].code == "session_full"]
-    candidates = _candidates(facts, open_)
-    plan = _combined(facts, candidates)
+    candidates = candidates_in(facts, open_)
+    plan = combined(facts, candidates)
     together = effect(facts.needs, [one.offer for one in plan]) if plan else None
     found = MakeUps(facts.week, facts.needs, over, tuple(candidates), tuple(plan), together)
     if found.repairable:
         return found
-    shown = tuple(_candidates(facts, full)[:MOST_FULL])
+    shown = tuple(candidates_in(facts, full)[:MOST_FULL])
     return replace(found, full=shown, hours=tuple(free_hours(facts)))
 
 
 def facts_for(*, episode: Episode, day: date, now: datetime, flag: Flag | None = None) -> Facts:
     """The facts of the week a case is about, or of the clinic week that holds `day`."""
-    if flag is None or flag.rule not in OF_A_WEEK:
-        return facts_of(episode=episode, day=day, now=now)
+    asked = Asked(episode, day)
+    if flag is not None and flag.rule in OF_A_WEEK:
+        asked = _asked_by(flag, episode)
+    (facts,) = facts_of([asked], now=now)
+    return facts
+
+
+def _asked_by(flag: Flag, episode: Episode) -> Asked:
+    """The week and the standard that a case of a week is about."""
     start, _, source = flag.evidence_key.partition(":")
-    return facts_of(
-        episode=episode,
-        day=date.fromisoformat(start) + MID_WEEK,
-        now=now,
+    return Asked(
+        episode,
+        date.fromisoformat(start) + MID_WEEK,
         source=source,
         plan=flag.rule == AbsenceRule.Kind.BELOW_PLAN,
     )
@@ -145,7 +151,7 @@ def booked_make_ups(flag: Flag) -> BookingQuerySet:
 # --- candidates -----------------------------------------------------------------------------------
 
 
-def _candidates(facts: Facts, sessions: Iterable[Session]) -> list[Candidate]:
+def candidates_in(facts: Facts, sessions: Iterable[Session]) -> list[Candidate]:
     """Those of the sessions that bring the week nearer, best first."""
     found = (_candidate(facts, session) for session in sessions)
     helpful = (one for one in found if one.effect.helps)
@@ -163,7 +169,7 @@ def _candidate(facts: Facts, session: Session) -> Candidate:
     )
 
 
-def _combined(facts: Facts, candidates: Sequence[Candidate]) -> list[Candidate]:
+def combined(facts: Facts, candidates: Sequence[Candidate]) -> list[Candidate]:
     """The combination as candidates, all of it paid, each for another missed booking."""
     offers = [one.offer for one in candidates]
     by_key = {one.offer.key: one for one in candidates}

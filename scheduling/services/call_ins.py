@@ -229,7 +229,7 @@ def _book_again(rows: list[Booking], episode: Episode) -> TakenBack:
         return TakenBack()
     sessions = [row.session for row in rows]
     taken, busy = _taken(sessions), _busy(episode, sessions)
-    unfit = refusals(episode=episode, sessions=sessions)
+    unfit = refusals(episodes=[episode], sessions=sessions)[episode.pk]
     booked, without = [], []
     for row in rows:
         span = Span(row.starts_at, row.ends_at)

@@ -68,16 +68,17 @@ class ShortWeek:
         Session.objects.filter(pk=session.pk).update(capacity=1)
         f.booking(session, self.other())
 
-    def insure(self, *, needs: bool = True, **authorized: Any) -> None:
+    def insure(self, *, needs: bool = True, whom: Episode | None = None, **authorized: Any) -> None:
         """A payer of the patient's, and its authorization when dates or units are given."""
+        whom = whom or self.patient
         payer: Payer = f.PayerFactory(clinic=self.clinic, needs_authorization=needs)
         Coverage.objects.create(
-            clinic=self.clinic, patient=self.patient.patient, payer=payer, starts_on=MON
+            clinic=self.clinic, patient=whom.patient, payer=payer, starts_on=MON
         )
         if authorized:
             given = {"starts_on": MON, "ends_on": "2026-04-30", "units": 30, **authorized}
             Authorization.objects.create(
-                clinic=self.clinic, episode=self.patient, payer=payer, number="A1", **given
+                clinic=self.clinic, episode=whom, payer=payer, number="A1", **given
             )
 
     def found(self, **extra: Any) -> MakeUps:

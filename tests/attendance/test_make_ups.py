@@ -8,8 +8,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from attendance.compliance.make_up_facts import facts_of, session_for, troubles
-from attendance.compliance.make_ups import find_make_ups
+from attendance.compliance.make_up_facts import session_for
+from attendance.compliance.make_up_refusals import troubles
+from attendance.compliance.make_ups import facts_for, find_make_ups
 from attendance.compliance.week_notes import OF_A_WEEK
 from attendance.models import Standard
 from patients.models import AgeBracket, Coverage, EpisodeHold, KeepApart, Level, Payer
@@ -187,8 +188,8 @@ def test_who_may_not_come(
     session = week.session()
     assert session in week.sessions()
     reason(week, session)
-    facts = facts_of(episode=week.patient, day=THU, now=week.now)
-    found = troubles(facts, [session_for(facts, session)])
+    facts = facts_for(episode=week.patient, day=THU, now=week.now)
+    found = troubles(facts, [session_for(session)])
     assert (session.pk in found and found[session.pk].code, session in week.sessions()) == (
         code,
         False,
@@ -197,8 +198,8 @@ def test_who_may_not_come(
 
 def test_next_week_repairs_nothing_of_this_one(week: ShortWeek) -> None:
     session = week.session(MON + datetime.timedelta(days=7))
-    facts = facts_of(episode=week.patient, day=THU, now=week.now)
-    assert troubles(facts, [session_for(facts, session)])[session.pk].code == "outside_week"
+    facts = facts_for(episode=week.patient, day=THU, now=week.now)
+    assert troubles(facts, [session_for(session)])[session.pk].code == "outside_week"
     assert week.sessions() == []
 
 
