@@ -7,20 +7,26 @@ on how much there is.
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
 from django.db.models import Count, Q
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 
+from attendance.admin.morning import authorizations_panel, case_panels_of_today, seats_panel
+from attendance.admin.pictures import pictures
 from attendance.admin.sessions import named, rosters_missing, with_leaders
 from attendance.models import Flag, NightlyRun, ReportDelivery
 from attendance.models.standards import Severity
+from attendance.querysets import FlagQuerySet
 from attendance.reports.casework import of_caseload
 from attendance.reports.health import jobs_health, untold
-from iop_clinic.accounts.admin.panels import link
+from iop_clinic.accounts.admin.panels import Panel, link
 from iop_clinic.accounts.admin.working import working_clinic
+from iop_clinic.accounts.models import Clinic
 from iop_clinic.accounts.roles import Can
 from scheduling.models import Booking, Session
 
@@ -33,17 +39,32 @@ def dashboard(request: Any, context: dict[str, Any]) -> dict[str, Any]:
     """What the start page shows beside Unfold's own context."""
     clinic, now = working_clinic(request), timezone.now()
     context.update(title=clinic.name, today=timezone.localdate(), zone=clinic.zone)
+    cases, query = cases_of(request, clinic)
     if may(request, Can.VIEW_FLAGS):
-        context["severities"] = open_cases(request, clinic, now)
-    if may(request, Can.VIEW_SCHEDULE):
-        context["unrecorded"] = unrecorded_rosters(request, clinic, now)
-        context["sessions"] = sessions_today(request, clinic)
+        context["severities"] = by_severity(cases, query, now)
+    context["panels"] = list(panels(request, clinic, cases, now))
     if may(request, Can.VIEW_REPORTS):
+        context["pictures"] = pictures(clinic, timezone.localdate())
         context["night"] = NightlyRun.objects.filter(clinic=clinic).first()
         context["jobs"] = jobs_health(now=now)
         context["untold"] = untold().filter(pk=clinic.pk).exists()
         context["unsent"] = unsent_reports(clinic, now)
     return context
+
+
+def panels(
+    request: Any, clinic: Clinic, cases: FlagQuerySet, now: datetime.datetime
+) -> Iterator[Panel]:
+    """First what somebody has to do, then how things stand."""
+    sees_cases, sees_sessions = may(request, Can.VIEW_FLAGS), may(request, Can.VIEW_SCHEDULE)
+    if sees_cases:
+        yield from case_panels_of_today(request, cases, clinic, now)
+    if sees_sessions:
+        yield unrecorded_rosters(request, clinic, now)
+        yield sessions_today(request, clinic)
+        yield seats_panel(request, clinic)
+    if sees_cases:
+        yield authorizations_panel(cases)
 
 
 def may(request: Any, can: Can) -> bool:
@@ -53,15 +74,20 @@ def may(request: Any, can: Can) -> bool:
 # --- what the page counts --------------------------------------------------------------------
 
 
-def open_cases(request: Any, clinic: Any, now: datetime.datetime) -> list[dict[str, Any]]:
-    """Open and overdue cases by severity, loudest first; one statement.
+def cases_of(request: Any, clinic: Clinic) -> tuple[FlagQuerySet, str]:
+    """The open cases this page is about, and how their queue is asked for them.
 
     A therapist's are those of the caseload, as in their mail.
     """
     rows = Flag.objects.visible_to(request.user).filter(clinic=clinic).open()
-    sight, whose = request.user.sight, ""
+    sight = request.user.sight
     if clinic.pk in sight.own_rows_clinics:
-        rows, whose = of_caseload(rows, sight.therapist_ids, timezone.localdate()), CASELOAD
+        return of_caseload(rows, sight.therapist_ids, timezone.localdate()), CASELOAD
+    return rows, ""
+
+
+def by_severity(rows: FlagQuerySet, query: str, now: datetime.datetime) -> list[dict[str, Any]]:
+    """Open and overdue cases by severity, loudest first; one statement."""
     late = Count("pk", filter=Q(pk__in=rows.overdue(now).values("pk")))
     counted = rows.order_by().values("severity").annotate(open=Count("pk"), overdue=late)
     found = {row["severity"]: row for row in counted}
@@ -72,55 +98,70 @@ def open_cases(request: Any, clinic: Any, now: datetime.datetime) -> list[dict[s
             "label": one.label,
             "open": found.get(one, {}).get("open", 0),
             "overdue": found.get(one, {}).get("overdue", 0),
-            "url": f"{queue}?{whose}severity__exact={one.value}",
+            "url": f"{queue}?{query}severity__exact={one.value}",
         }
         for one in sorted(Severity, reverse=True)
     ]
 
 
-def unrecorded_rosters(request: Any, clinic: Any, now: datetime.datetime) -> dict[str, Any]:
+def unrecorded_rosters(request: Any, clinic: Clinic, now: datetime.datetime) -> Panel:
     """Sessions of the last two weeks with somebody unrecorded, oldest first; two statements."""
     ended = _sessions(request, clinic).filter(local_date__gte=timezone.localdate() - LOOK_BACK)
     rows = rosters_missing(ended, user=request.user, now=now)
-    return {
-        "count": rows.count(),
-        "table": {
-            "headers": ["Session", "Date", "Time"],
-            "rows": [_line(one) for one in rows.order_by("starts_at", "pk")[:SHOWN]],
-        },
-    }
+    count = rows.count()
+    note = "Unrecorded is not absent: nothing is held against a patient until it is recorded."
+    return Panel(
+        f"Rosters not recorded: {count}" if count else "Rosters not recorded",
+        ("Session", "Date", "Time"),
+        [_line(one) for one in rows.order_by("starts_at", "pk")[:SHOWN]],
+        empty="Every roster of the last two weeks is in.",
+        note=note if count else "",
+    )
 
 
-def sessions_today(request: Any, clinic: Any) -> dict[str, Any]:
-    """Today's sessions with how many are expected and recorded; one statement."""
+def sessions_today(request: Any, clinic: Clinic) -> Panel:
+    """Today's sessions with how many are recorded, and those that nobody leads; one statement."""
     rows = _sessions(request, clinic).filter(local_date=timezone.localdate())
     expected = Q(bookings__live=True) & ~Q(bookings__state=Booking.State.WITHDRAWN)
     counted = rows.annotate(
         expected=Count("bookings", filter=expected, distinct=True),
         recorded=Count("bookings__attendance", filter=expected, distinct=True),
     )
-    return {
-        "headers": ["Session", "Time", "Room", "Expected", "Recorded"],
-        "rows": [
-            [link(one, named(one)), _time(one), one.room or "none", one.expected, one.recorded]
+    return Panel(
+        "Today’s sessions",
+        ("Session", "When and where", "Recorded", "To look at"),
+        [
+            (link(one, named(one)), _place(one), f"{one.recorded} of {one.expected}", _trouble(one))
             for one in counted.order_by("starts_at", "pk")
         ],
-    }
+        empty="No session today.",
+    )
 
 
-def unsent_reports(clinic: Any, now: datetime.datetime) -> int:
+def unsent_reports(clinic: Clinic, now: datetime.datetime) -> int:
     """Mails of the last two weeks that were given up; one statement."""
     failed = ReportDelivery.objects.filter(clinic=clinic, state=ReportDelivery.State.FAILED)
     return failed.filter(due_at__gte=now - LOOK_BACK).count()
 
 
-def _sessions(request: Any, clinic: Any) -> Any:
+def _sessions(request: Any, clinic: Clinic) -> Any:
     rows = Session.objects.live().visible_to(request.user).filter(clinic=clinic)
     return with_leaders(rows.select_related("group", "session_type", "room"))
 
 
 def _line(row: Session) -> list[Any]:
     return [link(row, named(row)), f"{row.local_date:%a %b %-d}", _time(row)]
+
+
+def _trouble(row: Session) -> str:
+    """What stands in the way of a session, first of all that nobody leads it."""
+    if not row.needs_attention:
+        return ""
+    return format_html('<strong class="clinic-late">{}</strong>', row.needs_attention)
+
+
+def _place(row: Session) -> str:
+    return f"{_time(row)}, {row.room}" if row.room else _time(row)
 
 
 def _time(row: Session) -> str:

@@ -61,9 +61,7 @@ def _chances(flags: Sequence[Flag], every: Sequence[Facts]) -> list[LastChance]:
     sessions = sessions_between(every)
     refused = troubles_of(every, sessions)
     return [
-        LastChance(
-            flag, standing(facts.needs), _latest(facts, [s for s in some if s.pk not in no])
-        )
+        LastChance(flag, standing(facts.needs), _latest(facts, [s for s in some if s.pk not in no]))
         for flag, facts, some, no in zip(flags, every, sessions, refused, strict=True)
     ]
 

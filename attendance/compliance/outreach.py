@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
+from functools import reduce
+from operator import or_
 
 from django.db.models import Q
 
@@ -84,10 +86,21 @@ def attempts_for(flag: Flag) -> ClinicQuerySet[OutreachAttempt]:
 
     Nobody is called twice because two rules speak of the same missed evening.
     """
-    since = Q(flag=flag) | Q(episode=flag.episode_id, attempted_at__gte=flag.opened_at)
-    rows = OutreachAttempt.objects.filter(since, clinic=flag.clinic_id)
+    return attempts_of([flag])
+
+
+def attempts_of(flags: Sequence[Flag]) -> ClinicQuerySet[OutreachAttempt]:
+    """`attempts_for` any of these cases of one clinic, at least one; `is_about` says which."""
+    since = [Q(episode=one.episode_id, attempted_at__gte=one.opened_at) for one in flags]
+    about = reduce(or_, since, Q(flag__in=flags))
+    rows = OutreachAttempt.objects.filter(about, clinic=flags[0].clinic_id)
     related = rows.select_related("attempted_by", "flag")
     return related.order_by("attempted_at", "pk")
+
+
+def is_about(attempt: OutreachAttempt, flag: Flag) -> bool:
+    later = attempt.episode_id == flag.episode_id and attempt.attempted_at >= flag.opened_at
+    return attempt.flag_id == flag.pk or later
 
 
 def step_for(flag: Flag, tried: Iterable[OutreachAttempt], now: datetime) -> NextStep | None:

@@ -64,6 +64,16 @@ class ShortWeek:
     def other(self, **extra: Any) -> Episode:
         return self.house.patient(seat=None, **extra)
 
+    def also_short(self, seat: int) -> Episode:
+        """Another patient of the group whose week went the same way, as the night found."""
+        patient = self.house.patient(seat=seat)
+        for session in self.house.group.sessions.filter(local_date__in=[MON, WED, FRI]):
+            f.booking(session, patient, seat)
+        self.house.came(patient, MON)
+        self.house.missed(patient, WED)
+        self.house.night(WED)
+        return patient
+
     def fill(self, session: Session) -> None:
         Session.objects.filter(pk=session.pk).update(capacity=1)
         f.booking(session, self.other())

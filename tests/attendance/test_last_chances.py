@@ -9,9 +9,8 @@ from django.test.utils import CaptureQueriesContext
 from attendance.compliance.last_chances import LastChance, last_chances
 from attendance.models import AbsenceRule, Flag
 from attendance.models.standards import Severity
-from patients.models import Episode
 from tests import factories as f
-from tests.attendance.house import FRI, MON, SAT, THU, WED
+from tests.attendance.house import MON, SAT, THU
 from tests.attendance.short_weeks import ShortWeek
 
 pytestmark = pytest.mark.django_db
@@ -25,17 +24,6 @@ def week() -> ShortWeek:
 def chances(week: ShortWeek) -> list[LastChance]:
     cases = Flag.objects.filter(clinic=week.clinic, rule=AbsenceRule.Kind.HOURS).open()
     return last_chances(cases.loudest_first().select_related("episode__patient"), now=week.now)
-
-
-def also_short(week: ShortWeek, seat: int) -> Episode:
-    """Another patient of the group whose week went the same way, as the night found."""
-    patient = week.house.patient(seat=seat)
-    for session in week.house.group.sessions.filter(local_date__in=[MON, WED, FRI]):
-        f.booking(session, patient, seat)
-    week.house.came(patient, MON)
-    week.house.missed(patient, WED)
-    week.house.night(WED)
-    return patient
 
 
 def test_the_latest_session_that_repairs_it_is_the_last_chance(week: ShortWeek) -> None:
@@ -79,7 +67,7 @@ def test_two_cases_of_one_week_are_one_call(week: ShortWeek) -> None:
 
 def test_the_soonest_chance_comes_first_and_none_at_all_last(week: ShortWeek) -> None:
     late, early = week.session(SAT, "09:00"), week.session(THU)
-    sooner, never = also_short(week, 2), also_short(week, 3)
+    sooner, never = week.also_short(2), week.also_short(3)
     f.booking(week.session(SAT, "09:00", group=None, ends="10:00"), sooner)
     week.insure(whom=never)
     assert [(one.flag.episode, one.until) for one in chances(week)] == [
@@ -95,7 +83,7 @@ def test_ten_patients_cost_as_many_statements_as_one(week: ShortWeek) -> None:
     with CaptureQueriesContext(connection) as one:
         assert len(chances(week)) == 1
     for seat in range(2, 11):
-        also_short(week, seat)
+        week.also_short(seat)
     with CaptureQueriesContext(connection) as ten:
         assert len(chances(week)) == 10
     assert len(ten) == len(one) == 12

@@ -50,6 +50,16 @@ def cases(page: Any) -> list[tuple[str, int, int]]:
     return [(one["label"], one["open"], one["overdue"]) for one in page.context["severities"]]
 
 
+def panel(page: Any, title: str) -> Any:
+    (one,) = (one for one in page.context["panels"] if one.title == title)
+    return one
+
+
+def rosters(page: Any) -> Any:
+    (one,) = (one for one in page.context["panels"] if one.title.startswith("Rosters"))
+    return one.rows
+
+
 def test_open_cases_are_counted_by_severity_and_lead_to_their_queue(held):
     page = today(desk(held.clinic))
     assert cases(page) == [("Urgent", 0, 0), ("Act today", 1, 1), ("Watch", 0, 0), ("Notice", 0, 0)]
@@ -58,25 +68,25 @@ def test_open_cases_are_counted_by_severity_and_lead_to_their_queue(held):
 
 def test_a_roster_that_is_not_in_is_listed_until_it_is(held):
     coordinator = desk(held.clinic)
-    assert today(coordinator).context["unrecorded"]["count"] == 1
+    assert len(panel(today(coordinator), "Rosters not recorded: 1").rows) == 1
     coordinator.fill(held.session, "all-present")
     page = today(coordinator)
-    assert page.context["unrecorded"]["count"] == 0
+    assert panel(page, "Rosters not recorded").rows == []
     assert "Every roster of the last two weeks is in." in page.content.decode()
 
 
 def test_todays_sessions_show_how_many_are_expected_and_recorded(held):
     coordinator = desk(held.clinic)
     coordinator.fill(held.bookings[0], "record", attended="present")
-    (row,) = today(coordinator).context["sessions"]["rows"]
-    assert row[1:] == ["9:00 AM – 10:00 AM EST", "none", 2, 1]
+    (row,) = panel(today(coordinator), "Today’s sessions").rows
+    assert row[1:] == ("9:00 AM – 10:00 AM EST", "1 of 2", "")
 
 
 def test_a_therapist_sees_their_own_and_a_colleague_nothing_of_it(held):
     own = today(Desk(held.user))
-    assert (cases(own)[1], own.context["unrecorded"]["count"]) == (("Act today", 1, 1), 1)
+    assert (cases(own)[1], len(rosters(own))) == (("Act today", 1, 1), 1)
     other = today(desk(held.clinic, Role.THERAPIST))
-    assert (cases(other)[1], other.context["unrecorded"]["count"]) == (("Act today", 0, 0), 0)
+    assert (cases(other)[1], len(rosters(other))) == (("Act today", 0, 0), 0)
 
 
 def test_a_therapists_cards_count_and_open_the_caseload_as_their_mail_does(held):
@@ -102,7 +112,7 @@ def test_the_front_desk_sees_no_cases_and_another_clinic_nothing(held):
     assert ("severities" in front.context, "night" in front.context) == (False, False)
     stranger = today(desk(factories.ClinicFactory()))
     assert sum(one for _, one, _ in cases(stranger)) == 0
-    assert stranger.context["unrecorded"]["count"] == 0
+    assert rosters(stranger) == []
 
 
 def test_the_last_night_is_named_and_a_late_one_is_said_aloud(held):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from django.db.models import Model
@@ -24,8 +25,9 @@ class Panel:
     note: str = ""
 
     @property
-    def table(self) -> dict[str, Any]:
-        return {"headers": list(self.headers), "rows": [list(row) for row in self.rows]}
+    def lines(self) -> list[list[tuple[str, Cell]]]:
+        """Each row as (header, cell): on a phone every cell names its own."""
+        return [list(zip_longest(self.headers, row, fillvalue="")) for row in self.rows]
 
 
 def page_url(row: Model) -> str:
