@@ -4,9 +4,7 @@ from attendance import bookings as seats
 from attendance import call_ins, memberships, papers
 from attendance.admin import cases, reports, results, rules
 from attendance.admin.bookings import BOOKING_VERBS, booking_panels
-from attendance.admin.cases import FlagAdmin
 from attendance.admin.episodes import EPISODE_VERBS, episode_panels
-from attendance.admin.make_ups import MakeUpForm, make_up_panels
 from attendance.admin.sessions import SESSION_VERBS, session_panels
 from attendance.closures import close
 from attendance.sessions import cancel_session, create_session, move_session, revive_session
@@ -44,8 +42,6 @@ for verb in (
 ):
     setattr(Care, verb.__name__, staticmethod(verb))
 
-FlagAdmin.offer(MakeUpForm)
-FlagAdmin.show(make_up_panels)
 for seat_verb in (
     seats.book,
     seats.release,

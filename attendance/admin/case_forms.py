@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -10,6 +11,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from unfold import widgets
 
+from attendance.admin.case_panels import contact_panel, outreach_panel
 from attendance.compliance import cases, outreach, week_notes
 from attendance.models import Flag, OutreachAttempt, WeekNote
 from iop_clinic.accounts.admin.forms import (
@@ -21,6 +23,7 @@ from iop_clinic.accounts.admin.forms import (
     row_field,
     text_field,
 )
+from iop_clinic.accounts.admin.panels import Panel
 from iop_clinic.accounts.models import User
 from iop_clinic.accounts.roles import PERMISSIONS, Can
 from scheduling.models import Booking
@@ -96,6 +99,13 @@ class OutreachForm(CaseForm):
         self.fields["method"].choices = [("", "Select …"), *choices]  # type: ignore[attr-defined]
         if self.step is not None:
             self.start_with(method=self.step.method)
+
+    def beside(self) -> Iterable[Panel]:
+        """Whom to reach how, and what was tried."""
+        if self.row.episode is not None:
+            yield contact_panel(self.row)
+            tried = outreach.attempts_for(self.row).visible_to(self.user)
+            yield outreach_panel(self.row, list(tried))
 
     def introduction(self) -> str:
         if self.row.episode is None:

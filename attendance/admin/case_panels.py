@@ -34,8 +34,8 @@ def case_panels(row: Flag, tried: list[OutreachAttempt]) -> Iterator[Panel]:
     if row.episode is not None:
         if row.is_open:
             yield from _next(row, tried)
-            yield _contact(row)
-        yield _outreach(row, tried)
+            yield contact_panel(row)
+        yield outreach_panel(row, tried)
     yield _evidence(row)
     if row.episode is not None and row.rule in outreach.ABOUT_ATTENDANCE:
         yield from _week(row)
@@ -96,7 +96,7 @@ def _next(row: Flag, tried: list[OutreachAttempt]) -> Iterator[Panel]:
         yield Panel("Next step", (), [], empty=step.said(row.clinic.tz))
 
 
-def _contact(row: Flag) -> Panel:
+def contact_panel(row: Flag) -> Panel:
     assert row.episode is not None
     patient = row.episode.patient
     contact = outreach.contact_of(row.episode, timezone.localdate())
@@ -199,7 +199,7 @@ def _note(row: Flag) -> Panel:
     return Panel("The week's note", headers, list(rows), empty="Not written yet.")
 
 
-def _outreach(row: Flag, tried: list[OutreachAttempt]) -> Panel:
+def outreach_panel(row: Flag, tried: list[OutreachAttempt]) -> Panel:
     return Panel(
         "Outreach",
         ("When", "How", "Result", "By", "Note", "Next", "Case"),

@@ -6,19 +6,24 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django import forms
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from unfold import widgets
 
 from attendance.bookings import book_make_ups, plan_make_up
 from attendance.compliance.free_hours import FreeHour
 from attendance.compliance.make_ups import Candidate, MakeUps, booked_make_ups, find_make_ups
+from attendance.compliance.week_notes import OF_A_WEEK
 from attendance.models import Flag
 from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.admin.forms import ServiceForm
-from iop_clinic.accounts.admin.panels import Panel, link
+from iop_clinic.accounts.admin.panels import Panel, anchor, link
 from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import hours_and_minutes
+from patients.models import Episode
 
+SHOWN = 3
 TOGETHER = "together"
 HOUR = "hour/"
 GONE = "This is not free any more. The list is new: choose again."
@@ -139,7 +144,9 @@ class MakeUpForm(ServiceForm):
 
 
 def make_up_panels(request: Any, row: Flag) -> Iterable[Panel]:
-    """The make-ups booked in the week of the case."""
+    """What would repair the week of the case, and the make-ups that are booked in it."""
+    if row.is_open and row.episode is not None and row.rule in OF_A_WEEK:
+        yield from _offered(request, row, row.episode)
     rows = booked_make_ups(row).visible_to(request.user).select_related("makes_up__attendance")
     booked = list(rows.order_by("starts_at"))
     if booked:
@@ -148,6 +155,26 @@ def make_up_panels(request: Any, row: Flag) -> Iterable[Panel]:
             ("Session", "Instead of", "State"),
             [(link(one, _when(one.session)), _missed(one), _state(one)) for one in booked],
         )
+
+
+def _offered(request: Any, row: Flag, episode: Episode) -> Iterable[Panel]:
+    """The best few; all of them, and what else would help, stand where they are booked."""
+    found = find_make_ups(episode=episode, day=timezone.localdate(), flag=row)
+    if not found.is_short or found.over:
+        return
+    best = found.plan if found.repairable else found.candidates[:SHOWN]
+    together = "Together they repair the week. " if found.repairable and len(best) > 1 else ""
+    where = ""
+    if request.user.has_perm(Can.BOOK):
+        text = "Book a make-up" if best else "What else would help"
+        where = anchor(reverse("admin:attendance_flag_make_ups", args=[row.pk]), text)
+    yield Panel(
+        "What would repair the week",
+        ("Session", "Free seats", "What it brings"),
+        [(_when(one.session), one.free_seats, f"{one.effect.sentence}.") for one in best],
+        empty="No session with a free seat would help.",
+        note=format_html("{}{}", together, where),
+    )
 
 
 def _missed(row: Any) -> str:

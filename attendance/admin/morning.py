@@ -41,7 +41,7 @@ def case_panels_of_today(
 ) -> Iterator[Panel]:
     """About these cases: calls, short weeks that can still be repaired, what is overdue."""
     yield calls_panel(request, calls_due(rows, clinic=clinic, now=now), now)
-    short = _short_this_week(rows, clinic, now).select_related("episode__patient")
+    short = short_this_week(rows, clinic).select_related("episode__patient")
     yield chances_panel(request, last_chances(short, now=now))
     yield overdue_panel(rows, now)
 
@@ -79,7 +79,7 @@ def _verb(call: Call) -> tuple[str, str]:
 # --- the last chance -------------------------------------------------------------------------
 
 
-def _short_this_week(rows: FlagQuerySet, clinic: Clinic, now: datetime.datetime) -> FlagQuerySet:
+def short_this_week(rows: FlagQuerySet, clinic: Clinic) -> FlagQuerySet:
     """Cases of hours or days in the clinic week that goes on, or in a standard's own beside it."""
     week = week_of(timezone.localdate(), week_start=clinic.week_starts_on)
     starts = ((week.start - HALF_WEEK).isoformat(), (week.start + HALF_WEEK).isoformat() + "~")

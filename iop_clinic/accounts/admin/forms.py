@@ -6,7 +6,7 @@ Nobody loses what they typed: the page is shown again with it and with the sente
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django import forms
@@ -174,6 +174,10 @@ class ServiceForm(RefusableForm, forms.Form):
 
     def introduction(self) -> str:
         return self.explanation
+
+    def beside(self) -> Iterable[Panel]:
+        """Tables to have in sight while the form is filled in."""
+        return ()
 
     def starting_points(self) -> Sequence[tuple[str, str]]:
         """Titles and addresses of this form with other first values."""
