@@ -90,6 +90,7 @@ def pages(rows: Rows) -> dict[str, str]:
     lists = [url(model) for model in (Patient, Episode)]
     return {
         "today": reverse("admin:index"),
+        "the API's documentation": reverse("api:docs"),
         **{path: path for path in lists},
         "episode": url(episode, "change"),
         "patient": url(rows[Patient], "change"),
