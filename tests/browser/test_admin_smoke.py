@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page, sync_playwright
 
+from attendance.models import Flag
 from iop_clinic.accounts.models import Clinic
 from iop_clinic.accounts.roles import Role
 from iop_clinic.accounts.weeks import long_date
@@ -30,6 +32,10 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(not CHROMIUM and not os.environ.get("CI"), reason="no Chromium found"),
 ]
+
+
+FOREIGN = {"the API's documentation"}
+"""Pages whose markup is a library's own."""
 
 
 @dataclass
@@ -90,6 +96,8 @@ def pages(rows: Rows) -> dict[str, str]:
     lists = [url(model) for model in (Patient, Episode)]
     return {
         "today": reverse("admin:index"),
+        **{name: reverse(f"admin:attendance_{name}_changelist") for name in ("flag", "standard")},
+        "outreach": url(rows[Flag], "outreach"),
         "the API's documentation": reverse("api:docs"),
         **{path: path for path in lists},
         "episode": url(episode, "change"),
@@ -105,11 +113,23 @@ def pages(rows: Rows) -> dict[str, str]:
     }
 
 
+def hindrances(page: Page) -> list[tuple[str, list[str]]]:
+    """What axe calls serious or critical for who hears the page or sees it badly."""
+    found = Axe().run(page).response["violations"]
+    return [
+        (one["id"], [node["html"][:200] for node in one["nodes"]])
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
 def test_pages_are_quiet_and_no_wider_than_the_screen(visit, rows):
     width = visit.page.viewport_size["width"]
     for name, path in pages(rows).items():
         visit.open(path)
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= width, name
+        if name not in FOREIGN:
+            assert hindrances(visit.page) == [], name
     assert visit.faults == []
 
 
