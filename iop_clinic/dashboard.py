@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
+from attendance.admin.first_steps import first_steps
 from attendance.admin.morning import authorizations_panel, case_panels_of_today, seats_panel
 from attendance.admin.pictures import pictures
 from attendance.admin.sessions import named, rosters_missing, with_leaders
@@ -56,6 +57,8 @@ def panels(
     request: Any, clinic: Clinic, cases: FlagQuerySet, now: datetime.datetime
 ) -> Iterator[Panel]:
     """First what somebody has to do, then how things stand."""
+    if may(request, Can.MANAGE_SCHEDULE) and (steps := first_steps(request, clinic)):
+        yield steps
     sees_cases, sees_sessions = may(request, Can.VIEW_FLAGS), may(request, Can.VIEW_SCHEDULE)
     if sees_cases:
         yield from case_panels_of_today(request, cases, clinic, now)
