@@ -341,7 +341,7 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "ENVIRONMENT": "iop_clinic.dashboard.environment",
     "DASHBOARD_CALLBACK": "iop_clinic.dashboard.dashboard",
-    "SIDEBAR": {"navigation": "iop_clinic.dashboard.navigation"},
+    "SIDEBAR": {"show_search": True, "navigation": "iop_clinic.dashboard.navigation"},
     "SITE_FAVICONS": [
         {
             "rel": "icon",

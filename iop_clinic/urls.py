@@ -7,6 +7,7 @@ from attendance.reports import health as jobs_health
 from iop_clinic import health
 from iop_clinic.accounts.api import problems
 from iop_clinic.accounts.api.views import NoSuchPath
+from iop_clinic.find import find
 from scheduling.feed import feed
 
 api = [
@@ -18,6 +19,7 @@ api = [
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("account/", include("iop_clinic.accounts.urls")),
+    path("admin/find/", admin.site.admin_view(find), name="find"),
     path("admin/", admin.site.urls),
     path("api/v1/", include((api, "api"))),
     re_path(r"^api/", NoSuchPath.as_view()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib import admin
 from django.utils import timezone
@@ -42,16 +42,21 @@ def _repairable(request: Any, rows: FlagQuerySet) -> FlagQuerySet:
     return rows.filter(pk__in=[one.flag.pk for one in chances if one.plan])
 
 
-VIEWS: dict[str, tuple[str, Callable[[Any, FlagQuerySet], FlagQuerySet]]] = {
-    "": ("Open", lambda request, rows: rows.open()),
-    "mine": ("Mine", _mine),
-    "role": ("Waiting for my role", _of_my_role),
-    "today": ("Due today", _today),
-    "overdue": ("Overdue", _overdue),
-    "repairable": ("Repairable", _repairable),
-    "asleep": ("Put off", lambda request, rows: rows.asleep()),
-    "settled": ("Closed and lapsed", lambda request, rows: rows.settled()),
-    "all": ("All", lambda request, rows: rows),
+class View(NamedTuple):
+    title: str
+    of: Callable[[Any, FlagQuerySet], FlagQuerySet]
+
+
+VIEWS = {
+    "": View("Open", lambda request, rows: rows.open()),
+    "mine": View("Mine", _mine),
+    "role": View("Waiting for my role", _of_my_role),
+    "today": View("Due today", _today),
+    "overdue": View("Overdue", _overdue),
+    "repairable": View("Repairable", _repairable),
+    "asleep": View("Put off", lambda request, rows: rows.asleep()),
+    "settled": View("Closed and lapsed", lambda request, rows: rows.settled()),
+    "all": View("All", lambda request, rows: rows),
 }
 
 
@@ -62,7 +67,7 @@ class ViewFilter(admin.SimpleListFilter):
     parameter_name = "case"
 
     def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, title) for name, (title, _) in VIEWS.items() if name]
+        return [(name, view.title) for name, view in VIEWS.items() if name]
 
     def choices(self, changelist: Any) -> Iterator[Any]:
         first, *others = super().choices(changelist)
@@ -70,8 +75,8 @@ class ViewFilter(admin.SimpleListFilter):
         yield from others
 
     def queryset(self, request: Any, rows: Any) -> Any:
-        _, narrow = VIEWS.get(self.value() or "", VIEWS[""])
-        return narrow(request, rows)
+        view = VIEWS.get(self.value() or "", VIEWS[""])
+        return view.of(request, rows)
 
 
 class CaseloadFilter(admin.SimpleListFilter):
@@ -94,6 +99,6 @@ def view_links(request: Any) -> list[dict[str, Any]]:
     """The views as links above the list; the one that is shown is marked."""
     shown = request.GET.get("case", "")
     return [
-        {"title": title, "query": f"?case={name}" if name else "?", "current": name == shown}
-        for name, (title, _) in VIEWS.items()
+        {"title": view.title, "query": f"?case={name}" if name else "?", "current": name == shown}
+        for name, view in VIEWS.items()
     ]

@@ -1,0 +1,82 @@
+"""One search box for the admin site: a name, a record number, a group, a therapist, a page.
+
+The term is posted: a patient's name belongs neither in an address nor in the logs that keep it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_POST
+
+from iop_clinic.accounts.admin.panels import Panel, anchor, link, page_url
+from iop_clinic.accounts.models import Therapist
+from iop_clinic.dashboard import navigation
+from patients.models import Patient
+from scheduling.models import Group, Room
+
+FOUND_IN = (Patient, Group, Therapist, Room)
+SHOWN = 20
+SHORTEST = 2
+
+
+@require_POST
+def find(request: Any) -> HttpResponse:
+    """What begins with the term, of what this person sees; the page itself where it is the only."""
+    term = " ".join(request.POST.get("term", "").split())
+    rows = {model: _rows(request, model, term) for model in FOUND_IN}
+    pages = list(_pages(request, term))
+    found = [row for some in rows.values() for row in some]
+    if len(found) == 1 and not pages:
+        return HttpResponseRedirect(page_url(found[0]))
+    panels = [_panel(model, some) for model, some in rows.items() if some]
+    if pages:
+        panels.append(Panel("Pages", (), pages))
+    context = {
+        **admin.site.each_context(request),
+        "title": f"Found for “{term}”" if panels else "Nothing found",
+        "nothing": _nothing(term),
+        "panels": panels,
+    }
+    return TemplateResponse(request, "admin/find.html", context)
+
+
+def _rows(request: Any, model: Any, term: str) -> list[Any]:
+    """One more than is shown, as the list of the model finds them; two statements at most."""
+    page: Any = admin.site._registry[model]
+    if len(term) < SHORTEST or not page.has_view_permission(request):
+        return []
+    rows, _ = page.get_search_results(request, page.get_queryset(request), term)
+    return list(rows[: SHOWN + 1])
+
+
+def _panel(model: Any, rows: list[Any]) -> Panel:
+    name = str(model._meta.verbose_name_plural).capitalize()
+    more = f"More than {SHOWN}: add a letter." if len(rows) > SHOWN else ""
+    return Panel(name, (), [_line(row) for row in rows[:SHOWN]], note=more)
+
+
+def _line(row: Any) -> tuple[str, ...]:
+    return (link(row), row.record_number) if isinstance(row, Patient) else (link(row),)
+
+
+def _pages(request: Any, term: str) -> Iterator[tuple[str]]:
+    if len(term) < SHORTEST:
+        return
+    for group in navigation(request):
+        for page in group["items"]:
+            if term.lower() in page["title"].lower():
+                yield (anchor(page["link"], page["title"]),)
+
+
+def _nothing(term: str) -> str:
+    if len(term) < SHORTEST:
+        return "Type at least two letters of a name, or a record number."
+    return (
+        "No patient, group, therapist, room or page among those you see begins with this. Try the "
+        "record number, or fewer letters."
+    )
