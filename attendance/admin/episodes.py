@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterable
 from typing import Any
 
 from django.utils import timezone
-from django.utils.html import format_html_join
-from django.utils.safestring import mark_safe
 
-from attendance.admin.weeks import week_link
-from attendance.admin.wording import judged_part, minimum_said, plan_said, verdict
-from attendance.compliance.status import JudgedStandard, PatientWeek, week_statuses
+from attendance.admin.make_ups import MakeUpHereForm
+from attendance.admin.patient.cases import open_cases, outreach_and_settled
+from attendance.admin.patient.checklist import checklist
+from attendance.admin.patient.contact import contact
+from attendance.admin.patient.head import head
+from attendance.admin.patient.timeline import timeline
+from attendance.admin.patient.weeks import last_weeks, week_bars
 from attendance.episodes import discharge, hold, resume
 from iop_clinic.accounts.admin.forms import choice_field, date_field, note_field, text_field
-from iop_clinic.accounts.admin.panels import Panel, link
-from iop_clinic.accounts.weeks import hours_and_minutes, long_date
+from iop_clinic.accounts.admin.panels import Panel
+from iop_clinic.accounts.admin.working import working_clinic
+from iop_clinic.accounts.roles import Can
+from iop_clinic.accounts.weeks import long_date
 from patients.admin.verbs import IN_TREATMENT, EpisodeForm
 from patients.models import Episode, EpisodeHold
-
-WEEKS = 4
 
 
 class HoldForm(EpisodeForm):
     title = "Put on hold"
     path = "hold"
-    order = 60
+    order = 70
     explanation = (
         "The program pauses: absence rules are silent and the week's minimum shrinks. Seats in "
         "groups stay; bookings in these days are withdrawn."
@@ -90,55 +91,22 @@ class DischargeForm(EpisodeForm):
         )
 
 
-EPISODE_VERBS = (HoldForm, ResumeForm, DischargeForm)
+EPISODE_VERBS = (MakeUpHereForm, HoldForm, ResumeForm, DischargeForm)
 
 
 def episode_panels(request: Any, row: Episode) -> Iterable[Panel]:
-    """The last weeks under the program's standard, and the open cases."""
-    if row.admitted_on is not None:
-        yield _weeks(row)
-    flags = row.flags.visible_to(request.user).open().loudest_first()
-    yield Panel(
-        "Open cases",
-        ("Case", "Severity", "State", "Due"),
-        [
-            (link(one), one.get_severity_display(), one.get_state_display(),
-             f"{timezone.localtime(one.due_at):%a %b %-d, %-I:%M %p %Z}")
-            for one in flags
-        ],
-        empty="No open case.",
-    )  # fmt: skip
-
-
-def _weeks(row: Episode) -> Panel:
-    """The last weeks, each with every standard that judges it; 4 statements."""
-    now = timezone.now()
+    """In the order of use: who it is, what is missing, what to act on, how the weeks went."""
+    user, now = request.user, timezone.now()
     today = timezone.localdate(now)
-    days = [today - datetime.timedelta(weeks=n) for n in range(WEEKS)]
-    found = week_statuses(clinic=row.clinic_id, episode_ids=[row.pk], weeks=days, now=now)
-    weeks = sorted(found.values(), key=lambda one: one.week.start, reverse=True)
-    return Panel(
-        "Weeks",
-        ("Week", "Plan", "Scheduled", "Attended", "Credited", "At most", "Days", "Standards"),
-        [_week_row(one) for one in weeks],
-        note="Attended and credited minutes of sessions that have ended; “at most” adds what is "
-        "still possible. A week opens line by line.",
-    )
-
-
-def _week_row(week: PatientWeek) -> tuple[str, ...]:
-    minutes = (week.scheduled, week.attended, week.credited, week.at_most)
-    said = (week_link(week), plan_said(week), *(hours_and_minutes(one) for one in minutes))
-    return (*said, str(week.days), standards_said(week))
-
-
-def standards_said(week: PatientWeek) -> str:
-    """Each standard with its minimum and verdict, one below the other."""
-    lines = [(_named(one), verdict(one)) for one in week.standards]
-    return format_html_join(mark_safe("<br>"), "{}: {}", lines) or "none"
-
-
-def _named(judged: JudgedStandard) -> str:
-    part = judged_part(judged)
-    dates = f" ({part})" if part else ""
-    return f"{judged.name}{dates}, {minimum_said(judged)}"
+    sees_cases = user.may(Can.VIEW_FLAGS, row.clinic_id)
+    yield head(row, now)
+    yield from checklist(row, user, now)
+    if sees_cases:
+        yield open_cases(row, user)
+    yield contact(row, today)
+    if row.admitted_on is not None:
+        weeks = last_weeks(row, now)
+        yield week_bars(row, weeks, today)
+        yield timeline(row, weeks, user, now, working_clinic(request).zone)
+    if sees_cases:
+        yield from outreach_and_settled(row, user)

@@ -22,6 +22,8 @@ from iop_clinic.accounts.admin.panels import Panel, anchor, link
 from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import hours_and_minutes
 from patients.models import Episode
+from scheduling.models import Booking
+from scheduling.querysets import BookingQuerySet
 
 SHOWN = 3
 TOGETHER = "together"
@@ -38,7 +40,7 @@ class MakeUpForm(ServiceForm):
     order = 9
     button = "Book"
     can = Can.BOOK
-    row: Flag
+    row: Any  # a case
     found: MakeUps | None = None
     _made: dict[str, str] | None = None
     choice = forms.ChoiceField(
@@ -51,13 +53,25 @@ class MakeUpForm(ServiceForm):
     def offered(cls, row: Flag) -> bool:
         return row.is_open and row.episode_id is not None
 
+    @property
+    def episode(self) -> Episode | None:
+        """Whose week is to be repaired; a case may be about nobody's."""
+        episode: Episode | None = self.row.episode
+        return episode
+
+    @property
+    def flag(self) -> Flag | None:
+        """The case that names the week and the standard; without one it is this week."""
+        flag: Flag = self.row
+        return flag
+
     def narrow(self) -> None:
         field: Any = self.fields["choice"]
-        if self.row.episode is None:
+        if self.episode is None:
             self._offer_nothing()
             return
         self.found = find_make_ups(
-            episode=self.row.episode, day=timezone.localdate(timezone=self.clinic.tz), flag=self.row
+            episode=self.episode, day=timezone.localdate(timezone=self.clinic.tz), flag=self.flag
         )
         field.choices = list(self._choices(self.found))
         field.help_text = _full(self.found.full)
@@ -74,9 +88,12 @@ class MakeUpForm(ServiceForm):
         """The make-ups that stand in the week, by the key of their session: sent from another tab,
         a choice may be one of them."""
         if self.is_bound and self._made is None:
-            rows = booked_make_ups(self.row).visible_to(self.user).order_by("starts_at")
+            rows = self._made_up().visible_to(self.user).order_by("starts_at")
             self._made = {str(one.session.public_id): _when(one.session) for one in rows}
         return self._made or {}
+
+    def _made_up(self) -> BookingQuerySet:
+        return booked_make_ups(self.row)
 
     def _just_booked(self) -> str:
         return f"Booked already: {'; '.join(self._booked().values())}."
@@ -96,10 +113,10 @@ class MakeUpForm(ServiceForm):
                 yield f"{HOUR}{hour.key}", _hour(hour)
 
     def introduction(self) -> str:
-        if self.row.episode is None:
+        if self.episode is None:
             return "This case is not about a patient's week."
         assert self.found is not None
-        of_week = f"{self.row.episode.patient}, week of {self.found.week.label}"
+        of_week = f"{self.episode.patient}, week of {self.found.week.label}"
         if not self.found.is_short:
             over = "it is over, and cannot be made up any more"
             enough = "no make-up is needed as far as is known"
@@ -111,7 +128,7 @@ class MakeUpForm(ServiceForm):
 
     def run(self) -> str:
         chosen = self.cleaned_data.get("choice")
-        episode = self.row.episode
+        episode = self.episode
         if not chosen or episode is None or self.found is None:
             said = self._just_booked() if self._booked() else "There is nothing to book."
             raise Refused("nothing_to_book", said)
@@ -128,7 +145,7 @@ class MakeUpForm(ServiceForm):
 
     @property
     def _who(self) -> dict[str, Any]:
-        return {"flag": self.row, "by": self.user}
+        return {"flag": self.flag, "by": self.user}
 
     def _standing(self) -> str:
         self.row.refresh_from_db()
@@ -141,6 +158,46 @@ class MakeUpForm(ServiceForm):
         super().refuse(refused)
         if "choice" in self.fields:
             self.narrow()
+
+
+class MakeUpHereForm(MakeUpForm):
+    """The same from the patient's page: what would repair the running week, with or without a case.
+
+    Booked, it closes the case of the week as well, if there is one.
+    """
+
+    order = 31
+
+    @classmethod
+    def offered(cls, row: Episode) -> bool:
+        return row.state == Episode.State.ADMITTED
+
+    @property
+    def episode(self) -> Episode:
+        episode: Episode = self.row
+        return episode
+
+    @property
+    def flag(self) -> None:
+        return None
+
+    def _made_up(self) -> BookingQuerySet:
+        assert self.found is not None
+        days = (self.found.week.start, self.found.week.end)
+        rows = Booking.objects.expected().filter(
+            clinic=self.episode.clinic_id,
+            episode=self.episode,
+            makes_up__isnull=False,
+            session__local_date__range=days,
+        )
+        return rows.select_related("session__group", "session__session_type")
+
+    def _standing(self) -> str:
+        today = timezone.localdate(timezone=self.clinic.tz)
+        left = find_make_ups(episode=self.episode, day=today)
+        if left.is_short:
+            return f"Still missing this week: {'; '.join(_needs(left))}."
+        return "As booked, the week reaches its minimum."
 
 
 def make_up_panels(request: Any, row: Flag) -> Iterable[Panel]:

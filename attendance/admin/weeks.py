@@ -176,8 +176,8 @@ def _line(line: MinutesLine) -> tuple[object, ...]:
     return (
         f"{line.local_date:%a %b %-d}",
         line.title,
-        _span(line.starts_at, line.ends_at),
-        _presence(line),
+        span_said(line.starts_at, line.ends_at),
+        presence_said(line),
         ", ".join(f"{end - start} min" for start, end in line.breaks) or "none",
         ", ".join(_interval(one) for one in away) or "none",
         hours_and_minutes(line.scheduled),
@@ -188,7 +188,8 @@ def _line(line: MinutesLine) -> tuple[object, ...]:
     )
 
 
-def _presence(line: MinutesLine) -> str:
+def presence_said(line: MinutesLine) -> str:
+    """What is known of one booking: "present, 9:05 AM – end", "to come", "gave notice"."""
     if line.status is None:
         return "cancelled by the clinic"
     said = line.status.value.replace("_", " ")
@@ -216,10 +217,11 @@ def _author(line: MinutesLine) -> str:
 
 
 def _interval(span: Interval) -> str:
-    return _span(span.start, span.end)
+    return span_said(span.start, span.end)
 
 
-def _span(start: datetime.datetime, end: datetime.datetime) -> str:
+def span_said(start: datetime.datetime, end: datetime.datetime) -> str:
+    """Two instants in wall time: "9:00 AM – 10:00 AM"."""
     return f"{_clock(start)} – {_clock(end)}"
 
 

@@ -86,13 +86,18 @@ def plan_said(week: PatientWeek) -> str:
 
 def day_said(day: DayJudgement, terms: StandardTerms, *, cancelled: bool = False) -> str:
     """What a date is worth under a standard: "Mon 50 min, 2 h 10 short of a day"."""
-    so_far = f"{day.local_date:%a} {hours_and_minutes(day.at_least)}"
+    return f"{day.local_date:%a} {day_worth(day, terms, cancelled=cancelled)}"
+
+
+def day_worth(day: DayJudgement, terms: StandardTerms, *, cancelled: bool = False) -> str:
+    """The same without the weekday, for where the date stands beside it."""
+    so_far = hours_and_minutes(day.at_least)
     if day.qualifies:
         return f"{so_far} counts"
     if day.can_qualify:
         return f"{so_far} so far, may still count"
     if cancelled:
-        return f"{day.local_date:%a} cancelled by the clinic"
+        return "cancelled by the clinic"
     if not day.at_most:
         return f"{so_far}, no qualifying day"
     more = f"at most {hours_and_minutes(day.at_most)}, " if day.at_most > day.at_least else ""

@@ -70,8 +70,21 @@ def minutes_detail(*, episode: Episode, week_start: date, now: datetime) -> list
     """
     settings = clinic_settings(episode.clinic_id)
     week = settings.week(week_start)
+    return _lines(episode, week.start, week.end, settings, now)
+
+
+def minutes_between(
+    *, episode: Episode, first: date, last: date, now: datetime
+) -> list[MinutesLine]:
+    """The same lines between two local dates, both inside; no more statements than for a week."""
+    return _lines(episode, first, last, clinic_settings(episode.clinic_id), now)
+
+
+def _lines(
+    episode: Episode, first: date, last: date, settings: ClinicSettings, now: datetime
+) -> list[MinutesLine]:
     (course,) = courses_of(episode.clinic_id, [episode.pk])
-    rows = list(_bookings(episode, week.start, week.end))
+    rows = list(_bookings(episode, first, last))
     visits = _visits(rows)
     opens = _first_starts(rows)
     return [

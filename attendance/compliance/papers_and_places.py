@@ -76,6 +76,25 @@ def judge_papers_and_places(nights: Nights) -> dict[int, Changes]:
     return changes
 
 
+OF_AN_ADMISSION: tuple[Callable[[Nights], Iterator[Finding]], ...] = (
+    first_session_findings,
+    plan_findings,
+    verification_findings,
+    unauthorized_findings,
+)
+"""What is still to come when somebody has just been admitted."""
+
+
+def due_after_admission(night: Night, episode: Episode) -> dict[int, str]:
+    """What these rules say today of one episode, by rule, whether a case stands or not.
+
+    One statement for each finder. A case of somebody admitted today opens in the night only.
+    """
+    nights = {night.settings.clinic_id: night}
+    found = (one for finder in OF_AN_ADMISSION for one in finder(nights))
+    return {one.key.rule: one.sentence for one in found if one.key.subject_id == episode.pk}
+
+
 def correct_papers_and_places(night: Night) -> None:
     """The same for one clinic, in the transaction of a change to what they are judged from.
 

@@ -49,6 +49,7 @@ class EpisodeAdmin(ClinicModelAdmin):
     search_help_text = "Record number or the beginning of a name"
     autocomplete_fields = ("patient",)
     verbs = EPISODE_VERBS
+    panels_first = True
     next_step = "Next: evaluation, diagnosis and program agreement; then admit."
     fieldsets = (
         (

@@ -21,11 +21,13 @@ from patients import services
 from patients.admin.care import Care
 from patients.models import AgeBracket, Authorization, Episode, Level, Payer
 from patients.rules import ADOLESCENT, IOP, WEEKLY_MINUTES, age_on
-from patients.services.episodes import PAPERS
 
 State = Episode.State
 OF_AGE = 18
 IN_TREATMENT = (State.ADMITTED, State.ON_HOLD)
+AFTER_DAILY_WORK = 40
+"""What is done once at the beginning stands behind the verbs of every day afterwards."""
+COMPLETE = "All papers are there: the patient can be admitted."
 
 
 class EpisodeForm(ServiceForm):
@@ -40,9 +42,7 @@ class EpisodeForm(ServiceForm):
 
     def still_missing(self) -> str:
         missing = services.missing_papers(self.row)
-        if not missing:
-            return "All papers are there: the patient can be admitted."
-        return f"Still missing: {'; '.join(PAPERS[paper] for paper in missing)}."
+        return services.missing_said(missing) if missing else COMPLETE
 
 
 class PaperForm(EpisodeForm):
@@ -50,7 +50,7 @@ class PaperForm(EpisodeForm):
 
     @classmethod
     def rank(cls, row: Episode) -> int:
-        return cls.order if row.state == State.REFERRED else cls.order + 50
+        return cls.order if row.state == State.REFERRED else cls.order + AFTER_DAILY_WORK
 
 
 class EvaluateForm(PaperForm):
@@ -124,7 +124,7 @@ class AdmitForm(EpisodeForm):
         return f"{self.row.patient} is admitted on {day}. Next: set the treatment plan."
 
 
-class PlanForm(EpisodeForm):
+class PlanForm(PaperForm):
     title = "Set the plan"
     path = "plan"
     order = 21
@@ -170,7 +170,7 @@ class AuthorizeForm(EpisodeForm):
 class CertifyForm(EpisodeForm):
     title = "Note a certification"
     path = "certify"
-    order = 61
+    order = 42
     explanation = "A physician's statement that this level is still needed, every 60 days at least."
     can = Can.MANAGE_AUTHORIZATIONS
     certified_on = date_field()
@@ -187,7 +187,7 @@ class CertifyForm(EpisodeForm):
 class MandateForm(EpisodeForm):
     title = "Note a court mandate"
     path = "mandate"
-    order = 62
+    order = 43
     court = text_field(max_length=120)
     reference = text_field(max_length=60, required=False)
     starts_on = date_field()

@@ -15,6 +15,7 @@ from patients.services.episodes import (
     evaluate,
     mandate,
     missing_papers,
+    missing_said,
     refer,
     sign_agreement,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "keep_apart",
     "mandate",
     "missing_papers",
+    "missing_said",
     "put_on_hold",
     "refer",
     "resume",

@@ -263,6 +263,11 @@ def missing_papers(episode: Episode) -> list[str]:
     return [paper for paper in PAPERS if not present[paper]]
 
 
+def missing_said(missing: list[str]) -> str:
+    """The sentence of keys of PAPERS that are missing; the refusal and every page say the same."""
+    return f"Still missing: {'; '.join(PAPERS[paper] for paper in missing)}."
+
+
 @service
 def admit(
     *,
@@ -287,8 +292,7 @@ def admit(
     refuse_before(admitted_on, episode.referred_on, field="admitted_on", event="referral")
     refuse_after(admitted_on, episode.clinic, field="admitted_on", ahead=ADMISSION_AHEAD)
     if missing := missing_papers(episode):
-        sentence = "; ".join(PAPERS[paper] for paper in missing)
-        raise Refused("admission_incomplete", f"Still missing: {sentence}.", missing=missing)
+        raise Refused("admission_incomplete", missing_said(missing), missing=missing)
     episode.state, episode.admitted_on = Episode.State.ADMITTED, admitted_on
     episode.version += 1
     check(episode)

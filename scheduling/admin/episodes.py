@@ -19,11 +19,12 @@ from iop_clinic.accounts.admin.forms import (
 )
 from iop_clinic.accounts.admin.panels import Panel, link
 from iop_clinic.accounts.roles import Can
+from iop_clinic.accounts.weeks import full_date
 from patients.admin.verbs import IN_TREATMENT, EpisodeForm
 from patients.models import Episode
 from scheduling.admin.seats import Seats
 from scheduling.admin.wording import call_in_noted
-from scheduling.models import Booking, Group
+from scheduling.models import Booking, Group, GroupMembership
 
 REASONS = (
     ("illness", "Illness"),
@@ -48,7 +49,7 @@ class InTreatmentForm(EpisodeForm):
 class EnrolForm(InTreatmentForm):
     title = "Enrol in a group"
     path = "enrol"
-    order = 30
+    order = 33
     explanation = "A seat in the group and in each of its planned sessions from that day on."
     can = Can.BOOK
     group = row_field(Group.objects.filter(active=True))
@@ -72,7 +73,7 @@ class EnrolForm(InTreatmentForm):
 class CallInForm(InTreatmentForm):
     title = "Take a call-in"
     path = "call-in"
-    order = 31
+    order = 30
     button = "Note the absence"
     explanation = (
         "The patient will be absent. Seats of sessions still to come are freed, those planned "
@@ -123,34 +124,61 @@ class BookForm(InTreatmentForm):
         return f"Seat {row.seat} of {row.session} is booked for {self.row.patient}."
 
 
-EPISODE_VERBS = (EnrolForm, CallInForm, BookForm)
+class TransferHereForm(InTreatmentForm):
+    title = "Transfer to another group"
+    path = "transfer"
+    order = 34
+    explanation = (
+        "The old seat ends on the eve, and the bookings move along. For another level of care the "
+        "plan changes first."
+    )
+    can = Can.BOOK
+    membership = row_field(GroupMembership.objects.select_related("group"), "From the group")
+    to_group = row_field(Group.objects.filter(active=True), "To the group")
+    on = date_field("First day there")
+    population_opt_in = yes_field("The patient chose a group for one population")
+    overflow_reason = text_field("Reason for a seat above capacity", required=False)
+
+    def narrow(self) -> None:
+        """The seats that have not ended; a single one is the one that is meant."""
+        field: Any = self.fields["membership"]
+        seats = field.queryset.filter(episode=self.row).during(timezone.localdate(), None)
+        field.queryset = seats
+        field.label_from_instance = lambda seat: f"{seat.group}, seat {seat.seat}"
+        held = list(seats[:2])
+        if len(held) == 1:
+            self.start_with(membership=held[0].pk)
+        self.submits = bool(held)
+
+    def introduction(self) -> str:
+        if self.submits:
+            return self.explanation
+        return "The patient has no seat in a group: enrol instead."
+
+    def run(self) -> str:
+        seat = Seats.transfer(by=self.user, **self.given)
+        return (
+            f"{self.row.patient} has seat {seat.seat} in {seat.group} from "
+            f"{full_date(seat.starts_on)}. The bookings have moved along."
+        )
+
+
+EPISODE_VERBS = (CallInForm, BookForm, EnrolForm, TransferHereForm)
 
 
 def episode_panels(request: Any, row: Episode) -> Iterable[Panel]:
-    """Seats in groups, and the next bookings."""
-    seats = row.memberships.visible_to(request.user).select_related("group")
-    yield Panel(
-        "Groups",
-        ("Group", "Seat", "From", "Until"),
-        [
-            (link(one, one.group), one.seat, one.starts_on, one.ends_on or "open")
-            for one in seats.order_by("-starts_on")
-        ],
-        empty="Not in a group.",
-    )
-    coming = (
-        row.bookings.visible_to(request.user)
-        .filter(ends_at__gt=timezone.now(), live=True)
-        .select_related("session__group", "session__session_type")
-        .order_by("starts_at")[:8]
-    )
-    yield Panel(
-        "Next sessions",
-        ("Session", "Starts", "State"),
-        [
-            (link(one, one.session), f"{timezone.localtime(one.starts_at):%a %b %-d, %-I:%M %p %Z}",
-             one.get_state_display())
-            for one in coming
-        ],
-        empty="Nothing is booked.",
-    )  # fmt: skip
+    """Seats in groups; those that have ended are folded away."""
+    today = timezone.localdate()
+    rows = row.memberships.visible_to(request.user).select_related("group").order_by("-starts_on")
+    seats = list(rows)
+    past = [one for one in seats if one.ends_on is not None and one.ends_on < today]
+    headers = ("Group", "Seat", "From", "Until")
+    current = [_seat(one) for one in seats if one not in past]
+    yield Panel("Groups", headers, current, empty="Not in a group.")
+    if past:
+        yield Panel("Groups before", headers, [_seat(one) for one in past], folded=True)
+
+
+def _seat(one: GroupMembership) -> tuple[object, ...]:
+    ends = full_date(one.ends_on) if one.ends_on else "open"
+    return link(one, one.group), one.seat, full_date(one.starts_on), ends

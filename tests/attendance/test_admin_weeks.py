@@ -98,7 +98,7 @@ def test_the_episode_shows_each_standard_and_leads_to_the_lines(house, pat, coor
     pat.court_referrals.create(clinic=house.clinic, court="County", starts_on=MON)
     html = coordinator.open(pat, "change").content.decode()
     assert page(pat) in html
-    assert "prorated 6 h of 9 h: minutes short 1 h 40, days short 1 day" in html
+    assert "Mar 4 – Mar 8: 4 h 20 of prorated 6 h of 9 h, short 1 h 40" in html
     assert "Court (Mar 4 – Mar 8), 0 min: minutes met, days met" in html
 
 

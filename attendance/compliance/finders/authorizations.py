@@ -55,7 +55,7 @@ from attendance.compliance.rules.authorizations import (
 )
 from attendance.compliance.rules.countdowns import Countdown, Stage, paper_severity
 from attendance.compliance.rules.weeks import DayMinutes, StandardTerms
-from attendance.compliance.settings import Rule
+from attendance.compliance.settings import ClinicSettings, Rule
 from attendance.models import AbsenceRule, Standard
 from patients.models import AgeBracket, Authorization, Coverage
 from patients.rules import age_on
@@ -74,11 +74,13 @@ def authorization_findings(nights: Nights) -> Iterator[Finding]:
     """Ending within n days, few units left, running out before its end, exhausted or lapsed."""
     with_rule = ruled(nights, AbsenceRule.Kind.AUTHORIZATION_ENDING)
     rows = list(_candidates(with_rule)) if with_rule else []
-    lines = _day_lines(with_rule, rows) if rows else {}
+    lines = approved_lines(rows, with_rule[rows[0].clinic_id][0].now) if rows else {}
     for row in rows:
         night, rule = with_rule[row.clinic_id]
         approval = Approval(Unit(row.unit), row.units, row.starts_on, row.ends_on)
-        reach = runway(approval, lines.get(row.episode_id, ()), _terms(night, row))
+        reach = runway(
+            approval, lines.get(row.episode_id, ()), day_terms(night.settings, row, night.today)
+        )
         stage = authorization_stage(
             approval,
             reach,
@@ -211,9 +213,8 @@ def _most_used(now: datetime, few: int) -> Any:
     return Coalesce(cases, few)
 
 
-def _day_lines(nights: Ruled, rows: Collection[Any]) -> dict[int, list[DayMinutes]]:
+def approved_lines(rows: Collection[Any], now: datetime) -> dict[int, list[DayMinutes]]:
     """The day lines of the authorizations' dates, by episode; sessions to come at full length."""
-    now = next(iter(nights.values()))[0].now
     first, last = min(row.starts_on for row in rows), max(row.ends_on for row in rows)
     creditable = Q(session__session_type__creditable=True)
     coming = open_to_change(now) & Q(nested_in__isnull=True)
@@ -266,9 +267,11 @@ def _line(
     )
 
 
-def _terms(night: Night, row: Any) -> StandardTerms:
-    """What makes a day: the payer's own standard of the level, any payer's, or the program's."""
-    settings, today = night.settings, night.today
+def day_terms(settings: ClinicSettings, row: Any, today: date) -> StandardTerms:
+    """What makes a day: the payer's own standard of the level, any payer's, or the program's.
+
+    `row` is an authorization with the patient's `birth_date` and the episode's `program`.
+    """
     adult = age_on(row.birth_date, today) >= settings.adult_at
     bracket = AgeBracket.ADULT if adult else AgeBracket.ADOLESCENT
     fitting = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db.models import Model
 from django.urls import reverse
@@ -16,13 +16,20 @@ Cell = Any
 
 @dataclass(frozen=True)
 class Panel:
-    """A titled table. `note` is the sentence under the title; `empty` is said without rows."""
+    """A titled table. `note` is the sentence under the title; `empty` is said without rows.
 
+    A `folded` one shows its title until somebody opens it. A page may show something else than a
+    table: a subclass with a `template` of its own. One that `leads` stands above the verbs.
+    """
+
+    template: ClassVar[str] = "admin/panel.html"
+    leads: ClassVar[bool] = False
     title: str
-    headers: Sequence[str]
-    rows: Sequence[Sequence[Cell]]
+    headers: Sequence[str] = ()
+    rows: Sequence[Sequence[Cell]] = ()
     empty: str = "None yet."
     note: str = ""
+    folded: bool = False
 
     @property
     def lines(self) -> list[list[tuple[str, Cell]]]:

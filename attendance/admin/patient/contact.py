@@ -1,0 +1,68 @@
+"""Whom to call, by which channel, and what may be said there (R15, R19)."""
+
+from __future__ import annotations
+
+import datetime
+
+from django.utils.html import format_html
+
+from attendance.admin.patient.facts import Facts
+from attendance.compliance.outreach import Method, allowed_methods
+from iop_clinic.accounts.admin.panels import link
+from iop_clinic.accounts.weeks import full_date
+from patients.models import Episode, Patient
+
+
+def contact(row: Episode, today: datetime.date) -> Facts:
+    """The patient's own answers; the channels are those that outreach is allowed."""
+    patient = row.patient
+    if patient.deceased_on is not None:
+        died = f"The patient died on {full_date(patient.deceased_on)}. Nobody is called."
+        return Facts("Contact", facts=[("Contact", died)])
+    allowed = allowed_methods(patient, today)
+    kept = link(patient, "patient’s record")
+    return Facts(
+        "Contact",
+        note=format_html("What the patient allowed, as it stands in the {}.", kept),
+        facts=[
+            ("Phone", _phone(patient, called=Method.CALL in allowed)),
+            ("Voicemail", _may(Method.VOICEMAIL in allowed, "be left")),
+            ("Text message", _may(Method.TEXT in allowed, "be sent")),
+            ("The clinic’s name", _may(patient.may_say_clinic_name, "be said")),
+            ("Best time", patient.best_time_to_call or "not said"),
+            ("Email", patient.email or "none"),
+            ("Emergency contact", _emergency(patient, agreed=Method.EMERGENCY_CONTACT in allowed)),
+            ("Guardian", _guardian(patient, called=Method.GUARDIAN in allowed)),
+        ],
+    )
+
+
+def _may(allowed: bool, what: str) -> str:
+    return f"may {what}" if allowed else f"must not {what}"
+
+
+def _phone(patient: Patient, *, called: bool) -> str:
+    if not patient.phone:
+        return "none"
+    return f"{patient.phone}, {'may be called' if called else 'not safe: must not be called'}"
+
+
+def _emergency(patient: Patient, *, agreed: bool) -> str:
+    who = _person(patient.emergency_name, patient.emergency_relation, patient.emergency_phone)
+    if not who:
+        return "none"
+    return f"{who}: {'the patient agreed' if agreed else 'not agreed, must not be called'}"
+
+
+def _guardian(patient: Patient, *, called: bool) -> str:
+    who = _person(patient.guardian_name, patient.guardian_relation, patient.guardian_phone)
+    if not who:
+        return "none"
+    if called:
+        return f"{who}: called in the patient’s place"
+    return f"{who}: {'the patient is of age' if patient.guardian_phone else 'without a number'}"
+
+
+def _person(name: str, relation: str, phone: str) -> str:
+    named = f"{name} ({relation})" if name and relation else name or relation
+    return ", ".join(one for one in (named, phone) if one)
