@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from attendance.admin.level_change import LevelForm
 from attendance.admin.make_ups import MakeUpHereForm
 from attendance.admin.patient.cases import open_cases, outreach_and_settled
 from attendance.admin.patient.checklist import checklist
@@ -91,7 +92,7 @@ class DischargeForm(EpisodeForm):
         )
 
 
-EPISODE_VERBS = (MakeUpHereForm, HoldForm, ResumeForm, DischargeForm)
+EPISODE_VERBS = (MakeUpHereForm, HoldForm, ResumeForm, LevelForm, DischargeForm)
 
 
 def episode_panels(request: Any, row: Episode) -> Iterable[Panel]:

@@ -50,8 +50,8 @@ class MakeUpForm(ServiceForm):
     )
 
     @classmethod
-    def offered(cls, row: Flag) -> bool:
-        return row.is_open and row.episode_id is not None
+    def offered(cls, row: Any) -> bool:
+        return bool(row.is_open and row.episode_id is not None)
 
     @property
     def episode(self) -> Episode | None:
@@ -169,8 +169,8 @@ class MakeUpHereForm(MakeUpForm):
     order = 31
 
     @classmethod
-    def offered(cls, row: Episode) -> bool:
-        return row.state == Episode.State.ADMITTED
+    def offered(cls, row: Any) -> bool:
+        return bool(row.state == Episode.State.ADMITTED)
 
     @property
     def episode(self) -> Episode:

@@ -188,7 +188,12 @@ def test_a_bar_is_drawn_from_the_judgement_against_minimum_and_maximum(house, pa
 
 
 def test_a_week_of_two_levels_has_a_bar_for_each(house, pat, coordinator):
-    plan = {"level": Level.OP, "age_bracket": 1, "weekly_minutes_target": 120, "days_per_week": 1}
+    plan: dict[str, Any] = {
+        "level": Level.OP,
+        "age_bracket": 1,
+        "weekly_minutes_target": 120,
+        "days_per_week": 1,
+    }
     set_plan(episode=pat, starts_on=THU, by=house.user, **plan)
     Standard.objects.create(
         clinic=house.clinic, name="Adult OP", level=Level.OP, starts_on=MON, min_minutes=60,
@@ -475,6 +480,7 @@ def test_the_verbs_of_every_day_come_first_and_the_rare_ones_last(pat, coordinat
         "Note the program agreement",
         "Set the plan",
         "Put on hold",
+        "Change the level of care",
         "Discharge",
     ]
 

@@ -1,0 +1,159 @@
+"""What a change of level would change, told before it is saved.
+
+It is done, read and taken back: so the preview refuses what saving would refuse.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from django.db import transaction
+from django.utils import timezone
+
+from attendance.compliance.settings import DatedStandard
+from attendance.compliance.status import week_statuses
+from attendance.levels import LevelChange, change_level
+from iop_clinic.accounts.acting import Job, service
+from iop_clinic.accounts.models import User
+from patients.models import Authorization, Episode, TreatmentPlan
+from scheduling.models import Booking
+
+_WEEK = datetime.timedelta(weeks=1)
+WITHDRAWN, MADE = "withdrawn", "made"
+
+
+@dataclass(frozen=True, slots=True)
+class Bookings:
+    """How many bookings of one group or kind of session are withdrawn or made, between dates."""
+
+    title: str
+    what: str
+    count: int
+    first: datetime.date
+    last: datetime.date
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedBy:
+    """A standard, and from which local date on it judges, or that it judges no more."""
+
+    standard: DatedStandard
+    since: datetime.date | None
+    before: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LevelPreview:
+    """`covers` are the authorizations in force for the new level on its first day."""
+
+    plan_before: TreatmentPlan | None
+    change: LevelChange
+    bookings: tuple[Bookings, ...]
+    standards: tuple[JudgedBy, ...]
+    covers: tuple[Authorization, ...]
+
+
+@service
+def preview_level(
+    *,
+    episode: Episode,
+    starts_on: datetime.date,
+    by: User | Job,
+    now: datetime.datetime | None = None,
+    **given: Any,
+) -> LevelPreview:
+    """What `change_level` would do with the same values. Raises what it raises; leaves nothing."""
+    now = now or timezone.now()
+    plan_before = episode.plans.in_force(starts_on).first()
+    before = _Known.of(episode, starts_on, now)
+    savepoint = transaction.savepoint()
+    try:
+        change = change_level(episode=episode, starts_on=starts_on, by=by, now=now, **given)
+        after = _Known.of(episode, starts_on, now)
+        covers = _covering(episode, change.plan)
+    finally:
+        transaction.savepoint_rollback(savepoint)
+    return LevelPreview(
+        plan_before=plan_before,
+        change=change,
+        bookings=tuple(_bookings(before, after)),
+        standards=tuple(_standards(before, after)),
+        covers=covers,
+    )
+
+
+class _Booked(NamedTuple):
+    expected: bool
+    title: str
+    day: datetime.date
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Bookings to come, and the standards of the week of a date and of the one after it."""
+
+    bookings: dict[int, _Booked]
+    standards: dict[int, tuple[DatedStandard, datetime.date]]
+
+    @classmethod
+    def of(cls, episode: Episode, day: datetime.date, now: datetime.datetime) -> _Known:
+        return cls(_coming(episode, day, now), _judging(episode, day, now))
+
+
+def _coming(episode: Episode, day: datetime.date, now: datetime.datetime) -> dict[int, _Booked]:
+    rows = Booking.objects.filter(
+        clinic=episode.clinic_id,
+        episode=episode,
+        live=True,
+        starts_at__gt=now,
+        session__local_date__gte=day,
+    ).select_related("session__group", "session__session_type")
+    gone = Booking.State.WITHDRAWN
+    return {
+        row.pk: _Booked(row.state != gone, row.session.title, row.session.local_date)
+        for row in rows
+    }
+
+
+def _judging(
+    episode: Episode, day: datetime.date, now: datetime.datetime
+) -> dict[int, tuple[DatedStandard, datetime.date]]:
+    """By key, the standards that judge from a date on, each with the first date it judges."""
+    found = week_statuses(
+        clinic=episode.clinic_id, episode_ids=[episode.pk], weeks=[day, day + _WEEK], now=now
+    )
+    judging: dict[int, tuple[DatedStandard, datetime.date]] = {}
+    for key in sorted(found):
+        for one in found[key].standards:
+            if one.last >= day:
+                judging.setdefault(one.standard.id, (one.standard, max(one.first, day)))
+    return judging
+
+
+def _bookings(before: _Known, after: _Known) -> Iterator[Bookings]:
+    changed: defaultdict[tuple[str, str], list[datetime.date]] = defaultdict(list)
+    for key, booked in after.bookings.items():
+        was = before.bookings.get(key)
+        if booked.expected != (was is not None and was.expected):
+            changed[booked.title, MADE if booked.expected else WITHDRAWN].append(booked.day)
+    for (title, what), days in sorted(changed.items(), key=lambda one: (one[0][1], one[0][0])):
+        yield Bookings(title, what, len(days), min(days), max(days))
+
+
+def _standards(before: _Known, after: _Known) -> Iterator[JudgedBy]:
+    """Those that judge from then on, and then those that judge no more."""
+    for key, (standard, first) in after.standards.items():
+        yield JudgedBy(standard, first, key in before.standards)
+    for key, (standard, _) in before.standards.items():
+        if key not in after.standards:
+            yield JudgedBy(standard, None, True)
+
+
+def _covering(episode: Episode, plan: TreatmentPlan) -> tuple[Authorization, ...]:
+    day = plan.starts_on
+    rows = episode.authorizations.filter(level=plan.level, starts_on__lte=day, ends_on__gte=day)
+    return tuple(rows.select_related("payer").order_by("ends_on", "pk"))
