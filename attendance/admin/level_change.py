@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from attendance.admin.patient.head import plan_in_words
 from attendance.levels import LevelChange, change_level
 from attendance.levels_ahead import MADE, Bookings, JudgedBy, LevelPreview, preview_level
 from iop_clinic.accounts.admin.forms import (
@@ -22,13 +23,23 @@ from iop_clinic.accounts.admin.panels import Panel
 from iop_clinic.accounts.weeks import full_date, hours_and_minutes, long_date
 from patients.admin.verbs import IN_TREATMENT, OF_AGE, EpisodeForm
 from patients.models import AgeBracket, Authorization, Episode, Level, Payer
-from patients.rules import age_on
+from patients.rules import WEEKLY_MINUTES, age_on
 from scheduling.models import Group
 
 PLAN = ("level", "age_bracket", "weekly_minutes_target", "days_per_week", "review_due_on")
 SEAT = ("population_opt_in", "overflow_reason")
 APPROVAL = ("payer", "number", "unit", "units", "ends_on", "next_review_on")
 ASKED_OF_A_NEW_ONE = ("payer", "number", "unit", "units", "ends_on")
+
+
+def _ranges(bracket: AgeBracket) -> str:
+    """ "Adult: 0–539 (OP 1), 540–1200 (IOP 2.1), 1200–2400 (PHP 2.5)."."""
+    each = ((WEEKLY_MINUTES[level, bracket], level.label) for level in Level)
+    said = ", ".join(f"{minutes.least}–{minutes.most} ({label})" for minutes, label in each)
+    return f"{bracket.label.capitalize()}: {said}."
+
+
+RANGES = " ".join(map(_ranges, AgeBracket))
 
 
 class LevelForm(EpisodeForm):
@@ -45,7 +56,7 @@ class LevelForm(EpisodeForm):
     starts_on = date_field("First day on the new level")
     level = level_field(Level.choices, "Level of care")
     age_bracket = level_field(AgeBracket.choices, initial=AgeBracket.ADULT)
-    weekly_minutes_target = number_field("Minutes a week")
+    weekly_minutes_target = number_field("Minutes a week", help_text=RANGES)
     days_per_week = number_field(initial=3)
     review_due_on = date_field("Plan to be reviewed by", required=False)
     group = row_field(
@@ -80,6 +91,11 @@ class LevelForm(EpisodeForm):
         today = timezone.localdate(timezone=self.clinic.tz)
         if age_on(self.row.patient.birth_date, today) < OF_AGE:
             self.start_with(age_bracket=AgeBracket.ADOLESCENT)
+
+    def introduction(self) -> str:
+        today = timezone.localdate(timezone=self.clinic.tz)
+        plan = self.row.plans.in_force(today).first()
+        return f"Now {plan_in_words(plan)}. {self.explanation}" if plan else self.explanation
 
     def clean(self) -> dict[str, Any]:
         """A new authorization is whole or not there, and not beside one entered before."""
@@ -136,7 +152,7 @@ def _next(done: LevelChange) -> Iterator[str]:
 
 
 def _panels(told: LevelPreview) -> Iterator[Panel]:
-    yield Panel("Plan", ("", "Level", "Minutes", "Days", "From"), list(_plans(told)))
+    yield Panel("Plan", ("When", "Level", "Minutes", "Days", "From"), list(_plans(told)))
     yield Panel(
         "Seats in groups",
         ("Group", "What", "When"),
@@ -149,11 +165,13 @@ def _panels(told: LevelPreview) -> Iterator[Panel]:
         [_booked(one) for one in told.bookings],
         empty="No booking changes.",
     )
+    judged = any(one.since is not None for one in told.standards)
     yield Panel(
         "Standards that judge",
         ("Standard", "Asks for", "When"),
         [_standard(one) for one in told.standards],
-        empty="No standard judges this level and age bracket: its weeks are not judged.",
+        empty="",
+        note="" if judged else "No standard is for this level and age bracket: nothing judges it.",
     )
     yield Panel(
         "Authorization on the first day",

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import OuterRef, Subquery
+from django.db.models.functions import JSONObject
+from django.urls import reverse
 from unfold.decorators import display
 
 from iop_clinic.accounts.admin.base import ClinicModelAdmin
@@ -18,7 +21,7 @@ from iop_clinic.accounts.admin.forms import (
     row_field,
     text_field,
 )
-from iop_clinic.accounts.admin.panels import Panel, link, page_url
+from iop_clinic.accounts.admin.panels import Panel, anchor, link, page_url
 from iop_clinic.accounts.models import Clinic, Therapist, User
 from iop_clinic.accounts.roles import Can
 from patients import services
@@ -89,7 +92,15 @@ class PatientAdmin(ClinicModelAdmin):
     add = Can.EDIT_PATIENTS
     change = Can.EDIT_PATIENTS
     reads_are_noted = True
-    list_display = ("record_number", "name", "birth_date", "callable_at", "best_time_to_call")
+    list_display = (
+        "record_number",
+        "name",
+        "care",
+        "birth_date",
+        "callable_at",
+        "best_time_to_call",
+    )
+    panels_first = True
     list_display_links = ("record_number", "name")
     search_fields = (
         "record_number__istartswith",
@@ -138,6 +149,25 @@ class PatientAdmin(ClinicModelAdmin):
         ("After a death", {"fields": ("deceased_on",)}),
     )
 
+    def get_queryset(self, request: Any) -> Any:
+        """With the latest episode, whose page tells everything about the care."""
+        own = Episode.objects.visible_to(request.user).filter(patient=OuterRef("pk"))
+        latest = own.order_by("-referred_on", "-pk")
+        told = JSONObject(pk="pk", state="state", program="program__name")
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(latest_episode=Subquery(latest.values(row=told)[:1]))
+        )
+
+    @display(description="Care")
+    def care(self, row: Any) -> str:
+        latest = row.latest_episode
+        if latest is None:
+            return "never referred"
+        address = reverse("admin:patients_episode_change", args=[latest["pk"]])
+        return anchor(address, f"{Episode.State(latest['state']).label}, {latest['program']}")
+
     @display(description="Name", ordering="last_name")
     def name(self, row: Patient) -> str:
         return str(row)
@@ -155,7 +185,7 @@ class PatientAdmin(ClinicModelAdmin):
     def panels(self, request: Any, row: Patient) -> Iterable[Panel]:
         episodes = row.episodes.visible_to(request.user).select_related("program")
         yield Panel(
-            "Episodes",
+            "Episodes of care",
             ("Program", "State", "Referred", "Admitted", "Discharged"),
             [
                 (link(one, one.program), one.get_state_display(), one.referred_on,
@@ -163,6 +193,7 @@ class PatientAdmin(ClinicModelAdmin):
                 for one in episodes
             ],
             empty="Never referred to a program.",
+            note="Weeks, sessions, cases and papers are on the episode’s own page.",
         )  # fmt: skip
         coverages = row.coverages.visible_to(request.user).select_related("payer")
         yield Panel(

@@ -190,6 +190,14 @@ def test_half_an_authorization_is_asked_for_the_rest(at, coordinator):
     assert list(answer.errors) == ["payer", "unit", "units", "ends_on"]
 
 
+def test_a_level_that_nothing_judges_is_said(at, coordinator):
+    plan = {"level": Level.OP, "weekly_minutes_target": 120, "group": ""}
+    ahead = coordinator.look(at.pat, "level", **given(at, **plan))
+    (panel,) = [one for one in ahead.panels if one.title == "Standards that judge"]
+    assert panel.rows == [("Adult IOP 2.1", "9 h to 20 h, 3 days from 3 h", "judges no more")]
+    assert panel.note == "No standard is for this level and age bracket: nothing judges it."
+
+
 def test_one_authorization_is_enough(at, coordinator):
     row = Authorization.objects.create(
         clinic=at.clinic, episode=at.pat, starts_on=MON, level=Level.PHP, **at.approval()
@@ -213,6 +221,15 @@ def test_a_minor_starts_as_an_adolescent(at, coordinator):
     at.pat.patient.save()
     form = coordinator.open(at.pat, "level").context["form"]
     assert form["age_bracket"].value() == 2
+
+
+def test_the_form_says_what_is_and_which_minutes_a_level_takes(at, coordinator):
+    form = coordinator.open(at.pat, "level").context["form"]
+    assert form.introduction().startswith("Now IOP 2.1, 9 h on 3 days a week. Plan, group and")
+    assert form.fields["weekly_minutes_target"].help_text == (
+        "Adult: 0–539 (OP 1), 540–1200 (IOP 2.1), 1200–2400 (PHP 2.5). "
+        "Adolescent: 0–359 (OP 1), 360–1200 (IOP 2.1), 1200–2400 (PHP 2.5)."
+    )
 
 
 def test_a_therapist_changes_no_level(at):

@@ -104,6 +104,8 @@ def pages(rows: Rows) -> dict[str, str]:
         "patient": url(rows[Patient], "change"),
         "enrol": url(episode, "enrol"),
         "call-in": url(episode, "call-in"),
+        "level": url(episode, "level"),
+        "transfer": url(episode, "transfer"),
         **{
             name: reverse(f"admin:{name}_change", args=[row.pk])
             for model, row in rows.items()
@@ -143,6 +145,23 @@ def test_a_patient_is_put_on_hold_with_a_thumb(visit, rows):
     visit.page.get_by_label("Reason").select_option("leave")
     visit.page.get_by_role("button", name="Put on hold").click()
     visit.page.get_by_text(f"On hold from {long_date(day)}").wait_for()
+    assert visit.faults == []
+
+
+@pytest.mark.parametrize("visit", [(PHONE, "dark")], indirect=True, ids=["phone"])
+def test_a_level_is_changed_after_a_look_at_what_changes(visit, rows):
+    episode, page = rows[Episode], visit.page
+    visit.open(url(episode, "change"))
+    page.get_by_role("heading", name="Weeks").wait_for()
+    page.get_by_role("link", name="Change the level of care").click()
+    day = timezone.now().date() + datetime.timedelta(days=7)
+    page.get_by_label("First day on the new level").fill(day.isoformat())
+    page.get_by_label("Level of care").select_option(label="OP 1")
+    page.get_by_label("Minutes a week").fill("120")
+    page.get_by_role("button", name="See what changes").click()
+    page.get_by_text("Nothing is saved yet.").wait_for()
+    page.get_by_role("button", name="Save").first.click()
+    page.get_by_text(f"{episode.patient} is on OP 1 from {long_date(day)}.").wait_for()
     assert visit.faults == []
 
 

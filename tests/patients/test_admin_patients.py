@@ -71,6 +71,34 @@ def test_a_record_number_that_is_taken_is_refused_with_the_input_kept(coordinato
     assert Patient.objects.count() == 1
 
 
+def test_the_list_leads_to_the_latest_episode(coordinator, clinic):
+    patient = factories.PatientFactory(clinic=clinic)
+    assert "never referred" in coordinator.open(Patient).content.decode()
+    old = factories.admitted(clinic, patient=patient)
+    Episode.objects.filter(pk=old.pk).update(
+        state="discharged", discharged_on=DAY, discharge_reason="completed"
+    )
+    new = factories.EpisodeFactory(patient=patient, referred_on=DAY)
+    html = coordinator.open(Patient).content.decode()
+    assert f'/admin/patients/episode/{new.pk}/change/" class=' in html
+    assert f"Referred, {new.program}</a>" in html
+    assert f"/admin/patients/episode/{old.pk}/change/" not in html
+
+
+def test_the_list_leads_a_therapist_to_no_colleagues_episode(clinic):
+    therapist = factories.TherapistFactory(clinic=clinic)
+    patient = factories.PatientFactory(clinic=clinic)
+    own = factories.admitted(clinic, patient=patient, primary_therapist=therapist)
+    Episode.objects.filter(pk=own.pk).update(
+        state="discharged", discharged_on=DAY, discharge_reason="completed"
+    )
+    other = factories.EpisodeFactory(patient=patient, referred_on=DAY)
+    at = Desk(factories.staff(clinic, Role.THERAPIST, therapist=therapist))
+    html = at.open(Patient).content.decode()
+    found = [f"/admin/patients/episode/{row.pk}/change/" in html for row in (own, other)]
+    assert found == [True, False]
+
+
 def test_a_patient_is_found_by_the_name_as_it_is_shown(coordinator, clinic):
     patient = factories.PatientFactory(clinic=clinic, first_name="Anna", last_name="Berg")
     html = coordinator.open(Patient, q="Berg, Anna").content.decode()

@@ -15,7 +15,7 @@ from attendance.compliance.approvals import Reach, reach_of
 from attendance.compliance.finders.treatment import on
 from iop_clinic.accounts.admin.panels import link
 from iop_clinic.accounts.weeks import full_date, hours_and_minutes
-from patients.models import Authorization, Episode, TreatmentPlan
+from patients.models import AgeBracket, Authorization, Episode, TreatmentPlan
 from patients.rules import age_on
 
 WEEK = 7
@@ -52,15 +52,20 @@ def _who(row: Episode, today: datetime.date) -> str:
     return format_html_join(" · ", "{}", ((one,) for one in said if one))
 
 
+def plan_in_words(plan: TreatmentPlan) -> str:
+    """ "IOP 2.1, 9 h on 3 days a week"."""
+    hours, days = hours_and_minutes(plan.weekly_minutes_target), plan.days_per_week
+    said = f"{plan.get_level_display()}, {hours} on {days} day{'' if days == 1 else 's'} a week"
+    if plan.age_bracket != AgeBracket.ADULT:
+        said += f", {plan.get_age_bracket_display()}"
+    return said
+
+
 def _plan(plan: TreatmentPlan | None) -> str:
     if plan is None:
         return "none in force"
-    hours, days = hours_and_minutes(plan.weekly_minutes_target), plan.days_per_week
-    said = f"{plan.get_level_display()}, {hours} on {days} day{'' if days == 1 else 's'} a week"
-    if plan.age_bracket != plan._meta.get_field("age_bracket").default:
-        said += f", {plan.get_age_bracket_display()}"
     review = f"; review by {full_date(plan.review_due_on)}" if plan.review_due_on else ""
-    return f"{said}, since {full_date(plan.starts_on)}{review}"
+    return f"{plan_in_words(plan)}, since {full_date(plan.starts_on)}{review}"
 
 
 def weeks_said(row: Episode, today: datetime.date) -> str:
