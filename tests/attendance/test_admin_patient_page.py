@@ -130,6 +130,14 @@ def test_it_says_when_the_booked_days_use_up_the_units(house, pat, coordinator):
     )
 
 
+def test_an_authorization_for_another_level_than_the_plans_is_said(house, pat, coordinator):
+    row = house.authorized(pat, TODAY + 10 * DAY, starts_on=MON, level=Level.PHP)
+    said = facts(coordinator, pat)["Authorization"]
+    assert said.endswith("<br>None of it is for IOP 2.1, the plan’s level.")
+    house.authorized(pat, TODAY + 10 * DAY, starts_on=MON, payer=row.payer)
+    assert "None of it" not in facts(coordinator, pat)["Authorization"]
+
+
 def test_without_one_in_force_the_last_and_the_next_are_named(house, pat, coordinator):
     old = house.authorized(pat, SUN, starts_on=MON)
     new = house.authorized(pat, FRI + WEEK, starts_on=WED + WEEK, payer=old.payer)

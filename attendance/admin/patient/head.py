@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.utils import timezone
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 
 from attendance.admin.patient.facts import Head
@@ -38,7 +38,7 @@ def head(row: Episode, now: datetime.datetime) -> Head:
             ("Plan", _plan(plan)),
             ("Week", weeks_said(row, today)),
             ("Primary therapist", row.primary_therapist or "nobody yet"),
-            ("Authorization", _authorization(row, today, now)),
+            ("Authorization", _authorization(row, plan, today, now)),
             ("Priority", _priority(row, today)),
             ("Hold", _hold(hold)),
         ],
@@ -99,12 +99,18 @@ def _hold(hold: Any) -> str:
 # --- authorizations -------------------------------------------------------------------------------
 
 
-def _authorization(row: Episode, today: datetime.date, now: datetime.datetime) -> str:
+def _authorization(
+    row: Episode, plan: TreatmentPlan | None, today: datetime.date, now: datetime.datetime
+) -> str:
     reaches = reach_of(row, now=now)
-    if reaches:
-        lines = ((link(one.authorization), _left(one, today)) for one in reaches)
-        return format_html_join(mark_safe("<br>"), "{}: {}", lines)
-    return "; ".join(_out_of_force(row, today)) or _needed(row, today)
+    if not reaches:
+        return "; ".join(_out_of_force(row, today)) or _needed(row, today)
+    lines: list[str] = [
+        format_html("{}: {}", link(one.authorization), _left(one, today)) for one in reaches
+    ]
+    if plan is not None and all(one.authorization.level != plan.level for one in reaches):
+        lines.append(f"None of it is for {plan.get_level_display()}, the plan’s level.")
+    return format_html_join(mark_safe("<br>"), "{}", ((one,) for one in lines))
 
 
 def _left(reach: Reach, today: datetime.date) -> str:
