@@ -2,7 +2,7 @@
 
 from attendance import bookings as seats
 from attendance import call_ins, memberships, papers
-from attendance.admin import cases, reports, results, rules
+from attendance.admin import cases, deliveries, reports, results, rules
 from attendance.admin.bookings import BOOKING_VERBS, booking_panels
 from attendance.admin.episodes import EPISODE_VERBS, episode_panels
 from attendance.admin.sessions import SESSION_VERBS, session_panels
@@ -15,7 +15,7 @@ from scheduling.admin.places import ClosureAdmin
 from scheduling.admin.seats import Seats
 from scheduling.admin.sessions import SessionAdmin
 
-__all__ = ["cases", "reports", "results", "rules"]
+__all__ = ["cases", "deliveries", "reports", "results", "rules"]
 
 EpisodeAdmin.offer(*EPISODE_VERBS)
 EpisodeAdmin.show(episode_panels)

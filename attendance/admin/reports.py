@@ -8,23 +8,32 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import path
+from django.urls import path, reverse
 from django.utils.dateparse import parse_datetime
 from django.utils.text import capfirst
 
+from attendance.admin.deliveries import (
+    MailedFilter,
+    SendAgainForm,
+    mail_of,
+    mailed,
+    mailed_panel,
+    with_deliveries,
+)
 from attendance.admin.weekly import short_panels, weekly_panels
 from attendance.models import (
     AbsenceRule,
     ComplianceReport,
     NightlyRun,
-    ReportDelivery,
     WeekResult,
 )
 from attendance.models.standards import Severity
+from attendance.reports.mail import subject
 from attendance.reports.measures import short_results
 from attendance.reports.weekly import told_between
 from iop_clinic.accounts.admin.base import ClinicModelAdmin
@@ -38,20 +47,40 @@ Kind = ComplianceReport.Kind
 @admin.register(ComplianceReport)
 class ComplianceReportAdmin(ClinicModelAdmin):
     view = Can.VIEW_FLAGS  # whoever works cases; a therapist only their caseload's reports
-    list_display = ("local_date", "kind", "scope", "built_at")
-    list_filter = ("kind", "local_date")
-    related = ("therapist",)
+    list_display = ("name", "scope", "built_at", "mailed")
+    list_filter = ("kind", MailedFilter, "local_date")
+    related = ("clinic", "therapist")
     ordering = ("-local_date", "pk")
-    fields = (("local_date", "kind"), "therapist", "built_at")
+    fields = (("local_date", "kind"), ("scope", "built_at"))
+    readonly_fields = ("scope",)
 
     @admin.display(description="About")
     def scope(self, row: ComplianceReport) -> str:
         return f"caseload of {row.therapist}" if row.therapist else "the whole clinic"
 
+    @admin.display(description="Report", ordering="local_date")
+    def name(self, row: ComplianceReport) -> str:
+        return str(row)
+
+    @admin.display(description="Mailed")
+    def mailed(self, row: ComplianceReport) -> str:
+        return mailed(row)
+
+    def shows_mail(self, request: Any) -> bool:
+        return self.may(request, Can.VIEW_REPORTS)
+
+    def get_list_display(self, request: Any) -> Any:
+        return self.list_display if self.shows_mail(request) else self.list_display[:-1]
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return with_deliveries(super().get_queryset(request), request.user)
+
     def get_urls(self) -> list[Any]:
         name = "attendance_compliancereport"
-        weekly, short = map(self.admin_site.admin_view, (self.weekly_view, self.short_view))
+        views = (self.weekly_view, self.short_view, self.mail_view)
+        weekly, short, mail = map(self.admin_site.admin_view, views)
         return [
+            path("<int:object_id>/mail/", mail, name=f"{name}_mail"),
             path("weekly/<str:start>/", weekly, name=f"{name}_weekly"),
             path("weekly/<str:start>/short/", short, name=f"{name}_short"),
             *super().get_urls(),
@@ -79,6 +108,15 @@ class ComplianceReportAdmin(ClinicModelAdmin):
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/week.html", context)
 
+    def mail_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """The mail alone, as it went out: for a frame, a new tab or a printer."""
+        report = self.get_object(request, str(object_id))
+        if report is None:
+            raise Http404
+        if not self.has_view_permission(request, report):
+            raise PermissionDenied
+        return mail_of(report, text="text" in request.GET)
+
     def _report_of(self, request: HttpRequest, start: str) -> ComplianceReport:
         if not self.has_view_permission(request):
             raise Http404
@@ -94,16 +132,20 @@ class ComplianceReportAdmin(ClinicModelAdmin):
             raise Http404
         return report
 
+    def render_change_form(
+        self, request: Any, context: Any, *args: Any, obj: Any = None, **kwargs: Any
+    ) -> Any:
+        """The mail stands in a frame of its own address; its subject above it."""
+        if obj is not None:
+            context["about"] = f"{capfirst(self.scope(obj))}, {obj.clinic}"
+            context["mail_subject"] = subject(obj)
+            context["mail_url"] = reverse("admin:attendance_compliancereport_mail", args=[obj.pk])
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
     def panels(self, request: Any, row: ComplianceReport) -> Iterable[Panel]:
+        if self.shows_mail(request):
+            yield mailed_panel(row, may_send=self.may(request, SendAgainForm.can))
         yield from weekly_panels(row) if row.kind == Kind.WEEKLY else _nightly_panels(row)
-        if self.may(request, Can.VIEW_REPORTS):
-            sent = row.deliveries.visible_to(request.user).select_related("recipient")
-            yield Panel(
-                "Sent to",
-                ("Recipient", "State", "Attempts"),
-                [(one.recipient, one.get_state_display(), one.attempts) for one in sent],
-                empty="Nobody: no one in the clinic receives this report.",
-            )
 
 
 def _nightly_panels(row: ComplianceReport) -> Iterable[Panel]:
@@ -145,16 +187,6 @@ class NightlyRunAdmin(ClinicModelAdmin):
             [(name.replace("_", " "), count) for name, count in row.counts.items()],
         )
         yield Panel("Findings", ("To look at",), [(one,) for one in row.findings], empty="None.")
-
-
-@admin.register(ReportDelivery)
-class ReportDeliveryAdmin(ClinicModelAdmin):
-    view = Can.VIEW_REPORTS
-    list_display = ("recipient", "report", "state", "attempts", "sent_at", "error")
-    list_filter = ("state",)
-    related = ("recipient", "report")
-    ordering = ("-due_at", "pk")
-    fields = ("recipient", "report", "state", "attempts", "due_at", "sent_at", "error")
 
 
 class AmendedFilter(admin.SimpleListFilter):

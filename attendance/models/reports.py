@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import ClassVar
 
 from django.db import models
@@ -11,6 +12,7 @@ from django.utils import timezone
 from iop_clinic.accounts.constraints import same_clinic
 from iop_clinic.accounts.fields import ClinicForeignKey
 from iop_clinic.accounts.models import ClinicModel, Therapist, User
+from iop_clinic.accounts.weeks import Week, full_date
 
 
 class JobTick(models.Model):
@@ -88,7 +90,10 @@ class ComplianceReport(ClinicModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} report of {self.local_date}"
+        if self.kind == self.Kind.WEEKLY and "week" in self.content:
+            week = Week(datetime.date.fromisoformat(self.content["week"]))
+            return f"Weekly report, {week.label}"
+        return f"{self.get_kind_display()} report of {full_date(self.local_date)}"
 
 
 class ReportDelivery(ClinicModel):
@@ -145,4 +150,4 @@ class ReportDelivery(ClinicModel):
         ]
 
     def __str__(self) -> str:
-        return f"To {self.recipient_id}: {self.get_state_display().lower()}"
+        return f"{self.report} to {self.recipient}"

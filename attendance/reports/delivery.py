@@ -52,7 +52,7 @@ def deliver(delivery_id: int) -> None:
 def _take(delivery_id: int, *, now: datetime.datetime) -> ReportDelivery | None:
     """The delivery with one more attempt counted; None when it is not due, or not to be sent."""
     free = waiting(now=now).select_for_update(skip_locked=True, no_key=True, of=("self",))
-    delivery = free.select_related("report", "recipient", "clinic").filter(pk=delivery_id).first()
+    delivery = free.select_related("report__clinic", "recipient").filter(pk=delivery_id).first()
     if delivery is None:
         return None
     if delivery.attempts >= MOST_ATTEMPTS:

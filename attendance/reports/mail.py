@@ -8,6 +8,7 @@ to pages behind the login and hold no patient's id.
 from __future__ import annotations
 
 import datetime
+from dataclasses import dataclass
 from typing import Any
 
 import css_inline
@@ -31,28 +32,46 @@ _inliner = css_inline.CSSInliner(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What a report says by mail, the same to everybody who gets it."""
+
+    subject: str
+    text: str
+    html: str
+
+
 def compose(delivery: ReportDelivery) -> EmailMultiAlternatives:
-    """The mail of a delivery, from what its report stores: sent again, it says the same."""
-    kind = Kind(delivery.report.kind)
-    context = mail_context(delivery)
+    """The mail of a delivery; sent again, it says the same under the same Message-ID."""
+    told = letter(delivery.report)
     message = EmailMultiAlternatives(
-        subject=subject(delivery.report),
-        body=render_to_string(f"attendance/reports/{kind}.txt", context),
+        subject=told.subject,
+        body=told.text,
         to=[delivery.recipient.email],
         headers={"Message-ID": delivery.message_id, "Auto-Submitted": "auto-generated"},
     )
-    html = render_to_string(f"attendance/reports/{kind}.html", context)
-    message.attach_alternative(_inliner.inline(html), "text/html")
+    message.attach_alternative(told.html, "text/html")
     return message
 
 
-def mail_context(delivery: ReportDelivery) -> dict[str, Any]:
+def letter(report: ComplianceReport) -> Letter:
+    """The mail of a report, from what it stores: mailed or read on its page, it says the same."""
+    kind = Kind(report.kind)
+    context = mail_context(report)
+    html = render_to_string(f"attendance/reports/{kind}.html", context)
+    return Letter(
+        subject=subject(report),
+        text=render_to_string(f"attendance/reports/{kind}.txt", context),
+        html=_inliner.inline(html),
+    )
+
+
+def mail_context(report: ComplianceReport) -> dict[str, Any]:
     """What the templates print."""
-    report = delivery.report
     tell = weekly_context if report.kind == Kind.WEEKLY else nightly_context
     return {
         "title": TITLES[Kind(report.kind)],
-        "clinic": delivery.clinic.name,
+        "clinic": report.clinic.name,
         "scope": "your caseload" if report.therapist_id else "the whole clinic",
         "date": report.local_date,
         **tell(report.content, own=report.therapist_id is not None),

@@ -39,13 +39,12 @@ CONTENT = {
 def mail(therapist=None, **changes):
     """A mail made of rows that no database holds."""
     report = ComplianceReport(
-        kind="weekly", local_date=datetime.date(2026, 3, 8), run=NightlyRun(),
+        clinic=Clinic(name="North Street"), kind="weekly", local_date=datetime.date(2026, 3, 8), run=NightlyRun(),
         therapist_id=therapist, content={**CONTENT, **changes},
     )  # fmt: skip
     return compose(
         ReportDelivery(
-            clinic=Clinic(name="North Street"), report=report, message_id="<1@x>",
-            recipient=User(email="cora@example.com"),
+            report=report, message_id="<1@x>", recipient=User(email="cora@example.com")
         )
     )  # fmt: skip
 

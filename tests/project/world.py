@@ -159,8 +159,8 @@ def _attendance_rows(user: accounts.User, rows: Rows, shared: Rows) -> Rows:
         clinic=clinic, flag=flag, reason="illness", make_up_offered="None fits", written_by=user
     )
     report = attendance.ComplianceReport.objects.create(
-        clinic=clinic, run=shared[attendance.NightlyRun], local_date=DAY, content={},
-        therapist=rows[accounts.Therapist],
+        clinic=clinic, run=shared[attendance.NightlyRun], local_date=DAY,
+        content={"severities": []}, therapist=rows[accounts.Therapist],
     )  # fmt: skip
     delivery = attendance.ReportDelivery.objects.create(
         clinic=clinic, report=report, recipient=user, message_id=f"{report.pk}@{clinic.pk}"
