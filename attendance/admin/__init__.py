@@ -6,6 +6,7 @@ from attendance.admin import cases, deliveries, reports, results, rules
 from attendance.admin.bookings import BOOKING_VERBS, booking_panels
 from attendance.admin.episodes import EPISODE_VERBS, episode_panels
 from attendance.admin.sessions import SESSION_VERBS, session_panels
+from attendance.admin.summaries import SUMMARY_PAGES
 from attendance.closures import close
 from attendance.sessions import cancel_session, create_session, move_session, revive_session
 from patients.admin.care import Care
@@ -17,7 +18,7 @@ from scheduling.admin.sessions import SessionAdmin
 
 __all__ = ["cases", "deliveries", "reports", "results", "rules"]
 
-EpisodeAdmin.offer(*EPISODE_VERBS)
+EpisodeAdmin.offer(*EPISODE_VERBS, *SUMMARY_PAGES)
 EpisodeAdmin.show(episode_panels)
 SessionAdmin.offer(*SESSION_VERBS)
 SessionAdmin.show(session_panels)

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models import F
 
-from attendance.compliance.finders.authorizations import approved_lines, day_terms
+from attendance.compliance.finders.authorizations import approval_terms, approved_lines
 from attendance.compliance.finders.treatment import on
 from attendance.compliance.rules.authorizations import Approval, Runway, Unit, runway
 from attendance.compliance.settings import clinic_settings
@@ -38,7 +38,7 @@ def reach_of(episode: Episode, *, now: datetime) -> Sequence[Reach]:
     found = []
     for row in rows:
         approval = Approval(Unit(row.unit), row.units, row.starts_on, row.ends_on)
-        terms = day_terms(settings, row, today)
+        terms = approval_terms(settings, row, on=today)
         found.append(Reach(row, runway(approval, lines.get(episode.pk, ()), terms)))
     return found
 

@@ -60,6 +60,7 @@ class MinutesLine:
     recorded_at: datetime | None
     correction_reason: str
     makes_up: bool
+    absence_reason: str
 
 
 def minutes_detail(*, episode: Episode, week_start: date, now: datetime) -> list[MinutesLine]:
@@ -70,21 +71,24 @@ def minutes_detail(*, episode: Episode, week_start: date, now: datetime) -> list
     """
     settings = clinic_settings(episode.clinic_id)
     week = settings.week(week_start)
-    return _lines(episode, week.start, week.end, settings, now)
+    (course,) = courses_of(episode.clinic_id, [episode.pk])
+    return lines_between(course, settings, first=week.start, last=week.end, now=now)
 
 
 def minutes_between(
     *, episode: Episode, first: date, last: date, now: datetime
 ) -> list[MinutesLine]:
     """The same lines between two local dates, both inside; no more statements than for a week."""
-    return _lines(episode, first, last, clinic_settings(episode.clinic_id), now)
-
-
-def _lines(
-    episode: Episode, first: date, last: date, settings: ClinicSettings, now: datetime
-) -> list[MinutesLine]:
+    settings = clinic_settings(episode.clinic_id)
     (course,) = courses_of(episode.clinic_id, [episode.pk])
-    rows = list(_bookings(episode, first, last))
+    return lines_between(course, settings, first=first, last=last, now=now)
+
+
+def lines_between(
+    course: Course, settings: ClinicSettings, *, first: date, last: date, now: datetime
+) -> list[MinutesLine]:
+    """The lines of a course on two local dates and between, in order of time; one statement."""
+    rows = list(_bookings(course, first, last))
     visits = _visits(rows)
     opens = _first_starts(rows)
     return [
@@ -104,8 +108,8 @@ def rule_label(policy: CreditPolicy) -> str:
             return f"nothing under {policy.min_percent} %"
 
 
-def _bookings(episode: Episode, first: date, last: date) -> Iterable[Booking]:
-    rows = expected(episode.clinic_id, first, last, [episode.pk])
+def _bookings(course: Course, first: date, last: date) -> Iterable[Booking]:
+    rows = expected(course.clinic_id, first, last, [course.episode_id])
     related = ("session__session_type", "session__group", "attendance__recorded_by")
     return rows.select_related(*related).order_by("starts_at", "pk")
 
@@ -171,6 +175,7 @@ def _line(
         arrived_at=told.arrived_at if told else None,
         left_at=told.left_at if told else None,
         away=told.away if told else (),
+        absence_reason=told.absence_reason if told else "",
         recorded_by=str(record.recorded_by or "") if record else "",
         recorded_at=record.recorded_at if record else None,
         correction_reason=record.correction_reason if record else "",

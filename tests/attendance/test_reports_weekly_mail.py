@@ -39,8 +39,8 @@ CONTENT = {
 def mail(therapist=None, **changes):
     """A mail made of rows that no database holds."""
     report = ComplianceReport(
-        clinic=Clinic(name="North Street"), kind="weekly", local_date=datetime.date(2026, 3, 8), run=NightlyRun(),
-        therapist_id=therapist, content={**CONTENT, **changes},
+        clinic=Clinic(name="North Street"), kind="weekly", local_date=datetime.date(2026, 3, 8),
+        run=NightlyRun(), therapist_id=therapist, content={**CONTENT, **changes},
     )  # fmt: skip
     return compose(
         ReportDelivery(

@@ -79,7 +79,9 @@ def authorization_findings(nights: Nights) -> Iterator[Finding]:
         night, rule = with_rule[row.clinic_id]
         approval = Approval(Unit(row.unit), row.units, row.starts_on, row.ends_on)
         reach = runway(
-            approval, lines.get(row.episode_id, ()), day_terms(night.settings, row, night.today)
+            approval,
+            lines.get(row.episode_id, ()),
+            approval_terms(night.settings, row, on=night.today),
         )
         stage = authorization_stage(
             approval,
@@ -267,18 +269,18 @@ def _line(
     )
 
 
-def day_terms(settings: ClinicSettings, row: Any, today: date) -> StandardTerms:
+def approval_terms(settings: ClinicSettings, row: Any, *, on: date) -> StandardTerms:
     """What makes a day: the payer's own standard of the level, any payer's, or the program's.
 
-    `row` is an authorization with the patient's `birth_date` and the episode's `program`.
+    `row` is an authorization with its patient's `birth_date` and its episode's `program`.
     """
-    adult = age_on(row.birth_date, today) >= settings.adult_at
+    adult = age_on(row.birth_date, on) >= settings.adult_at
     bracket = AgeBracket.ADULT if adult else AgeBracket.ADOLESCENT
     fitting = [
         one
         for one in settings.standards
         if (one.level, one.age_bracket) == (row.level, bracket)
-        and today in one.span
+        and on in one.span
         and one.program_id in (None, row.program)
         and one.payer_id in (None, row.payer_id)
         and one.source != Standard.Source.COURT

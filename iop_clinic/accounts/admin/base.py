@@ -225,7 +225,9 @@ class ClinicModelAdmin(ModelAdmin):
         pages = [
             path(
                 f"{'<int:object_id>/' if form.wants_row else ''}{form.path}/",
-                self.admin_site.admin_view(ServiceView.as_view(model_admin=self, form_class=form)),
+                self.admin_site.admin_view(
+                    (form.page or ServiceView).as_view(model_admin=self, form_class=form)
+                ),
                 name=f"{name}_{form.path}",
             )
             for form in (*self.verbs, *self.list_verbs)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.apps import apps
@@ -125,6 +125,8 @@ class ServiceForm(RefusableForm, forms.Form):
     looks_ahead = False
     submits = True
     """False: there is nothing to send, only to read."""
+    page: ClassVar[Any] = None
+    """The view that shows it, where `ServiceView` does not."""
 
     def __init__(
         self, *args: Any, row: Any = None, clinic: Clinic, user: User, **kwargs: Any

@@ -14,6 +14,8 @@ from iop_clinic.accounts.models import AuditEvent, User
 
 UNSAID = {"id", "clinic_id", "version", "public_id"}
 SHOWN = 200
+_TOLD = (AuditEvent.Operation.INSERT, AuditEvent.Operation.READ)
+"""Their new values are all there is to say; a read has some only when something was exported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ def _lines(model: type[Model], event: AuditEvent) -> Iterator[str]:
         label, before, after = _words(model, column, old.get(column), new.get(column))
         if event.operation == AuditEvent.Operation.UPDATE:
             yield f"{label}: {before} → {after}"
-        elif event.operation == AuditEvent.Operation.INSERT and after != "empty":
+        elif event.operation in _TOLD and after != "empty":
             yield f"{label}: {after}"
         elif event.operation == AuditEvent.Operation.DELETE and before != "empty":
             yield f"{label}: {before}"
