@@ -204,6 +204,7 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, Can], ...]], ...] = (
             ("Reports", "summarize", "attendance_compliancereport", Can.VIEW_FLAGS),
             ("Week results", "fact_check", "attendance_weekresult", Can.VIEW_FLAGS),
             ("Nights", "bedtime", "attendance_nightlyrun", Can.VIEW_REPORTS),
+            ("Mails", "outgoing_mail", "attendance_reportdelivery", Can.VIEW_REPORTS),
         ),
     ),
     (

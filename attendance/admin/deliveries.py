@@ -172,16 +172,25 @@ class SendFailedForm(ServiceForm):
     button = "Send them again"
     can = Can.WORK_FLAGS
     wants_row = False
-    explanation = (
-        "Every mail of the last two weeks that failed is put back among those to send. Whoever no "
-        "longer receives the report does not get it."
-    )
+
+    def narrow(self) -> None:
+        seen = ReportDelivery.objects.visible_to(self.user).filter(clinic=self.clinic)
+        since = timezone.now() - LOOK_BACK
+        self.failed = seen.filter(state=State.FAILED, due_at__gte=since).order_by("pk")
+        self.count = self.failed.count()
+        self.submits = self.count > 0
+
+    def introduction(self) -> str:
+        if not self.count:
+            return "No mail of the last two weeks has failed."
+        mails = "1 mail" if self.count == 1 else f"{self.count} mails"
+        return (
+            f"{mails} of the last two weeks failed. They are put back among those to send; whoever "
+            "no longer receives the report does not get it."
+        )
 
     def run(self) -> str:
-        rows = ReportDelivery.objects.visible_to(self.user).filter(
-            clinic=self.clinic, state=State.FAILED, due_at__gte=timezone.now() - LOOK_BACK
-        )
-        sent, refused = self._send(rows.order_by("pk"))
+        sent, refused = self._send(self.failed)
         said = f"{sent} mail{'' if sent == 1 else 's'} on the way."
         return f"{said} {refused} not: no longer a recipient." if refused else said
 
@@ -190,8 +199,8 @@ class SendFailedForm(ServiceForm):
         for row in rows:
             try:
                 send_again(delivery=row, by=self.user)
-            except Refused:  # or somebody was faster
-                refused += 1
+            except Refused as error:
+                refused += error.code == "not_a_recipient"  # or else somebody was faster
             else:
                 sent += 1
         return sent, refused
@@ -220,4 +229,4 @@ class ReportDeliveryAdmin(ClinicModelAdmin):
 
     @admin.display(description="What went wrong")
     def trouble(self, row: ReportDelivery) -> str:
-        return trouble(row) or "nothing"
+        return trouble(row)

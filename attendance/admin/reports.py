@@ -72,7 +72,7 @@ class ComplianceReportAdmin(ClinicModelAdmin):
     def get_list_display(self, request: Any) -> Any:
         return self.list_display if self.shows_mail(request) else self.list_display[:-1]
 
-    def get_queryset(self, request: HttpRequest) -> Any:
+    def get_queryset(self, request: Any) -> Any:
         return with_deliveries(super().get_queryset(request), request.user)
 
     def get_urls(self) -> list[Any]:
@@ -133,14 +133,15 @@ class ComplianceReportAdmin(ClinicModelAdmin):
         return report
 
     def render_change_form(
-        self, request: Any, context: Any, *args: Any, obj: Any = None, **kwargs: Any
-    ) -> Any:
+        self, request: Any, context: Any, add: bool = False, change: bool = False,
+        form_url: str = "", obj: Any = None,
+    ) -> Any:  # fmt: skip
         """The mail stands in a frame of its own address; its subject above it."""
         if obj is not None:
             context["about"] = f"{capfirst(self.scope(obj))}, {obj.clinic}"
             context["mail_subject"] = subject(obj)
             context["mail_url"] = reverse("admin:attendance_compliancereport_mail", args=[obj.pk])
-        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     def panels(self, request: Any, row: ComplianceReport) -> Iterable[Panel]:
         if self.shows_mail(request):

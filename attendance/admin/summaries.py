@@ -45,6 +45,10 @@ class SummaryPage(ServiceView):
     template_name = "admin/attendance/summary.html"
     row: Episode
 
+    @property
+    def user(self) -> Any:
+        return self.request.user
+
     def get_form_kwargs(self) -> dict[str, Any]:
         kwargs = super().get_form_kwargs()
         asked = self.request.GET if self.request.GET.keys() & {"first", "last"} else None
@@ -53,13 +57,13 @@ class SummaryPage(ServiceView):
     def get(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         if self.row.admitted_on is None:
             raise Http404
-        form = self.get_form()
-        note_read(self.row, by=request.user)
+        form: Any = self.get_form()
         return self.answer(form, form.dates())
 
     post = get
 
     def answer(self, form: Any, dates: tuple[datetime.date, datetime.date] | None) -> HttpResponse:
+        note_read(self.row, by=self.user)
         context = self.get_context_data(form=form, sheet=None, pdf_url="")
         if dates is not None:
             context["sheet"] = self.sheet(dates)
@@ -70,7 +74,7 @@ class SummaryPage(ServiceView):
     def sheet(self, dates: tuple[datetime.date, datetime.date]) -> Sheet:
         first, last = dates
         summary = attendance_summary(episode=self.row, first=first, last=last, now=timezone.now())
-        return sheet_of(summary, made_by=str(self.request.user))
+        return sheet_of(summary, made_by=str(self.user))
 
 
 class SummaryPdf(SummaryPage):
@@ -84,7 +88,7 @@ class SummaryPdf(SummaryPage):
         first, last = (day.isoformat() for day in dates)
         note_export(
             self.row,
-            by=self.request.user,
+            by=self.user,
             exported="attendance summary (PDF)",
             **{"from": first, "until": last},
         )

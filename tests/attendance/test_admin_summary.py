@@ -6,6 +6,7 @@ import datetime
 import io
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import time_machine
@@ -69,7 +70,7 @@ def pdf(at, pat, first=MON, last=SUN):
     return at.client.get(page, {"first": str(first), "last": str(last)})
 
 
-def read(answer) -> PdfReader:
+def read(answer) -> Any:
     assert (answer.status_code, answer["Content-Type"]) == (200, "application/pdf")
     return PdfReader(io.BytesIO(answer.content))
 
@@ -268,7 +269,7 @@ def test_no_name_stands_in_an_address_or_a_file_name(pat, coordinator):
 
 def test_making_it_is_noted_as_an_export(pat, coordinator):
     pdf(coordinator, pat)
-    event = AuditEvent.objects.filter(operation="R", row_id=pat.pk).latest("pk")
+    (event,) = AuditEvent.objects.filter(operation="R", row_id=pat.pk)
     assert (event.actor, event.new) == (
         coordinator.user.actor,
         {"exported": "attendance summary (PDF)", "from": "2026-03-02", "until": "2026-03-08"},
@@ -333,4 +334,4 @@ def test_page_and_file_take_the_same_statements_for_any_number_of_days(house, pa
         coordinator.client.force_login(coordinator.user)
         house.full_week(pat, *(MON + n * DAY for n in range(7, 57)))
         counts()
-        assert before == counts() == (13, 14)
+        assert before == counts() == (13, 13)

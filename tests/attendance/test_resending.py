@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from attendance.models import ComplianceReport, ReportDelivery
-from attendance.reports import delivery, queue, resending
+from attendance.reports import delivery, resending
 from attendance.reports.mail import compose
 from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.models import Membership
@@ -81,7 +81,7 @@ def test_it_is_mailed_once_under_the_same_message_id(failed, smtp_sink):
 def test_a_dead_broker_costs_time_and_no_mail(
     failed, monkeypatch, django_capture_on_commit_callbacks
 ):
-    monkeypatch.setattr(queue.current_app, "send_task", _refuse)
+    monkeypatch.setattr("attendance.reports.queue.current_app.send_task", _refuse)
     with django_capture_on_commit_callbacks(execute=True):
         again(failed)
     assert failed in delivery.waiting(now=timezone.now())  # the next tick finds it
@@ -189,13 +189,24 @@ NOON = datetime.datetime(2026, 3, 9, 16, 0, tzinfo=datetime.UTC)
 def test_all_that_failed_is_sent_again_in_one_go(failed, clinic):
     rows = ReportDelivery.objects.filter(clinic=clinic).order_by("pk")
     rows.update(state=State.FAILED, attempts=6)
-    rows.filter(pk=rows.last().pk).update(due_at=timezone.now() - datetime.timedelta(days=15))
+    rows.filter(pk=max(row.pk for row in rows)).update(
+        due_at=timezone.now() - datetime.timedelta(days=15)
+    )
     Membership.objects.filter(user=failed.recipient).update(active=False)
     answer = desk(clinic, Role.ADMINISTRATOR).fill(ReportDelivery, "send-failed")
     assert answer.sentences == [
         f"{rows.count() - 2} mails on the way. 1 not: no longer a recipient."
     ]
     assert rows.filter(state=State.FAILED).count() == 2
+
+
+def test_where_nothing_failed_there_is_nothing_to_send(failed, clinic):
+    page = desk(clinic).open(ReportDelivery, "send-failed")
+    assert "1 mail of the last two weeks failed." in page.context["form"].introduction()
+    failed.delete()
+    page = desk(clinic).open(ReportDelivery, "send-failed")
+    assert "No mail of the last two weeks has failed." in page.content.decode()
+    assert not page.context["form"].submits
 
 
 @pytest.mark.parametrize("role", [Role.AUDITOR, Role.FRONT_DESK, Role.THERAPIST])
