@@ -33,6 +33,12 @@ MAIL_POLICY = (
     "sandbox allow-popups allow-popups-to-escape-sandbox"
 )
 """A mail is shown as a mail program would: no script, nothing fetched, its links in a new tab."""
+HEAD = (
+    '<head><base target="_blank"><style>@media print {'
+    " .bar td, .key span { print-color-adjust: exact } .button { display: none !important }"
+    " }</style>"
+)
+"""What is added to it for that: printers leave the colors out of bars otherwise."""
 
 
 # --- the mail ------------------------------------------------------------------------------------
@@ -44,8 +50,7 @@ def mail_of(report: ComplianceReport, *, text: bool = False) -> HttpResponse:
     if text:
         response = HttpResponse(f"{told.subject}\n\n{told.text}", content_type="text/plain")
     else:
-        page = told.html.replace("<head>", '<head><base target="_blank">', 1)
-        response = HttpResponse(page)
+        response = HttpResponse(told.html.replace("<head>", HEAD, 1))
     response["Content-Security-Policy"] = MAIL_POLICY
     response["X-Frame-Options"] = "SAMEORIGIN"
     return response

@@ -15,10 +15,10 @@ from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
 from reportlab.pdfbase.pdfmetrics import getRegisteredFontNames, registerFont
 from reportlab.pdfbase.ttfonts import TTFont
-from reportlab.platypus import SimpleDocTemplate, Spacer, Table, TableStyle
+from reportlab.platypus import SimpleDocTemplate, Spacer, TableStyle
 
 from attendance.documents.sheet import Cells, Sheet
-from attendance.documents.tagged import Element, TaggedCanvas, TaggedParagraph
+from attendance.documents.tagged import Element, TaggedCanvas, TaggedParagraph, TaggedTable
 
 FONTS = {"Sheet": "DejaVuSansCondensed.ttf", "Sheet-Bold": "DejaVuSansCondensed-Bold.ttf"}
 FOLDER = Path(__file__).parent / "fonts"
@@ -42,10 +42,11 @@ SHADE = colors.HexColor("#eef1f4")
 
 
 def pdf_of(sheet: Sheet) -> bytes:
-    """The file. Written twice, for only then is it known how many pages there are."""
+    """The file. One of several pages is written twice: only then is it known how many there are."""
     _load_fonts()
-    _, pages = _written(sheet, pages=0)
-    written, _ = _written(sheet, pages=pages)
+    written, pages = _written(sheet, pages=1)
+    if pages > 1:
+        written, _ = _written(sheet, pages=pages)
     return written
 
 
@@ -97,13 +98,13 @@ def _text(text: str, style: ParagraphStyle, element: Element | None) -> TaggedPa
     return paragraph
 
 
-def _facts(sheet: Sheet, root: Element) -> Table:
+def _facts(sheet: Sheet, root: Element) -> TaggedTable:
     table = root.add("Table")
     rows = []
     for name, value in sheet.facts:
         row = table.add("TR")
         rows.append([_text(name, BOLD, row.add("TH", "Row")), _text(value, TEXT, row.add("TD"))])
-    return Table(rows, colWidths=[NAMES, WIDTH - NAMES], style=_FACTS, hAlign="LEFT")
+    return TaggedTable(rows, colWidths=[NAMES, WIDTH - NAMES], style=_FACTS, hAlign="LEFT")
 
 
 _TIGHT = [
@@ -116,7 +117,7 @@ _TIGHT = [
 _FACTS = TableStyle([*_TIGHT, ("LEFTPADDING", (0, 0), (0, -1), 0)])
 
 
-def _table(sheet: Sheet, root: Element) -> Table:
+def _table(sheet: Sheet, root: Element) -> TaggedTable:
     """Headers repeat on every page; a group's line stays with the first line under it."""
     table = root.add("Table")
     rows, heads = [_row(sheet.headers, BOLD, table, "Column")], []
@@ -129,7 +130,7 @@ def _table(sheet: Sheet, root: Element) -> Table:
     style += [("BACKGROUND", (0, n), (-1, n), SHADE) for n in heads]
     style += [("NOSPLIT", (0, n), (0, n + 1)) for n in heads]
     style += [("LINEBELOW", (0, 0), (-1, 0), 1, colors.black)]
-    return Table(
+    return TaggedTable(
         rows,
         colWidths=[share * WIDTH for share in sheet.widths],
         style=TableStyle(style),

@@ -14,7 +14,7 @@ from typing import Any
 
 from reportlab.pdfbase.pdfdoc import PDFArray, PDFDictionary, PDFName, PDFPage
 from reportlab.pdfgen.canvas import Canvas
-from reportlab.platypus import Paragraph
+from reportlab.platypus import Paragraph, Table
 
 
 @dataclass(eq=False)
@@ -49,6 +49,18 @@ class TaggedParagraph(Paragraph):
         for part in parts[1:]:  # goes on, on the next page, as a text of the same role
             part.element = Element(self.element.role) if self.element else None
         return parts
+
+
+class TaggedTable(Table):
+    """A table whose lines and shades are ornament; its cells say themselves what they are."""
+
+    def _drawBkgrnd(self) -> None:
+        with self.canv.tagged(None):
+            super()._drawBkgrnd()
+
+    def _drawLines(self) -> None:
+        with self.canv.tagged(None):
+            super()._drawLines()
 
 
 class TaggedCanvas(Canvas):

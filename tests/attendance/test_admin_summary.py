@@ -202,6 +202,8 @@ def test_every_cell_of_the_structure_is_found_on_its_page(pat, coordinator):
     content = reader.pages[0].get_contents().get_data().decode("latin-1")
     marks = [int(mark) for mark in re.findall(r"<</MCID (\d+)>> BDC", content)]
     assert (number, marks) == (0, list(range(len(parents.get_object()))))
+    unsaid = re.sub(r"/\w+ (<</MCID \d+>> BDC|BMC)\n.*?\nEMC\n", "", content, flags=re.DOTALL)
+    assert "Tj" not in unsaid  # all text is in the tree, or ornament
     table = tree["/K"].get_object()["/K"][2].get_object()
     header = [cell.get_object() for cell in table["/K"][0].get_object()["/K"]]
     assert {(cell["/S"], cell["/A"]["/Scope"]) for cell in header} == {("/TH", "/Column")}
