@@ -61,6 +61,7 @@ def _facts(summary: AttendanceSummary) -> Iterator[tuple[str, str]]:
         yield "Authorization", _authorization(one, summary)
     if not summary.approved:
         yield "Authorization", "none for these dates"
+    yield "In all", _in_all(summary)
 
 
 def _legal_name(patient: Patient) -> str:
@@ -230,6 +231,13 @@ def _short_of_a_day(day: SummaryDay, week: SummaryWeek) -> Iterator[str]:
     """The end of what a standard says of the date: "1 h 40 short of a day"."""
     if week.judged is not None and day.judged is not None and week.judged.terms.days:
         yield day_said(day.judged, week.judged.terms).rpartition(", ")[2]
+
+
+def _in_all(summary: AttendanceSummary) -> str:
+    """The last line of the table, said first: what a reviewer on the phone asks for."""
+    total = _total(summary)
+    days, scheduled, _, credited, qualifying, _, kinds = total
+    return f"{days}: {kinds}; {qualifying} qualifying; credited {credited} of {scheduled} scheduled"
 
 
 def _total(summary: AttendanceSummary) -> Cells:

@@ -113,6 +113,15 @@ def test_it_takes_six_statements_for_a_day_and_for_a_year(house, pat, django_ass
 # --- in words ------------------------------------------------------------------------------------
 
 
+def test_what_a_reviewer_asks_first_is_said_first(house, pat):
+    name, said = sheet(house, pat).facts[-1]
+    assert name == "In all"
+    assert said == (
+        "3 days listed: 2 attended, 1 missed excused; 1 qualifying; "
+        "credited 4 h 20 of 9 h scheduled"
+    )
+
+
 def test_each_day_says_its_minutes_and_what_was_out_of_the_ordinary(house, pat):
     assert days(sheet(house, pat)) == {
         "Mon Mar 2": ("3 h", "3 h", "3 h", "yes", "1", ""),
