@@ -105,7 +105,7 @@ class SummaryForm(ServiceForm):
     path = "attendance-summary"
     button = "Show these dates"
     can = Can.VIEW_PATIENTS
-    order = 55
+    order = 35
     page = SummaryPage
     row: Episode
     first = date_field("First day")

@@ -480,6 +480,7 @@ def test_the_verbs_of_every_day_come_first_and_the_rare_ones_last(pat, coordinat
         "Book into a session",
         "Enrol in a group",
         "Transfer to another group",
+        "Attendance summary",
         "Enter an authorization",
         "Note a certification",
         "Note a court mandate",
