@@ -139,6 +139,7 @@ def test_pages_are_quiet_and_no_wider_than_the_screen(visit, rows):
 def test_a_patient_is_put_on_hold_with_a_thumb(visit, rows):
     episode = rows[Episode]
     visit.open(url(episode, "change"))
+    visit.page.get_by_text("More", exact=True).click()
     visit.page.get_by_role("link", name="Put on hold").click()
     day = timezone.now().date() + datetime.timedelta(days=1)
     visit.page.get_by_label("Starts on").fill(day.isoformat())
@@ -153,6 +154,7 @@ def test_a_level_is_changed_after_a_look_at_what_changes(visit, rows):
     episode, page = rows[Episode], visit.page
     visit.open(url(episode, "change"))
     page.get_by_role("heading", name="Weeks").wait_for()
+    page.get_by_text("More", exact=True).click()
     page.get_by_role("link", name="Change the level of care").click()
     day = timezone.now().date() + datetime.timedelta(days=7)
     page.get_by_label("First day on the new level").fill(day.isoformat())

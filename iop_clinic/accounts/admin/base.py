@@ -37,6 +37,9 @@ from iop_clinic.accounts.models import Clinic, User
 from iop_clinic.accounts.reads import note_read
 from iop_clinic.accounts.roles import Can
 
+MOST_VERBS, FIRST_VERBS = 9, 6
+"""Of more verbs than fit in sight only the first are shown at once; the rare ones come last."""
+
 
 class ClinicModelAdmin(ModelAdmin):
     """Rows of one clinic. `view`, `add` and `change` name the permission; None: nobody may.
@@ -262,7 +265,10 @@ class ClinicModelAdmin(ModelAdmin):
         if obj is not None:
             if self.reads_are_noted and request.method == "GET":
                 note_read(obj, by=request.user)
-            context["verbs"] = self._buttons(request, self.verbs, obj)
+            verbs = self._buttons(request, self.verbs, obj)
+            some = FIRST_VERBS if len(verbs) > MOST_VERBS else len(verbs)
+            context["verbs"] = verbs
+            context["first_verbs"], context["more_verbs"] = verbs[:some], verbs[some:]
             more = reversed(self.more_panels)  # the highest floor tells what matters most
             above = [panel for tell in more for panel in tell(request, obj)]
             own = list(self.panels(request, obj))
