@@ -190,6 +190,7 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, Can], ...]], ...] = (
     (
         "Planning",
         (
+            ("Week", "calendar_month", "admin:scheduling_session_week", Can.VIEW_SCHEDULE),
             ("Weekly blocks", "calendar_view_week", "scheduling_weeklyblock", Can.VIEW_SCHEDULE),
             ("Waitlist", "hourglass_empty", "scheduling_waitlistentry", Can.VIEW_SCHEDULE),
             ("Rooms", "meeting_room", "scheduling_room", Can.VIEW_SCHEDULE),
@@ -237,7 +238,7 @@ def navigation(request: Any) -> list[dict[str, Any]]:
             "title": title,
             "separator": bool(title),
             "items": [
-                {"title": name, "icon": icon, "link": reverse(f"admin:{page}_changelist")}
+                {"title": name, "icon": icon, "link": reverse(_address(page))}
                 for name, icon, page, can in items
                 if may(request, can)
             ],
@@ -245,7 +246,23 @@ def navigation(request: Any) -> list[dict[str, Any]]:
         for title, items in MENU
     ]
     groups[0]["items"] = [home, *groups[0]["items"]]  # type: ignore[misc]
+    _mark_open_page(groups, request.path)
     return [group for group in groups if group["items"]]
+
+
+def _mark_open_page(groups: list[dict[str, Any]], path: str) -> None:
+    """Of a page under another one's address the longer address alone; Unfold would mark both."""
+    items = [item for group in groups for item in group["items"]]
+    inside = [one["link"] for one in items if path.startswith(one["link"])]
+    longest = max(inside, key=len, default="")
+    here = path if longest == reverse("admin:index") else longest
+    for item in items:
+        item["active"] = item["link"] == here
+
+
+def _address(page: str) -> str:
+    """A page of its own is named whole; the others are lists of rows."""
+    return page if ":" in page else f"admin:{page}_changelist"
 
 
 def subheader(request: Any) -> str:

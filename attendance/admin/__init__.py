@@ -7,6 +7,7 @@ from attendance.admin.bookings import BOOKING_VERBS, booking_panels
 from attendance.admin.episodes import EPISODE_VERBS, episode_panels
 from attendance.admin.sessions import SESSION_VERBS, session_panels
 from attendance.admin.summaries import SUMMARY_PAGES
+from attendance.admin.week_calendar.page import week_page
 from attendance.closures import close
 from attendance.sessions import cancel_session, create_session, move_session, revive_session
 from patients.admin.care import Care
@@ -22,6 +23,7 @@ EpisodeAdmin.offer(*EPISODE_VERBS, *SUMMARY_PAGES)
 EpisodeAdmin.show(episode_panels)
 SessionAdmin.offer(*SESSION_VERBS)
 SessionAdmin.show(session_panels)
+SessionAdmin.week_page = staticmethod(week_page)
 BookingAdmin.related = (*BookingAdmin.related, "attendance")
 BookingAdmin.offer(*BOOKING_VERBS)
 BookingAdmin.show(booking_panels)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import Count, OuterRef, Subquery
 from django.db.models.functions import Coalesce
+from django.urls import path, reverse
 from django.utils import timezone
 
 from iop_clinic.accounts.acting import Refused
@@ -201,6 +203,9 @@ class AttentionFilter(admin.SimpleListFilter):
 
 @admin.register(Session)
 class SessionAdmin(ClinicModelAdmin):
+    """`week_page` is the calendar of a week; the floor that knows what is recorded sets it."""
+
+    week_page: Callable[[ClinicModelAdmin, Any], Any]
     view = Can.VIEW_SCHEDULE
     reads_are_noted = True
     panels_first = True
@@ -231,6 +236,21 @@ class SessionAdmin(ClinicModelAdmin):
         "needs_attention",
         ("signed_at", "signed_by"),
     )
+
+    def get_urls(self) -> list[Any]:
+        week = path(
+            "week/",
+            self.admin_site.admin_view(partial(type(self).week_page, self)),
+            name="scheduling_session_week",
+        )
+        return [week, *super().get_urls()]
+
+    def changelist_view(self, request: Any, extra_context: Any = None) -> Any:
+        response = super().changelist_view(request, extra_context)
+        if buttons := getattr(response, "context_data", None):
+            week = {"title": "Week", "path": reverse("admin:scheduling_session_week")}
+            buttons["actions_list"] = [week, *buttons["actions_list"]]
+        return response
 
     def get_queryset(self, request: Any) -> Any:
         booked = Booking.objects.seated().filter(session=OuterRef("pk")).order_by()

@@ -76,12 +76,18 @@ class Diary:
                 return closure
         return None
 
-    def therapist_trouble(self, therapist: Therapist, span: Span) -> str:
-        """Why the therapist cannot lead at this time; empty when they can."""
+    def absence(self, therapist: Therapist, span: Span) -> str:
+        """Why the therapist is not here at this time; empty when they are."""
         if not therapist.active:
             return f"{therapist.name} works here no longer"
         if any(span.overlaps(other) for other in self.away[therapist.pk]):
             return f"{therapist.name} has time off"
+        return ""
+
+    def therapist_trouble(self, therapist: Therapist, span: Span) -> str:
+        """Why the therapist cannot lead at this time; empty when they can."""
+        if absence := self.absence(therapist, span):
+            return absence
         if any(span.overlaps(other) for other in self.leading[therapist.pk]):
             return f"{therapist.name} leads another session"
         return ""

@@ -1,0 +1,65 @@
+"""Who leads the sessions of a stretch of time, and which of those to come nobody can lead."""
+
+from __future__ import annotations
+
+import datetime
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from iop_clinic.accounts.models import Clinic, Therapist
+from scheduling.models import Session, SessionStaff
+from scheduling.rules import Span
+from scheduling.services.diary import Diary
+
+NOBODY = "Nobody leads it"
+
+
+@dataclass(frozen=True)
+class Cover:
+    """The leaders of some sessions, and what stands in their way; read in five statements.
+
+    The text a session carries of what needs attention is as old as its last change. A license that
+    ran out since, or a therapist who left, shows here only.
+    """
+
+    diary: Diary
+    parts: dict[int, list[SessionStaff]]
+
+    @classmethod
+    def of(
+        cls,
+        clinic: Clinic,
+        span: Span,
+        sessions: Iterable[Session],
+        therapists: Iterable[int] = (),
+    ) -> Self:
+        """Of sessions inside the span; `therapists` are read too, though they lead none of them."""
+        rows = SessionStaff.objects.filter(
+            clinic=clinic, session__in=[session.pk for session in sessions], active=True
+        )
+        parts: dict[int, list[SessionStaff]] = defaultdict(list)
+        # A substitute, the facilitator, a co-facilitator: whoever answers for the session first.
+        for part in rows.select_related("therapist").order_by("-role", "pk"):
+            parts[part.session_id].append(part)
+        leading = {part.therapist_id for found in parts.values() for part in found}
+        diary = Diary.of(clinic, span, therapists={*leading, *therapists}, rooms=[])
+        return cls(diary, parts)
+
+    def leaders(self, session: Session) -> Sequence[Therapist]:
+        """Whoever has an active part, the one who answers for the session first."""
+        return [part.therapist for part in self.parts.get(session.pk, ())]
+
+    def missing(self, session: Session, now: datetime.datetime) -> str:
+        """Why nobody can lead a session that is not over; empty for any other session."""
+        if not session.live or session.ends_at <= now:
+            return ""
+        span = Span(session.starts_at, session.ends_at)
+        troubles = [self._trouble(one, span) for one in self.leaders(session)]
+        if troubles and not all(troubles):
+            return ""
+        return "; ".join(troubles) or session.needs_attention or NOBODY
+
+    def _trouble(self, therapist: Therapist, span: Span) -> str:
+        return self.diary.absence(therapist, span) or self.diary.license_trouble(therapist, span)
