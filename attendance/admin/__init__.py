@@ -4,6 +4,7 @@ from attendance import bookings as seats
 from attendance import call_ins, memberships, papers
 from attendance.admin import cases, deliveries, reports, results, rules
 from attendance.admin.bookings import BOOKING_VERBS, booking_panels
+from attendance.admin.cancelling import CancelForm
 from attendance.admin.episodes import EPISODE_VERBS, episode_panels
 from attendance.admin.sessions import SESSION_VERBS, session_panels
 from attendance.admin.summaries import SUMMARY_PAGES
@@ -21,7 +22,7 @@ __all__ = ["cases", "deliveries", "reports", "results", "rules"]
 
 EpisodeAdmin.offer(*EPISODE_VERBS, *SUMMARY_PAGES)
 EpisodeAdmin.show(episode_panels)
-SessionAdmin.offer(*SESSION_VERBS)
+SessionAdmin.offer(*SESSION_VERBS, CancelForm)
 SessionAdmin.show(session_panels)
 SessionAdmin.week_page = staticmethod(week_page)
 BookingAdmin.related = (*BookingAdmin.related, "attendance")

@@ -30,6 +30,7 @@ from iop_clinic.accounts.roles import Can
 from scheduling import services
 from scheduling.admin.calendar_link import CalendarLinkForm
 from scheduling.admin.seats import Seats
+from scheduling.admin.wording import session_when
 from scheduling.models import Booking, Group, Room, Session, SessionType
 from scheduling.rules import Span, span_on
 
@@ -41,6 +42,10 @@ class SessionForm(ServiceForm):
     @classmethod
     def offered(cls, row: Session) -> bool:
         return row.live
+
+    def subject(self) -> str:
+        """With its time: a group has several sessions on a day."""
+        return "" if self.row is None else session_when(self.row)
 
     def span(self) -> Span:
         """The instants of the given date and wall times."""
@@ -131,6 +136,7 @@ class CancelForm(SessionForm):
     title = "Cancel"
     path = "cancel"
     button = "Cancel the session"
+    leave = "Keep the session"
     danger = True
     explanation = "A session cancelled by the clinic never counts against a patient."
     reason = text_field()

@@ -69,8 +69,12 @@ class ClinicModelAdmin(ModelAdmin):
 
     @classmethod
     def offer(cls, *forms: type[ServiceForm]) -> None:
-        """Add verbs of a higher floor to the rows' pages, in the order of their `order`."""
-        cls.verbs = tuple(sorted((*cls.verbs, *forms), key=lambda form: form.order))
+        """Add verbs of a higher floor to the rows' pages, in the order of their `order`.
+
+        One with the path of a verb that is there takes its place."""
+        paths = {form.path for form in forms}
+        kept = [form for form in cls.verbs if form.path not in paths]
+        cls.verbs = tuple(sorted((*kept, *forms), key=lambda form: form.order))
 
     @classmethod
     def show(cls, panels: Callable[[Any, Any], Iterable[Panel]]) -> None:

@@ -116,6 +116,7 @@ class ServiceForm(RefusableForm, forms.Form):
     title = ""
     path = ""
     button = ""
+    leave = "Cancel"
     explanation = ""
     can = ""
     danger = False
@@ -183,6 +184,10 @@ class ServiceForm(RefusableForm, forms.Form):
 
     def starting_points(self) -> Sequence[tuple[str, str]]:
         """Titles and addresses of this form with other first values."""
+        return ()
+
+    def before(self) -> Sequence[Panel]:
+        """Tables to read before anything is entered."""
         return ()
 
     def ahead(self) -> Sequence[Panel]:
