@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import Count, OuterRef, Subquery
 from django.db.models.functions import Coalesce
@@ -165,12 +166,21 @@ class SubstituteForm(SessionForm):
     path = "substitute"
     explanation = "Leads this session instead of its facilitator, with access for 7 days after it."
     therapist = row_field(Therapist.objects.filter(active=True))
+    back = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def run(self) -> str:
-        part = services.assign_substitute(session=self.row, by=self.user, **self.given)
+        therapist = self.cleaned_data["therapist"]
+        part = services.assign_substitute(session=self.row, therapist=therapist, by=self.user)
+        said = f"{part.therapist} leads {session_when(self.row)}."
         if self.row.needs_attention:
-            return f"{part.therapist} leads it. To look at: {self.row.needs_attention}."
-        return f"{part.therapist} leads this session."
+            return f"{said} To look at: {self.row.needs_attention}."
+        return said
+
+    def next_url(self) -> str:
+        """From a week's calendar back to it: there may be more to cover."""
+        if "back" not in self.initial:
+            return ""
+        return f"{reverse('admin:scheduling_session_week')}?{self.initial['back']}"
 
 
 class WhenFilter(admin.SimpleListFilter):

@@ -552,7 +552,8 @@ def test_a_substitute_leads_but_not_in_two_rooms_at_once(world, coordinator):
     assert answer.errors == {"therapist": [f"{helper.name} leads another session."]}
     coordinator.fill(busy, "cancel", reason="x")
     answer = coordinator.fill(session, "substitute", therapist=helper)
-    assert answer.sentences == [f"{helper} leads this session."]
+    assert answer.sentences == [f"{helper} leads {world.group}, Mon Mar 9, 9:00 AM."]
+    assert answer.location == url(session, "change")
     assert actors(session.staff.get(therapist=helper), "I") == {coordinator.user.actor}
 
 

@@ -64,10 +64,12 @@ class Asked:
             return cls(By(by), today, WRONG_DAY)
         return cls(By(by), day)
 
+    def query(self, day: datetime.date | None = None, by: By | None = None) -> str:
+        return urlencode({"by": by or self.by, "day": (day or self.day).isoformat()})
+
     def address(self, day: datetime.date | None = None, by: By | None = None) -> str:
         """The page of another day, or of other rows."""
-        query = urlencode({"by": by or self.by, "day": (day or self.day).isoformat()})
-        return f"{reverse('admin:scheduling_session_week')}?{query}"
+        return f"{reverse('admin:scheduling_session_week')}?{self.query(day, by)}"
 
 
 def week_page(page: ClinicModelAdmin, request: Any) -> TemplateResponse:
@@ -88,6 +90,7 @@ def week_page(page: ClinicModelAdmin, request: Any) -> TemplateResponse:
         "printed_at": now,
         "by_links": [(by, asked.address(by=by), by == asked.by) for by in By],
         "weeks": _weeks(asked, today, clinic),
+        "back": urlencode({"back": asked.query()}),
         "plans": page.may(request, Can.MANAGE_SCHEDULE),
     }
     request.current_app = page.admin_site.name
