@@ -19,7 +19,7 @@ from attendance.admin.week_calendar.page import WRONG_BY, WRONG_DAY
 from attendance.models import AttendanceRecord
 from attendance.sessions import cancel_session
 from iop_clinic.accounts.models import AuditEvent, Therapist
-from iop_clinic.accounts.roles import Role
+from iop_clinic.accounts.roles import PERMISSIONS, Can, Role
 from scheduling.models import Session
 from scheduling.services import add_closure, add_time_off
 from tests import factories as f
@@ -172,6 +172,14 @@ def test_the_current_week_by_room_is_shown_with_its_business_days(world, coordin
     assert days(page) == ["Mon Mar 2", "Tue Mar 3", "Wed Mar 4", "Thu Mar 5", "Fri Mar 6"]
     assert [day.today for day in page.context["days"]] == [True, False, False, False, False]
     assert f"Times in {world.clinic.zone}." in page.content.decode()
+
+
+def test_an_empty_week_to_come_says_when_it_fills(world, coordinator):
+    sentence = "No session is planned in this week. Weekly blocks become sessions four weeks ahead."
+    assert sentence in week(coordinator, day="2026-05-04").content.decode()
+    assert sentence not in week(coordinator, day="2026-02-02").content.decode()
+    group_day(world)
+    assert sentence not in week(coordinator).content.decode()
 
 
 def test_a_weekend_with_a_session_has_a_column(world, coordinator):
@@ -454,6 +462,13 @@ def test_no_patient_is_named(world, coordinator):
 @pytest.mark.parametrize("role", Role)
 def test_it_opens_for_whoever_may_see_the_schedule(world, role):
     assert len(week(desk(world.clinic, role)).context["days"]) == 5
+
+
+def test_who_may_not_see_the_schedule_does_not_see_it(world, monkeypatch):
+    monkeypatch.setitem(PERMISSIONS, Role.FRONT_DESK, frozenset({Can.VIEW_PATIENTS}))
+    group_day(world)
+    answer = desk(world.clinic, Role.FRONT_DESK).client.get(WEEK)
+    assert (answer.status_code, world.group.name in answer.content.decode()) == (403, False)
 
 
 def test_who_is_not_signed_in_is_sent_to_the_login_page(client, world):

@@ -89,6 +89,7 @@ def pages() -> dict[str, str]:
         "plan": reverse("admin:patients_episode_plan", args=[episode.pk]),
         "call-in": reverse("admin:patients_episode_call-in", args=[episode.pk]),
         "sessions": reverse("admin:scheduling_session_changelist"),
+        "week": reverse("admin:scheduling_session_week"),
         "roster": reverse("admin:scheduling_session_change", args=[past.pk]),
         "group": reverse("admin:scheduling_group_change", args=[group.pk]),
     }

@@ -22,10 +22,11 @@ from iop_clinic.accounts.models import Clinic
 from iop_clinic.accounts.roles import Role
 from iop_clinic.accounts.weeks import long_date
 from patients.models import Episode, Patient
+from scheduling.models import Session
 from tests import factories
 from tests.admin import url
 from tests.browser.site import CHROMIUM, PHONE, WIDE, chromium, sign_in
-from tests.project.world import Rows, clinic_rows, therapist_rows
+from tests.project.world import DAY, Rows, clinic_rows, therapist_rows
 
 pytestmark = [
     pytest.mark.browser,
@@ -106,6 +107,8 @@ def pages(rows: Rows) -> dict[str, str]:
         "call-in": url(episode, "call-in"),
         "level": url(episode, "level"),
         "transfer": url(episode, "transfer"),
+        "week": f"{reverse('admin:scheduling_session_week')}?day={DAY}",
+        "cancel": url(rows[Session], "cancel"),
         **{
             name: reverse(f"admin:{name}_change", args=[row.pk])
             for model, row in rows.items()

@@ -1,0 +1,105 @@
+"""The week calendar in a real browser: by keyboard, with a thumb, and on paper."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Page, sync_playwright
+
+from scheduling.models import Session
+from tests import factories as f
+from tests.admin import url
+from tests.browser.site import CHROMIUM, PHONE, WIDE, chromium, sign_in
+from tests.scheduling.conftest import build
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(not CHROMIUM and not os.environ.get("CI"), reason="no Chromium found"),
+]
+
+WEEK = reverse("admin:scheduling_session_week") + "?day=2026-03-03"
+
+
+@dataclass
+class Wall:
+    """The calendar of a week with one session on Tuesday and one on Wednesday."""
+
+    page: Page
+    tuesday: Session
+    wednesday: Session
+
+    def seen(self) -> list[str]:
+        return self.page.locator(".cal-open:visible .cal-time").all_inner_texts()
+
+
+@pytest.fixture
+def sessions(db: None) -> tuple[Session, Session]:
+    world = build()
+    f.staff(world.clinic, user__email="cora@example.com")
+    f.RoomFactory(clinic=world.clinic)
+    given = {"room": world.room, "therapist": world.therapist}
+    return (
+        world.session("2026-03-03", "09:00", "10:00", **given),
+        world.session("2026-03-04", "13:00", "14:00", **given),
+    )
+
+
+@pytest.fixture(params=[WIDE])
+def wall(request: Any, sessions: tuple[Session, Session], live_server: Any) -> Iterator[Wall]:
+    with sync_playwright() as playwright, chromium(playwright) as browser:
+        page = browser.new_page(viewport=request.param)
+        sign_in(page, live_server.url, "cora@example.com", f.PASSWORD)
+        page.goto(live_server.url + WEEK)
+        yield Wall(page, *sessions)
+
+
+def on(size: dict[str, int]) -> Any:
+    return pytest.mark.parametrize("wall", [size], indirect=True, ids=[str(size["width"])])
+
+
+def test_a_wide_screen_shows_the_week_and_a_session_opens_by_keyboard(wall):
+    assert wall.seen() == ["9:00 – 10:00 AM", "1:00 – 2:00 PM"]
+    wall.page.get_by_role("region", name="Sessions of the week by room").focus()
+    wall.page.keyboard.press("Tab")
+    wall.page.keyboard.press("Enter")
+    wall.page.wait_for_url(f"**{url(wall.tuesday, 'change')}")
+
+
+@on(PHONE)
+def test_a_phone_shows_one_day_and_goes_to_the_next_with_a_tab(wall):
+    assert wall.seen() == ["9:00 – 10:00 AM"]
+    wall.page.get_by_role("navigation", name="Days").get_by_role("link", name="Wed").click()
+    wall.page.wait_for_url("**day=2026-03-04")
+    assert wall.seen() == ["1:00 – 2:00 PM"]
+
+
+@on(PHONE)
+def test_a_phone_hides_rows_without_anything_and_says_when_a_day_is_empty(wall):
+    assert wall.page.locator("th[scope=row]:visible").count() == 1
+    wall.page.get_by_role("navigation", name="Days").get_by_role("link", name="Thu").click()
+    wall.page.get_by_text("No session takes place on this day.").wait_for()
+    assert wall.page.locator("th[scope=row]:visible").count() == 0
+
+
+AROUND = ("#nav-sidebar", "#header-inner", ".cal-tools", ".cal-print")
+
+
+def test_paper_shows_the_week_alone(wall):
+    for media, around in (("screen", True), ("print", False)):
+        wall.page.emulate_media(media=media)
+        assert wall.seen() == ["9:00 – 10:00 AM", "1:00 – 2:00 PM"]
+        found = [wall.page.locator(one).first.is_visible() for one in AROUND]
+        assert found == [around] * len(AROUND)
+        assert wall.page.get_by_text(", printed ").is_visible() is not around
+
+
+def test_the_print_button_prints(wall):
+    wall.page.evaluate("window.print = () => { document.title = 'printed' }")
+    wall.page.get_by_role("button", name="Print").click()
+    assert wall.page.title() == "printed"
