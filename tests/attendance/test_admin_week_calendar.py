@@ -120,6 +120,46 @@ def test_a_long_break_or_another_leader_begins_a_new_run(world, coordinator):
     ]  # fmt: skip
 
 
+def test_single_sessions_in_one_pair_of_hands_are_no_run(world, coordinator):
+    for starts in ("13:00", "14:00"):
+        individual(world, starts=starts, therapist=world.therapist, room=world.room)
+    assert len(said(week(coordinator))[world.room.name]["Tue"]) == 2
+
+
+def test_a_group_that_changes_its_room_begins_a_new_run(world, coordinator):
+    given = {"group": world.group, "therapist": world.therapist, "capacity": 8}
+    world.session(TUE, "09:00", "10:00", room=world.room, **given)
+    world.session(TUE, "10:10", "11:10", room=f.RoomFactory(clinic=world.clinic), **given)
+    assert len(said(week(coordinator, by="group"))[world.group.name]["Tue"]) == 2
+
+
+def test_a_run_says_its_seats_once_where_they_are_the_same(world, coordinator):
+    first, *_ = group_day(world)
+    f.booking(first, world.episode())
+    (run,) = said(week(coordinator))[world.room.name]["Tue"]
+    assert "of 8" not in run
+    html = week(coordinator).content.decode()
+    assert [html.count("1 of 8"), html.count("0 of 8")] == [1, 2]
+
+
+def test_a_run_with_one_session_cancelled_is_not_struck_through(world, coordinator):
+    first, *_ = group_day(world)
+    cancel_session(session=first, reason="Snow", by=world.by)
+    page = week(coordinator)
+    assert said(page)[world.room.name]["Tue"][0].endswith("cancelled, upcoming, upcoming")
+    assert "cal-run cal-cancelled" not in page.content.decode()
+    assert [day.sessions for day in page.context["days"]] == [0, 2, 0, 0, 0]
+
+
+def test_rows_of_what_is_no_longer_in_use_are_left_out(world, coordinator):
+    f.RoomFactory(clinic=world.clinic, active=False)
+    f.TherapistFactory(clinic=world.clinic, active=False)
+    f.GroupFactory(clinic=world.clinic, program=world.program, active=False)
+    assert [list(said(week(coordinator, by=by))) for by in ("room", "therapist", "group")] == [
+        [world.room.name], [world.therapist.name], [world.group.name],
+    ]  # fmt: skip
+
+
 def test_without_a_room_and_by_video_have_rows_of_their_own(world, coordinator):
     individual(world, session_type=world.kind, therapist=world.therapist)
     individual(world, WED, session_type=world.kind, by_video=True)
@@ -304,6 +344,14 @@ def test_who_gave_notice_is_expected_but_holds_no_seat(world, coordinator):
     assert state(coordinator) == ["1 of 2", "not recorded"]
 
 
+def test_who_was_withdrawn_is_not_expected(world, coordinator):
+    gone, came = seated(world, world.session(MON, "08:00", "09:00", capacity=2))
+    gone.state, gone.withdrawn_reason = "withdrawn", "Moved"
+    gone.save()
+    record(world, came)
+    assert state(coordinator) == ["1 of 2", "recorded"]
+
+
 def test_a_past_session_without_patients_is_not_missing_a_roster(world, coordinator):
     world.session(MON, "08:00", "09:00", capacity=2)
     page = week(coordinator)
@@ -388,6 +436,7 @@ def test_a_session_without_cover_is_listed_first_with_the_way_to_a_substitute(wo
     off(world, f"{TUE} 08:00", f"{TUE} 10:00")
     page = week(coordinator)
     assert [one.session for one in page.context["uncovered"]] == [first]
+    assert page.context["to_look_at"] == []
     html = page.content.decode()
     assert "1 session needs cover" in html
     assert html.count("needs cover") == 2
@@ -450,6 +499,15 @@ def test_nothing_of_another_clinic_is_shown(world, coordinator):
     page = week(coordinator, by="therapist")
     assert list(said(page)) == [world.therapist.name]
     assert page.context["counts"]["sessions"] == 0
+
+
+def test_who_works_in_two_clinics_sees_the_one_they_work_in_now(world, coordinator):
+    other = build()
+    individual(other)
+    f.MembershipFactory(clinic=other.clinic, user=coordinator.user)
+    page = week(coordinator)
+    assert (page.context["clinic"], page.context["counts"]["sessions"]) == (world.clinic, 0)
+    assert list(said(page)) == [world.room.name]
 
 
 def test_no_patient_is_named(world, coordinator):

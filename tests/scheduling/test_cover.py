@@ -77,6 +77,13 @@ def test_who_works_here_no_longer_covers_nothing(world):
     assert missing(world, session) == f"{world.therapist.name} works here no longer"
 
 
+def test_one_who_can_lead_is_enough(world):
+    session = led(world)
+    co_leader(world, session)
+    Therapist.objects.filter(pk=world.therapist.pk).update(active=False)
+    assert missing(world, session) == ""
+
+
 @pytest.mark.parametrize(("expires", "covered"), [("2026-03-08", False), (NEXT, True)])
 def test_a_license_that_ran_out_since_it_was_planned_uncovers_it(world, expires, covered):
     session = led(world)
