@@ -123,10 +123,6 @@ class Cell:
     def shut(self) -> bool:
         return any(isinstance(one, Shade) and one.all_day for one in self.items)
 
-    @property
-    def runs(self) -> list[Run]:
-        return [one for one in self.items if isinstance(one, Run)]
-
 
 @dataclass(frozen=True, slots=True)
 class Row:

@@ -89,7 +89,7 @@ def week_page(page: ClinicModelAdmin, request: Any) -> TemplateResponse:
         "clinic": clinic,
         "printed_at": now,
         "by_links": [(by, asked.address(by=by), by == asked.by) for by in By],
-        "weeks": _weeks(asked, today, clinic),
+        "weeks": _weeks(asked, today),
         "back": urlencode({"back": asked.query()}),
         "plans": page.may(request, Can.MANAGE_SCHEDULE),
     }
@@ -97,7 +97,7 @@ def week_page(page: ClinicModelAdmin, request: Any) -> TemplateResponse:
     return TemplateResponse(request, "attendance/week_calendar/page.html", context)
 
 
-def _weeks(asked: Asked, today: datetime.date, clinic: Clinic) -> list[tuple[str, str]]:
+def _weeks(asked: Asked, today: datetime.date) -> list[tuple[str, str]]:
     week = datetime.timedelta(days=DAYS_IN_WEEK)
     return [
         ("Week before", asked.address(day=asked.day - week)),
