@@ -25,11 +25,14 @@ from attendance.models.standards import Severity
 from attendance.querysets import FlagQuerySet
 from attendance.reports.casework import of_caseload
 from attendance.reports.health import jobs_health, untold
-from iop_clinic.accounts.admin.panels import Panel, link
+from iop_clinic.accounts.admin.panels import Panel, anchor, link
 from iop_clinic.accounts.admin.working import working_clinic
 from iop_clinic.accounts.models import Clinic
 from iop_clinic.accounts.roles import Can
+from iop_clinic.accounts.weeks import day_instants
+from scheduling.cover import Cover
 from scheduling.models import Booking, Session
+from scheduling.rules import Span
 
 LOOK_BACK = datetime.timedelta(days=14)
 SHOWN = 8
@@ -123,22 +126,31 @@ def unrecorded_rosters(request: Any, clinic: Clinic, now: datetime.datetime) -> 
 
 
 def sessions_today(request: Any, clinic: Clinic) -> Panel:
-    """Today's sessions with how many are recorded, and those that nobody leads; one statement."""
-    rows = _sessions(request, clinic).filter(local_date=timezone.localdate())
+    """Today's sessions with how many are recorded, and which of them nobody can lead.
+
+    Six statements.
+    """
+    today, now = timezone.localdate(), timezone.now()
+    rows = _sessions(request, clinic).filter(local_date=today)
     expected = Q(bookings__live=True) & ~Q(bookings__state=Booking.State.WITHDRAWN)
     counted = rows.annotate(
         expected=Count("bookings", filter=expected, distinct=True),
         recorded=Count("bookings__attendance", filter=expected, distinct=True),
     )
+    sessions = list(counted.order_by("starts_at", "pk"))
+    ends_at = max((one.ends_at for one in sessions), default=now)
+    cover = Cover.of(clinic, Span(day_instants(today, clinic.tz)[0], ends_at), sessions)
+    plans = may(request, Can.MANAGE_SCHEDULE)
     return Panel(
         "Today’s sessions",
         ("Session", "When and where", "Recorded", "To look at"),
         [
-            (link(one, named(one)), _place(one), f"{one.recorded} of {one.expected}", _trouble(one))
-            for one in counted.order_by("starts_at", "pk")
+            (link(one, named(one)), _place(one), f"{one.recorded} of {one.expected}",
+             _trouble(one, cover.missing(one, now), plans=plans))
+            for one in sessions
         ],
         empty="No session today.",
-    )
+    )  # fmt: skip
 
 
 def unsent_reports(clinic: Clinic, now: datetime.datetime) -> int:
@@ -156,11 +168,15 @@ def _line(row: Session) -> list[Any]:
     return [link(row, named(row)), f"{row.local_date:%a %b %-d}", _time(row)]
 
 
-def _trouble(row: Session) -> str:
-    """What stands in the way of a session, first of all that nobody leads it."""
-    if not row.needs_attention:
-        return ""
-    return format_html('<strong class="clinic-late">{}</strong>', row.needs_attention)
+def _trouble(row: Session, uncovered: str, *, plans: bool) -> str:
+    """Why nobody can lead it, with the way to somebody who does; or what else needs attention."""
+    if not uncovered:
+        return row.needs_attention
+    said = format_html('<strong class="clinic-late">needs cover</strong> {}', uncovered)
+    if not plans:
+        return said
+    address = reverse("admin:scheduling_session_substitute", args=[row.pk])
+    return format_html("{} {}", said, anchor(address, "Assign a substitute"))
 
 
 def _place(row: Session) -> str:

@@ -100,7 +100,7 @@ class OutreachForm(CaseForm):
         if self.step is not None:
             self.start_with(method=self.step.method)
 
-    def beside(self) -> Iterable[Panel]:
+    def before(self) -> Iterable[Panel]:
         """Whom to reach how, and what was tried."""
         if self.row.episode is not None:
             yield contact_panel(self.row)

@@ -155,11 +155,23 @@ def test_another_clinic_is_told_nothing(week: ShortWeek) -> None:
 # --- how things stand ------------------------------------------------------------------------
 
 
-def test_a_session_that_nobody_leads_is_marked(week: ShortWeek) -> None:
+def test_a_session_that_nobody_leads_is_marked_with_the_way_to_a_substitute(
+    week: ShortWeek,
+) -> None:
     session = week.session()
-    Session.objects.filter(pk=session.pk).update(needs_attention="Nobody leads it")
     (row,) = panel(today(desk(week.clinic)), "Today’s sessions").rows
-    assert row[-1] == '<strong class="clinic-late">Nobody leads it</strong>'
+    assert row[-1].startswith('<strong class="clinic-late">needs cover</strong> Nobody leads it')
+    assert f"/admin/scheduling/session/{session.pk}/substitute/" in row[-1]
+    (row,) = panel(today(desk(week.clinic, Role.AUDITOR)), "Today’s sessions").rows
+    assert "substitute" not in row[-1]
+
+
+def test_what_else_needs_attention_is_said(week: ShortWeek) -> None:
+    f.LicenseFactory(therapist=week.house.therapist)
+    session = week.session(therapist=week.house.therapist)
+    Session.objects.filter(pk=session.pk).update(needs_attention="No room")
+    (row,) = panel(today(desk(week.clinic)), "Today’s sessions").rows
+    assert row[-1] == "No room"
 
 
 def test_free_seats_are_those_that_nobody_holds_from_today_on(week: ShortWeek) -> None:
@@ -183,5 +195,5 @@ def test_ten_short_weeks_cost_as_many_statements_as_one(week: ShortWeek) -> None
     one = spent()
     for seat in range(2, 11):
         week.also_short(seat)
-    assert (one, spent()) == ((1, 35), (10, 35))
+    assert (one, spent()) == ((1, 36), (10, 36))
     assert timezone.now() == week.now

@@ -106,7 +106,7 @@ def test_the_phone_and_what_may_be_said_are_in_sight_while_somebody_calls(
     patient.phone, patient.phone_is_safe = "555-0100", True
     patient.save()
     page = desk(week.clinic).open(missed_day(week), "outreach")
-    contact, tried = page.context["form"].beside()
+    contact, tried = page.context["form"].before()
     assert contact.rows[0][1:] == ("555-0100", "call, in person", "", "must not be named")
     assert (tried.title, tried.rows, tried.empty) == ("Outreach", [], "Nobody has tried yet.")
     assert "555-0100" in page.content.decode()

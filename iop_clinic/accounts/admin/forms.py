@@ -178,15 +178,11 @@ class ServiceForm(RefusableForm, forms.Form):
     def introduction(self) -> str:
         return self.explanation
 
-    def beside(self) -> Iterable[Panel]:
-        """Tables to have in sight while the form is filled in."""
-        return ()
-
     def starting_points(self) -> Sequence[tuple[str, str]]:
         """Titles and addresses of this form with other first values."""
         return ()
 
-    def before(self) -> Sequence[Panel]:
+    def before(self) -> Iterable[Panel]:
         """Tables to read before anything is entered."""
         return ()
 
