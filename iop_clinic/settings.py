@@ -321,6 +321,9 @@ SPECTACULAR_SETTINGS = {
         "WeekNoteReason": "attendance.models.WeekNote.Reason",
         "WeekStatus": "attendance.api.weeks.WEEK_STATUSES",
         "AttendanceStatus": "attendance.api.shapes.STATUSES",
+        "RecordSource": "attendance.models.AttendanceRecord.Source",
+        "EntrySource": "attendance.api.roster.SOURCES",
+        "SourceEnum": "attendance.api.weeks.SOURCES",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

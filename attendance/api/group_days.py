@@ -207,6 +207,7 @@ class GroupDay(View):
                 entries=[DayEntry(**record) for record in given.get("records", ())],
                 all_present=given["all_present"],
                 mode=given["mode"],
+                source=given["source"],
                 by=self.user,
             )
         except RosterRefused as refusal:

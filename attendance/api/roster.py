@@ -17,6 +17,7 @@ from attendance.api.sessions import SessionOut, one_session, session_shown
 from attendance.api.shapes import ConflictOut, RecordIn, RosterRowOut, SavedOut, entry
 from attendance.api.weeks import roster_weeks
 from attendance.compliance.settings import clinic_settings
+from attendance.models import AttendanceRecord
 from attendance.records import services
 from attendance.records.entries import Conflict, RosterRefused
 from attendance.records.roster import roster_rows
@@ -31,6 +32,8 @@ from iop_clinic.accounts.roles import Can
 from scheduling.models import Booking, Session
 
 MOST_RECORDS = 200  # no session has more seats
+_SOURCE = AttendanceRecord.Source
+SOURCES = [(one.value, one.label) for one in (_SOURCE.API, _SOURCE.ROSTER, _SOURCE.PAPER)]
 
 
 class RosterIn(Strict):
@@ -39,6 +42,12 @@ class RosterIn(Strict):
     all_present = Flag(default=False, help_text="Everybody booked and not named is present.")
     records = RecordIn(many=True, required=False, max_length=MOST_RECORDS)  # type: ignore[call-arg]
     mode = serializers.ChoiceField(["all", "partial"], default="all")
+    source = serializers.ChoiceField(
+        SOURCES,
+        default=_SOURCE.API,
+        help_text="Where it was written down first: `paper` for a sheet that somebody copies. "
+        "Whoever leads the session confirms such a roster with the signature.",
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if not attrs["all_present"] and "records" not in attrs:
@@ -109,6 +118,7 @@ class Attendance(SessionView):
                 entries=[entry(record) for record in given.get("records", ())],
                 all_present=given["all_present"],
                 mode=given["mode"],
+                source=given["source"],
                 by=self.user,
             )
         except RosterRefused as refusal:

@@ -77,6 +77,10 @@ def entry(record: Mapping[str, Any]) -> Entry:
 class PatientRef(serializers.Serializer):
     id = PublicId(source="patient")
     name = serializers.CharField(source="patient_name")
+    short_name = serializers.CharField(
+        source="patient_short_name",
+        help_text="Preferred name and initial: what an open screen may show.",
+    )
 
 
 class RosterWeek(serializers.Serializer):
@@ -88,6 +92,13 @@ class RosterWeek(serializers.Serializer):
     minimum = serializers.IntegerField(help_text="After proration.")
     minutes_to_go = serializers.IntegerField()
     day_credited = serializers.IntegerField(help_text="On the session's local date.")
+    day_at_most = serializers.IntegerField(
+        help_text="Of that date: with what is recorded of sessions that have not ended, and full "
+        "presence where nothing is recorded of a session that is booked."
+    )
+    day_to_go = serializers.IntegerField(
+        help_text="What a qualifying day would lack then: so many more minutes keep the day."
+    )
     day_threshold = serializers.IntegerField(help_text="What makes it a qualifying day.")
 
 
@@ -109,6 +120,12 @@ class RecordOut(serializers.Serializer):
     proof = serializers.CharField()
     excused_override = serializers.BooleanField(allow_null=True)
     credited_minutes = serializers.IntegerField(help_text="0 until the session has ended.")
+    recorded_by = serializers.CharField(help_text="Empty while unrecorded, and after a job.")
+    source = serializers.ChoiceField(
+        AttendanceRecord.Source.choices,
+        allow_blank=True,
+        help_text="Where it was entered; empty while unrecorded.",
+    )
     version = serializers.IntegerField(allow_null=True)
 
 

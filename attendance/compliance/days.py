@@ -39,9 +39,16 @@ _ANY_ZONE = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayLine(DayMinutes):
-    """One local date and session type of one episode; see `DayMinutes` for what each sum holds."""
+    """One local date and session type of one episode; see `DayMinutes` for what each sum holds.
+
+    `told` is what the records credit, those of sessions that have not ended yet as well, and
+    `untold` what full presence would credit where there is no record: a day as it looks while it
+    is under way. No standard judges by them.
+    """
 
     episode_id: int
+    told: int = 0
+    untold: int = 0
 
 
 class BreakMinutes(Func):
@@ -249,7 +256,7 @@ def _grouped(asked: _Asked, cuts: tuple[Cut, ...], now: datetime) -> QuerySet[An
 
 def _sums(cuts: tuple[Cut, ...], now: datetime) -> dict[str, Any]:
     creditable = Q(session__session_type__creditable=True)
-    still_open = open_to_change(now)
+    still_open, no_record = open_to_change(now), Q(attendance__isnull=True)
     return {
         "scheduled": _sum(minutes(), Q(live=True) & creditable),
         "attended": _sum(F("attendance__attended_minutes"), ended(now)),
@@ -257,7 +264,9 @@ def _sums(cuts: tuple[Cut, ...], now: datetime) -> dict[str, Any]:
         "attended_open": _sum(minutes(), still_open),
         "credited_open": _sum(credit_in_full(cuts), still_open & creditable),
         "cancelled": _sum(minutes(), Q(live=False) & creditable),
-        "unrecorded": Count("pk", filter=ended(now) & Q(attendance__isnull=True)),
+        "told": _sum(F("attendance__credited_minutes"), Q(live=True)),
+        "untold": _sum(credit_in_full(cuts), still_open & creditable & no_record),
+        "unrecorded": Count("pk", filter=ended(now) & no_record),
         "upcoming": Count("pk", filter=still_open & Q(ends_at__gt=now)),
         "services": Count("pk", filter=ended(now) & Q(attendance__credited_minutes__gt=0)),
         "services_open": Count("pk", filter=still_open & creditable),
@@ -307,6 +316,7 @@ def _taken_out(
         cancelled=0 if outer.live else planned,
         attended_open=whole - session_minutes(session, away) if still_open else 0,
         credited_open=credit if still_open else 0,
+        untold=credit if still_open and not has_record(outer) else 0,
     )
 
 
@@ -324,8 +334,12 @@ def is_open(booking: Booking, now: datetime) -> bool:
     if not booking.live:
         return False
     if booking.ends_at <= now:
-        return getattr(booking, "attendance", None) is None
+        return not has_record(booking)
     return booking.state == Booking.State.BOOKED
+
+
+def has_record(booking: Booking) -> bool:
+    return getattr(booking, "attendance", None) is not None
 
 
 def _less(line: DayLine, change: DayLine) -> DayLine:
@@ -335,4 +349,5 @@ def _less(line: DayLine, change: DayLine) -> DayLine:
         cancelled=line.cancelled - change.cancelled,
         attended_open=line.attended_open - change.attended_open,
         credited_open=line.credited_open - change.credited_open,
+        untold=line.untold - change.untold,
     )

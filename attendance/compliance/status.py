@@ -42,7 +42,12 @@ _HALF_WEEK = timedelta(days=3)
 
 @dataclass(frozen=True, slots=True)
 class WeekFacts:
-    """What a roster shows of a patient's week, in minutes, under the program's standard."""
+    """What a roster shows of a patient's week, in minutes, under the program's standard.
+
+    Of its local date: `day_credited` of what has ended, `day_at_most` with what is recorded of the
+    rest and full presence where nothing is, and `day_to_go`, what a qualifying day still lacks
+    beside all that (R4).
+    """
 
     credited: int
     at_least: int
@@ -50,6 +55,8 @@ class WeekFacts:
     minimum: int
     minutes_to_go: int
     day_credited: int
+    day_at_most: int
+    day_to_go: int
     day_threshold: int
 
 
@@ -128,7 +135,7 @@ class PatientWeek:
     services: int
     unrecorded: int
     upcoming: int
-    lines: tuple[DayMinutes, ...]
+    lines: tuple[DayLine, ...]
     standards: tuple[JudgedStandard, ...]
 
     @property
@@ -146,11 +153,13 @@ class PatientWeek:
 
     def facts(self, on: date) -> WeekFacts:
         """The week as a roster of that local date shows it; 0 where nothing is asked for."""
-        day = sum(line.credited for line in self.lines if line.local_date == on)
+        own = [line for line in self.lines if line.local_date == on]
+        day = sum(line.credited for line in own)
+        reach = sum(line.told + line.untold for line in own)
         judged = self.program(on)
         if judged is None:
-            return WeekFacts(self.credited, self.at_least, self.at_most, 0, 0, day, 0)
-        week = judged.judgement
+            return WeekFacts(self.credited, self.at_least, self.at_most, 0, 0, day, reach, 0, 0)
+        week, threshold = judged.judgement, judged.terms.day_threshold
         return WeekFacts(
             credited=week.credited,
             at_least=week.at_least,
@@ -158,7 +167,9 @@ class PatientWeek:
             minimum=week.prorated_minimum,
             minutes_to_go=week.minutes_to_go,
             day_credited=day,
-            day_threshold=judged.terms.day_threshold,
+            day_at_most=reach,
+            day_to_go=max(threshold - reach, 0),
+            day_threshold=threshold,
         )
 
 

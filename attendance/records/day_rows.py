@@ -34,6 +34,7 @@ class DayRow:
 
     patient: uuid.UUID
     patient_name: str
+    patient_short_name: str
     episode_id: int
     bookings: tuple[RosterRow, ...]
     facts: DayFacts | None
@@ -63,6 +64,7 @@ def _day_row(rows: list[RosterRow], sessions: dict[uuid.UUID, Session]) -> DayRo
     return DayRow(
         patient=rows[0].patient,
         patient_name=rows[0].patient_name,
+        patient_short_name=rows[0].patient_short_name,
         episode_id=rows[0].episode_id,
         bookings=tuple(rows),
         facts=_in_one_line(rows, sessions),

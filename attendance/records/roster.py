@@ -34,6 +34,7 @@ class RosterRow:
     episode_id: int
     patient: uuid.UUID
     patient_name: str
+    patient_short_name: str
     seat: int
     booking_state: str
     status: Status
@@ -48,6 +49,8 @@ class RosterRow:
     excused_override: bool | None
     correction_reason: str
     recorded_at: datetime.datetime | None
+    recorded_by: str
+    source: str
     attended_minutes: int
     credited_minutes: int
     version: int | None
@@ -111,7 +114,7 @@ def _expected_at(
     return (
         Booking.objects.exclude(state=Booking.State.WITHDRAWN)
         .filter(session__in=sessions)
-        .select_related("session__session_type", "patient", "attendance", "call_in")
+        .select_related("session__session_type", "patient", "attendance__recorded_by", "call_in")
         .annotate(day_starts_at=Subquery(first), court_involved=Exists(court))
         .order_by("starts_at", "session", "seat", "pk")
     )
@@ -129,6 +132,7 @@ def _row(booking: Booking, policy: CreditPolicy, now: datetime.datetime) -> Rost
         episode_id=booking.episode_id,
         patient=booking.patient.public_id,
         patient_name=str(booking.patient),
+        patient_short_name=booking.patient.short_name,
         seat=booking.seat,
         booking_state=booking.state,
         **_judgement(booking, record, policy, now),
@@ -141,6 +145,8 @@ def _row(booking: Booking, policy: CreditPolicy, now: datetime.datetime) -> Rost
         excused_override=record.excused_override if record else None,
         correction_reason=record.correction_reason if record else "",
         recorded_at=record.recorded_at if record else None,
+        recorded_by=str(record.recorded_by or "") if record else "",
+        source=record.source if record else "",
         attended_minutes=record.attended_minutes if record and ended else 0,
         credited_minutes=record.credited_minutes if record and ended else 0,
         version=record.version if record else None,

@@ -40,6 +40,7 @@ from attendance.records.writing import (
 )
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import User
+from scheduling.branches import sessions_i_lead
 from scheduling.locks import lock
 from scheduling.models import Booking, Session
 
@@ -156,9 +157,10 @@ def clear(
 def sign(*, session: Session, by: User, now: datetime.datetime | None = None) -> Session:
     """Sign a complete roster; signing it again changes nothing.
 
-    Complete means that everybody expected, booked or released, is recorded. Raises Refused
-    `session_cancelled`, `session_in_future` before the start, or `roster_incomplete` with the
-    bookings still `unrecorded`.
+    Complete means that everybody expected, booked or released, is recorded. What somebody entered
+    from a paper sheet is confirmed by whoever leads the session. Raises Refused
+    `session_cancelled`, `session_in_future` before the start, `roster_incomplete` with the
+    bookings still `unrecorded`, or `leader_confirms`.
     """
     lock(sessions=[session.pk])
     now = now or timezone.now()
@@ -166,19 +168,28 @@ def sign(*, session: Session, by: User, now: datetime.datetime | None = None) ->
     if row.signed_at is not None:
         return row
     check_held(row, now, early=datetime.timedelta())
-    missing = Booking.objects.exclude(state=Booking.State.WITHDRAWN).filter(
-        session=row, attendance__isnull=True
-    )
-    unrecorded = list(missing.values_list("public_id", flat=True))
+    expected = Booking.objects.exclude(state=Booking.State.WITHDRAWN).filter(session=row)
+    sources = dict(expected.values_list("public_id", "attendance__source"))
+    unrecorded = [booking for booking, source in sources.items() if source is None]
     if unrecorded:
         raise Refused(
             "roster_incomplete",
             f"Record everybody first: {len(unrecorded)} still unrecorded.",
             unrecorded=unrecorded,
         )
+    if AttendanceRecord.Source.PAPER in sources.values() and not leads(by, row):
+        raise Refused(
+            "leader_confirms",
+            "This roster was entered from paper: whoever leads the session confirms it.",
+        )
     row.signed_at, row.signed_by, row.version = now, by, row.version + 1
     row.save(update_fields=["signed_at", "signed_by", "version"])
     return row
+
+
+def leads(user: User, session: Session) -> bool:
+    """Whether a person has a part in a session; a substitute while covering it."""
+    return Session.objects.filter(sessions_i_lead(user.sight), pk=session.pk).exists()
 
 
 def _lines(sheet: Sheet, entries: Sequence[Entry]) -> tuple[list[Line], list[Conflict]]:

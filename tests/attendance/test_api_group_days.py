@@ -62,7 +62,9 @@ def test_a_day_shows_its_sessions_and_one_line_a_patient(day: Day) -> None:
     ]
     row = body["roster"][0]
     patient = day.people[0].patient
-    assert row["patient"] == {"id": str(patient.public_id), "name": str(patient)}
+    assert row["patient"] == {
+        "id": str(patient.public_id), "name": str(patient), "short_name": patient.short_name,
+    }  # fmt: skip
     assert (row["uniform"], row["attended"], row["arrived_at"], row["away"]) == (
         True, None, None, [],
     )  # fmt: skip
@@ -71,7 +73,8 @@ def test_a_day_shows_its_sessions_and_one_line_a_patient(day: Day) -> None:
         for session, row in zip(day.sessions, day.bookings, strict=True)
     ]
     assert set(row["week"]) == {"credited", "at_least", "at_most", "minimum", "minutes_to_go",
-                                "day_credited", "day_threshold"}  # fmt: skip
+                                "day_credited", "day_at_most", "day_to_go",
+                                "day_threshold"}  # fmt: skip
 
 
 def test_a_line_says_what_all_records_say(day: Day) -> None:

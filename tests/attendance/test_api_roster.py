@@ -56,7 +56,8 @@ def test_a_session_shows_its_roster_with_field_names_of_the_contract() -> None:
     } < set(row)
     assert (row["status"], row["version"]) == ("unrecorded", None)
     assert set(row["week"]) == {"credited", "at_least", "at_most", "minimum", "minutes_to_go",
-                                "day_credited", "day_threshold"}  # fmt: skip
+                                "day_credited", "day_at_most", "day_to_go",
+                                "day_threshold"}  # fmt: skip
 
 
 def test_an_unchanged_session_is_304_and_a_changed_one_is_not() -> None:

@@ -32,7 +32,8 @@ def test_an_attended_day_without_its_breaks(house):
     pat = house.patient()
     house.full_week(pat, MON)
     found = lines(house, now=house.morning(MON))
-    assert found == [line(house, pat, MON, scheduled=180, attended=180, credited=180, services=1)]
+    minutes = {"scheduled": 180, "attended": 180, "credited": 180, "told": 180}
+    assert found == [line(house, pat, MON, **minutes, services=1)]
 
 
 def test_a_session_counts_only_once_it_has_ended(house):
@@ -41,8 +42,8 @@ def test_a_session_counts_only_once_it_has_ended(house):
     during = lines(house, now=house.at(MON, "12:19"))
     assert during == [
         line(
-            house, pat, MON, scheduled=180, attended_open=180, credited_open=180, upcoming=1,
-            services_open=1,
+            house, pat, MON, scheduled=180, attended_open=180, credited_open=180, told=180,
+            upcoming=1, services_open=1,
         )
     ]  # fmt: skip
     assert lines(house, now=house.at(MON, "12:20"))[0].credited == 180
@@ -54,8 +55,8 @@ def test_unrecorded_is_open_and_released_ahead_is_not(house):
     house.day(FRI, [pat], state=Booking.State.RELEASED)
     assert lines(house, now=house.morning(MON)) == [
         line(
-            house, pat, MON, scheduled=180, attended_open=180, credited_open=180, unrecorded=1,
-            services_open=1,
+            house, pat, MON, scheduled=180, attended_open=180, credited_open=180, untold=180,
+            unrecorded=1, services_open=1,
         ),
         line(house, pat, FRI, scheduled=180),
     ]  # fmt: skip

@@ -230,7 +230,7 @@ def test_weeks_before_admission_and_without_a_standard(house):
     pat = house.patient(on=datetime.date(2026, 3, 9))
     week = house.week(pat)
     assert (week.standards, week.plan_target, week.final) == ((), None, True)
-    assert week.facts(MON) == WeekFacts(0, 0, 0, 0, 0, 0, 0)
+    assert week.facts(MON) == WeekFacts(0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 # Standards
@@ -358,6 +358,8 @@ def test_what_a_roster_shows(house):
         minimum=540,
         minutes_to_go=300,
         day_credited=60,
+        day_at_most=60,
+        day_to_go=120,
         day_threshold=180,
     )
 
