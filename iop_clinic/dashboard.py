@@ -249,6 +249,9 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, Can], ...]], ...] = (
 def navigation(request: Any) -> list[dict[str, Any]]:
     """The sidebar, in the field's words, with what this person may open."""
     home = {"title": "Today", "icon": "home", "link": reverse("admin:index")}
+    rosters = {"title": "Roster", "icon": "how_to_reg", "link": reverse("roster:list")}
+    # Whoever leads sessions has come for their rosters.
+    own = [rosters, home] if request.user.scope.therapist_ids else [home, rosters]
     groups = [
         {
             "title": title,
@@ -261,7 +264,8 @@ def navigation(request: Any) -> list[dict[str, Any]]:
         }
         for title, items in MENU
     ]
-    groups[0]["items"] = [home, *groups[0]["items"]]  # type: ignore[misc]
+    first = own if may(request, Can.RECORD_ATTENDANCE) else [home]
+    groups[0]["items"] = [*first, *groups[0]["items"]]  # type: ignore[misc]
     _mark_open_page(groups, request.path)
     return [group for group in groups if group["items"]]
 

@@ -27,6 +27,7 @@ urlpatterns = [
     path("healthz", health.healthz),
     path("healthz/jobs", jobs_health.jobs),
     path("readyz", health.readyz),
+    path("roster/", include("attendance.roster_pages.urls")),
 ]
 handler500 = problems.handler500
 

@@ -9,6 +9,9 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+WALL_TIME = {"admin", "roster"}
+"""Namespaces of the pages that people read."""
+
 _OWN = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'"
 PAGES = f"{_OWN}; form-action 'self'"
 ADMIN_PAGES = f"{PAGES}; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'"
@@ -32,7 +35,7 @@ class ContentPolicyMiddleware:
 
 
 class ClinicTimeMiddleware:
-    """Show and read times of the admin site in the zone of the working clinic.
+    """Show and read times of the admin site and the roster pages in the zone of the working clinic.
 
     The API states its instants with their offsets, so its requests are left alone.
     """
@@ -47,7 +50,8 @@ class ClinicTimeMiddleware:
             timezone.deactivate()  # the thread serves somebody else next
 
     def process_view(self, request: Any, *_view: Any) -> None:
-        if "admin" not in request.resolver_match.namespaces or not request.user.is_authenticated:
+        shown = WALL_TIME.intersection(request.resolver_match.namespaces)
+        if not shown or not request.user.is_authenticated:
             return
         clinic = request.user.working_clinic()
         if clinic is not None:

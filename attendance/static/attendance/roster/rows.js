@@ -1,0 +1,168 @@
+/* The lines on the screen. Only one of them is a stop of the Tab key; arrows lead to the others. */
+
+import {
+  after, authorWords, authors, factWords, gaveNotice, isShort, minutesWords, partWords, stored,
+  storedWords,
+} from "./lines.js"; // prettier-ignore
+
+const list = document.getElementById("lines");
+const drawn = new WeakMap(); // what each line was drawn from
+
+const BUTTONS = {
+  present: ["Present", "P"],
+  late: ["Late …", "L"],
+  gone: ["Left …", "G"],
+  away: ["Away …", "A"],
+  absent: ["No-show", "N"],
+  clear: ["Take back", "X"],
+};
+
+/** Which buttons stand on a line, by what it says now; the keys work on every line. */
+function offered(facts) {
+  if (facts === null) return ["present", "late", "absent"];
+  if (facts.attended === null) return ["present", "absent", "clear"];
+  return facts.attended ? ["late", "gone", "away", "clear"] : ["present", "clear"];
+}
+
+export function make(tag, text = "", className = "") {
+  const node = document.createElement(tag);
+  node.textContent = text;
+  if (className) node.className = className;
+  return node;
+}
+
+/** Draws every line anew where it has changed, and keeps the focus where it is. */
+export function draw(sheet, marksOf, clock, enabled) {
+  const known = new Map([...list.children].map((item) => [item.dataset.patient, item]));
+  const items = sheet.lines.map((line) => known.get(line.patient.id) ?? emptyItem(line));
+  if (items.length !== list.children.length || items.some((item, n) => list.children[n] !== item)) {
+    list.replaceChildren(...items);
+  }
+  sheet.lines.forEach((line, n) => fill(items[n], line, marksOf(line), clock, enabled));
+  if (!list.querySelector("[tabindex='0']")) items[0]?.firstElementChild.setAttribute("tabindex", 0);
+}
+
+function emptyItem(line) {
+  const item = document.createElement("li");
+  item.dataset.patient = line.patient.id;
+  const row = make("div", "", "line");
+  row.setAttribute("role", "group");
+  row.tabIndex = -1;
+  row.addEventListener("focusin", () => onlyStop(row));
+  item.append(row);
+  return item;
+}
+
+function onlyStop(row) {
+  for (const other of list.querySelectorAll(".line[tabindex='0']")) other.tabIndex = -1;
+  row.tabIndex = 0;
+}
+
+function fill(item, line, marks, clock, enabled) {
+  const row = item.firstElementChild;
+  const facts = after(stored(line), marks);
+  const state = JSON.stringify([line, marks, enabled]);
+  if (drawn.get(row) === state) return;
+  drawn.set(row, state);
+  const focused = row.contains(document.activeElement) && document.activeElement !== row;
+  const doing = focused ? document.activeElement.dataset.do : null;
+  row.classList.toggle("marked", facts !== null);
+  row.classList.toggle("unsure", marks.length > 0);
+  row.replaceChildren(head(line, row), words(line, marks, facts, clock));
+  const refused = marks.find((mark) => mark.refused);
+  row.append(refused ? question(line, refused, clock) : buttons(facts, line, enabled));
+  if (focused) (row.querySelector(`[data-do="${doing}"]`) ?? row).focus();
+}
+
+function head(line, row) {
+  const name = make("h2", line.patient.short_name, "name");
+  name.id = `name-${line.patient.id}`;
+  row.setAttribute("aria-labelledby", name.id);
+  const place = make("p", "", "who");
+  const seat = line.bookings[0];
+  place.append(make("span", gaveNotice(line) ? "seat free" : `Seat ${seat.seat}`, "quiet"));
+  const box = make("div", "", "head");
+  box.append(name, place);
+  return box;
+}
+
+function words(line, marks, facts, clock) {
+  const said = marks.length ? pendingWords(facts, clock) : storedWords(line, clock);
+  const more = [marks.length ? "" : partWords(line), authorWords(line)].filter(Boolean);
+  const state = make("p", [said, ...more].join(" · "), "state");
+  const box = make("div", "", "said");
+  box.append(state);
+  if (marks.some((mark) => !mark.refused)) box.append(make("p", "Not sent yet", "pending"));
+  const minutes = marks.length ? "" : minutesWords(line);
+  if (minutes) box.append(make("p", minutes, isShort(line) ? "minutes short" : "minutes"));
+  return box;
+}
+
+function pendingWords(facts, clock) {
+  if (facts === null) return "Not recorded";
+  return factWords(facts, clock);
+}
+
+function buttons(facts, line, enabled) {
+  const box = make("div", "", "keys");
+  for (const name of offered(facts)) {
+    const [words, key] = BUTTONS[name];
+    const absent = name === "absent" && line.bookings.some((one) => one.notified_at);
+    const button = make("button", `${absent ? "Absent" : words} `);
+    button.type = "button";
+    button.dataset.do = name;
+    button.disabled = !enabled;
+    button.tabIndex = -1;
+    if (name !== "present") button.className = "second";
+    const hint = make("kbd", key);
+    hint.setAttribute("aria-hidden", "true");
+    button.append(hint);
+    box.append(button);
+  }
+  return box;
+}
+
+/** Both versions of a line that the server refused, for a person to choose. */
+function question(line, mark, clock) {
+  const box = make("div", "", "conflict");
+  box.setAttribute("role", "group");
+  const name = line.patient.short_name;
+  const mine = mark.clear ? "not recorded" : factWords(after(stored(line), [mark]), clock);
+  const others = mark.refused.code === "stale_version";
+  const by = authors(line) || "somebody";
+  const why = others ? `${name} was changed meanwhile by ${by}.` : mark.refused.message;
+  box.append(make("p", why), make("p", `Stored: ${storedWords(line, clock)}. Yours: ${mine}.`));
+  const keys = make("div", "", "keys");
+  keys.append(answer("Keep what is stored", "theirs"), answer("Send mine", "mine"));
+  box.append(keys);
+  return box;
+}
+
+function answer(words, name) {
+  const button = make("button", words, name === "mine" ? "" : "second");
+  button.type = "button";
+  button.dataset.do = name;
+  button.tabIndex = -1;
+  return button;
+}
+
+// --- moving ----------------------------------------------------------------------------------
+
+export const rowOf = (node) => node?.closest?.(".line");
+
+export const patientOf = (row) => row?.parentElement.dataset.patient;
+
+export function focusFirst() {
+  list.querySelector(".line")?.focus({ preventScroll: true });
+}
+
+export function focusPatient(id) {
+  list.querySelector(`[data-patient="${id}"] > .line`)?.focus();
+}
+
+/** To the line `step` lines on, or as far as there are lines. */
+export function move(row, step) {
+  const rows = [...list.querySelectorAll(".line")];
+  const wanted = rows.indexOf(row) + step;
+  rows[Math.min(Math.max(wanted, 0), rows.length - 1)]?.focus();
+}

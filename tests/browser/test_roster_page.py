@@ -1,0 +1,396 @@
+"""Rosters in a real browser: marks survive lost networks and expired logins, and keys suffice."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.contrib.sessions.models import Session as Login
+from django.db import connection
+from django.utils import timezone
+from playwright.sync_api import Page, expect, sync_playwright
+
+from attendance.models import AttendanceRecord
+from attendance.records.entries import Entry
+from attendance.records.services import record_roster
+from iop_clinic.accounts.models import User
+from iop_clinic.accounts.roles import Role
+from patients.models import Episode
+from scheduling.models import Session
+from tests import factories
+from tests.attendance.house import House
+from tests.browser.site import CHROMIUM, PHONE, WIDE, chromium
+from tests.browser.test_admin_smoke import Visit
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(not CHROMIUM and not os.environ.get("CI"), reason="no Chromium found"),
+]
+STRICT = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'"  # noqa: E501  one header
+
+
+@dataclass
+class Evening:
+    """A group that began ten minutes ago, its leader and its coordinator."""
+
+    house: House
+    session: Session
+    people: list[Episode]
+    guest: Episode
+    leader: str
+    clerk: str
+
+    @property
+    def path(self) -> str:
+        return f"/roster/groups/{self.house.group.public_id}/{self.session.local_date}/"
+
+    def records(self, *names: str) -> list[Any]:
+        """By seat."""
+        names = names or ("attended", "version")
+        rows = AttendanceRecord.objects.order_by("booking__seat").values_list(*names)
+        return beside(lambda: list(rows))
+
+
+def beside(work: Callable[[], Any]) -> Any:
+    """The database from a thread without Playwright's event loop."""
+
+    def run() -> Any:
+        try:
+            return work()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(run).result()
+
+
+@pytest.fixture
+def size() -> int:
+    return 3
+
+
+@pytest.fixture
+def evening(db: None, size: int) -> Evening:
+    now = timezone.now().replace(second=0, microsecond=0)
+    zone = f"Etc/GMT{now.hour - 12:+d}"  # where it is noon: no day ends during the test
+    house = House(zone=zone)
+    begins = (now - datetime.timedelta(minutes=10)).astimezone(ZoneInfo(zone))
+    ends = begins + datetime.timedelta(hours=3)
+    day = begins.date()
+    people = [house.patient(on=day, seat=None) for _ in range(size)]
+    session = house.day(
+        day, people, f"{begins:%H:%M}", f"{ends:%H:%M}", group=house.group,
+        therapist=house.therapist,
+    )  # fmt: skip
+    clerk = factories.staff(house.clinic, Role.COORDINATOR, user__name="Cora Reyes")
+    guest = house.patient(on=day, seat=None)
+    return Evening(house, session, people, guest, house.user.email, clerk.email)
+
+
+@pytest.fixture
+def chrome(evening: Evening) -> Iterator[Any]:
+    """After the rows are made: Playwright runs an event loop."""
+    with sync_playwright() as playwright, chromium(playwright) as found:
+        yield found
+
+
+def a_visit(chrome: Any, live_server: Any, size: Any = WIDE, **options: Any) -> Visit:
+    context = chrome.new_context(viewport=size, **options)
+    context.route("**/roster/**", strictly)
+    return watched(context.new_page(), live_server)
+
+
+def watched(page: Page, live_server: Any) -> Visit:
+    visit = Visit(page, live_server.url)
+    visit.watch()
+    return visit
+
+
+def strictly(route: Any) -> None:
+    """Pages outside the admin site run under the strictest policy."""
+    answer = route.fetch(max_redirects=0)
+    route.fulfill(response=answer, headers={**answer.headers, "content-security-policy": STRICT})
+
+
+def sign_in(page: Page, email: str) -> None:
+    page.fill("[name=username]", email)
+    page.fill("[name=password]", factories.PASSWORD)
+    page.press("[name=password]", "Enter")
+
+
+def open_sheet(visit: Visit, evening: Evening, email: str) -> None:
+    """Signed in on the way."""
+    visit.page.goto(visit.address + evening.path)
+    sign_in(visit.page, email)
+    visit.page.wait_for_url(visit.address + evening.path)
+    expect(visit.page.locator(".line")).to_have_count(len(evening.people))
+
+
+def unsent(page: Page, number: int) -> None:
+    expect(page.locator("#sending")).to_have_attribute("data-count", str(number))
+
+
+def expire_logins() -> None:
+    beside(lambda: Login.objects.all().delete())
+
+
+@pytest.mark.parametrize("size", [12])
+def test_twelve_marks_outlive_the_network_the_login_and_the_tab(chrome, evening, live_server):
+    visit = a_visit(chrome, live_server)
+    page, context = visit.page, visit.page.context
+    open_sheet(visit, evening, evening.leader)
+    context.set_offline(True)
+    for _ in evening.people:
+        page.keyboard.press("p")
+        page.keyboard.press("ArrowDown")
+    unsent(page, 12)
+    expect(page.locator("#sending")).to_contain_text("12 not sent yet")
+
+    expire_logins()
+    context.set_offline(False)
+    expect(page.locator("#sending")).to_have_text("Sign in again; your 12 marks are kept.")
+    assert evening.records() == []
+    page.close()
+
+    again = watched(context.new_page(), live_server)
+    open_sheet(again, evening, evening.leader)
+    unsent(again.page, 0)
+    assert evening.records() == [(True, 1)] * 12
+    assert set(evening.records("source")) == {("roster",)}
+    assert again.faults == []
+
+
+@pytest.mark.parametrize("size", [12])
+def test_marks_whose_answer_was_lost_arrive_once(chrome, evening, live_server):
+    visit = a_visit(chrome, live_server)
+    open_sheet(visit, evening, evening.leader)
+    asked: list[int] = []
+
+    def lose_the_first_answer(route: Any) -> None:
+        if route.request.method != "PATCH":
+            return route.continue_()
+        asked.append(route.fetch().status)
+        return route.abort() if len(asked) == 1 else route.continue_()
+
+    visit.page.route("**/api/v1/group-days/**", lose_the_first_answer)
+    visit.page.get_by_role("button", name="All present").click()
+    expect(visit.page.locator("#sending")).to_contain_text("12 not sent yet: no connection")
+    assert evening.records() == [(True, 1)] * 12
+    unsent(visit.page, 0)
+    assert (asked, evening.records()) == ([200, 200], [(True, 1)] * 12)
+
+
+def test_a_busy_server_is_asked_again(chrome, evening, live_server):
+    visit = a_visit(chrome, live_server)
+    open_sheet(visit, evening, evening.leader)
+    busy = {"status": 503, "headers": {"Retry-After": "1"}, "body": "{}"}
+    visit.page.route("**/api/v1/group-days/**", lambda r: r.fulfill(**busy), times=2)
+    visit.page.keyboard.press("n")
+    expect(visit.page.locator("#sending")).to_have_text("1 not sent yet.")
+    unsent(visit.page, 0)
+    assert evening.records() == [(False, 1)]
+
+
+# --- an evening without a mouse --------------------------------------------------------------
+
+
+def test_keys_record_an_evening_and_sign_it(chrome, evening, live_server):
+    visit = a_visit(chrome, live_server)
+    keys = visit.page.keyboard
+    open_sheet(visit, evening, evening.leader)
+    keys.press("p")
+    keys.press("g")
+    keys.type(clock(evening, 165))
+    keys.press("Enter")
+    expect(visit.page.locator(".line").first).to_contain_text(
+        "165 of 180: 15 more today keeps the day"
+    )
+    keys.press("j")
+    keys.press("l")
+    keys.type("5")
+    keys.press("Enter")
+    keys.press("a")
+    keys.type(clock(evening, 20))
+    keys.press("Tab")
+    keys.type(clock(evening, 50))
+    keys.press("Enter")
+    keys.press("ArrowDown")
+    keys.press("n")
+    expect(visit.page.locator("#summary")).to_contain_text("Everybody is recorded. Next: sign.")
+    unsent(visit.page, 0)
+    assert evening.records() == [(True, 2), (True, 2), (False, 1)]
+    keys.press("s")
+    keys.press("Enter")
+    expect(visit.page.locator("#summary")).to_contain_text("The roster is signed.")
+    begins = evening.session.starts_at
+    minutes = [datetime.timedelta(minutes=n) for n in (5, 165)]
+    assert evening.records("arrived_at", "left_at") == [
+        (None, begins + minutes[1]), (begins + minutes[0], None), (None, None),
+    ]  # fmt: skip
+    assert evening.records("credited_minutes") == [(165,), (145,), (0,)]
+    assert (
+        beside(lambda: Session.objects.get(pk=evening.session.pk).signed_by) == evening.house.user
+    )
+    assert visit.faults == []
+
+
+def clock(evening: Evening, minutes: int) -> str:
+    """The wall time so many minutes after the start, as a person types it."""
+    moment = evening.session.starts_at + datetime.timedelta(minutes=minutes)
+    return f"{moment.astimezone(evening.session.tz):%-I:%M}"
+
+
+def test_a_mark_is_taken_back_by_key_before_and_after_it_was_sent(chrome, evening, live_server):
+    visit = a_visit(chrome, live_server)
+    page = visit.page
+    open_sheet(visit, evening, evening.leader)
+    page.context.set_offline(True)
+    page.keyboard.press("p")
+    unsent(page, 1)
+    page.keyboard.press("x")
+    unsent(page, 0)
+    page.context.set_offline(False)
+    page.keyboard.press("n")
+    expect(page.locator(".line").first).to_contain_text("No-show")
+    page.keyboard.press("x")
+    page.keyboard.press("Enter")
+    expect(page.locator(".line").first).to_contain_text("Not recorded")
+    unsent(page, 0)
+    assert evening.records() == []
+
+
+def test_somebody_is_added_by_key(chrome, evening, live_server):
+    visit = a_visit(chrome, live_server)
+    keys, lines = visit.page.keyboard, visit.page.locator(".line")
+    open_sheet(visit, evening, evening.leader)
+    keys.press("+")
+    keys.type(evening.guest.patient.last_name)
+    visit.page.get_by_role("button", name=f"Add {evening.guest.patient.short_name}").wait_for()
+    keys.press("Tab")
+    keys.press("Enter")
+    expect(visit.page.locator("#adding-said")).to_contain_text("was added.")
+    keys.press("Escape")
+    expect(lines).to_have_count(4)
+    expect(lines.last).to_contain_text(evening.guest.patient.short_name)
+    assert visit.faults == []
+
+
+# --- two versions, two people ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("choice", "stored"), [("Send mine", (True, 2)), ("Keep what is stored", (False, 1))]
+)
+def test_of_two_versions_a_person_chooses_one(chrome, evening, live_server, choice, stored):
+    visit = a_visit(chrome, live_server)
+    page = visit.page
+    open_sheet(visit, evening, evening.leader)
+    page.context.set_offline(True)
+    page.keyboard.press("p")
+    unsent(page, 1)
+    beside(lambda: say_absent(evening))
+    page.context.set_offline(False)
+    line = page.locator(".line").first
+    expect(line).to_contain_text("was changed meanwhile by Cora Reyes.")
+    expect(line).to_contain_text("Stored: No-show. Yours: Present.")
+    assert evening.records() == [(False, 1)]
+    page.get_by_role("button", name=choice).click()
+    if choice == "Send mine":
+        page.get_by_label("Why it changes").select_option("Told later")
+        page.get_by_role("button", name="Save").click()
+    unsent(page, 0)
+    assert evening.records() == [stored]
+
+
+def say_absent(evening: Evening) -> None:
+    (booking, *_) = evening.session.bookings.order_by("seat")
+    entry = Entry(booking=booking.public_id, attended=False)
+    clerk = User.objects.get(email=evening.clerk)
+    record_roster(session=evening.session, entries=[entry], by=clerk)
+
+
+def test_another_person_sends_nobody_elses_marks(chrome, evening, live_server):
+    visit = a_visit(chrome, live_server)
+    page = visit.page
+    open_sheet(visit, evening, evening.leader)
+    page.context.set_offline(True)
+    page.keyboard.press("p")
+    unsent(page, 1)
+    expire_logins()
+    page.context.set_offline(False)
+    expect(page.locator("#sign-in")).to_be_visible()
+    other = watched(page.context.new_page(), live_server)
+    open_sheet(other, evening, evening.clerk)
+    expect(other.page.locator("#strangers")).to_contain_text("1 mark of another person waits")
+    page.bring_to_front()
+    page.evaluate("window.dispatchEvent(new Event('online'))")
+    expect(page.locator("#sending")).to_contain_text("Somebody else is signed in on this device.")
+    assert evening.records() == []
+    assert other.faults == []
+
+
+def test_what_is_kept_on_the_device_names_nobody(chrome, evening, live_server):
+    visit = a_visit(chrome, live_server)
+    page = visit.page
+    open_sheet(visit, evening, evening.leader)
+    page.context.set_offline(True)
+    page.get_by_role("button", name="All present").click()
+    unsent(page, 3)
+    kept = page.evaluate("JSON.stringify({...localStorage}) + document.cookie")
+    patients = [one.patient for one in evening.people]
+    assert str(patients[0].public_id) in kept
+    named = {name for p in patients for name in (p.first_name, p.last_name, p.record_number)}
+    assert [name for name in named if name in kept] == []
+
+
+# --- paper -----------------------------------------------------------------------------------
+
+
+def test_a_coordinator_copies_the_paper_and_the_leader_confirms(chrome, evening, live_server):
+    clerk = a_visit(chrome, live_server)
+    open_sheet(clerk, evening, evening.clerk)
+    expect(clerk.page.get_by_label("I copy a paper sheet")).to_be_checked()
+    clerk.page.get_by_role("button", name="All present").click()
+    expect(clerk.page.locator("#paper-note")).to_contain_text("Entered from paper by Cora Reyes.")
+    expect(clerk.page.locator("#sign")).to_be_hidden()
+    assert evening.records("source", "recorded_by__email") == [("paper", evening.clerk)] * 3
+
+    leader = a_visit(chrome, live_server)
+    open_sheet(leader, evening, evening.leader)
+    expect(leader.page.locator(".line").first).to_contain_text("from paper, Cora Reyes")
+    expect(leader.page.locator("#paper-note")).to_contain_text("your signature confirms them")
+    leader.page.keyboard.press("s")
+    leader.page.keyboard.press("Enter")
+    expect(leader.page.locator("#summary")).to_contain_text("The roster is signed.")
+    assert (clerk.faults, leader.faults) == ([], [])
+
+
+# --- sizes -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("screen", "scheme"),
+    [
+        pytest.param(PHONE, "dark", id="phone-dark"),
+        pytest.param(WIDE, "light", id="wide-light", marks=pytest.mark.soak),
+        pytest.param(WIDE, "dark", id="wide-dark", marks=pytest.mark.soak),
+        pytest.param(PHONE, "light", id="phone-light", marks=pytest.mark.soak),
+    ],
+)
+def test_pages_are_quiet_and_no_wider_than_the_screen(chrome, evening, live_server, screen, scheme):
+    visit = a_visit(chrome, live_server, screen, color_scheme=scheme)
+    open_sheet(visit, evening, evening.leader)
+    visit.page.get_by_role("button", name="All present").click()
+    unsent(visit.page, 0)
+    for path in (evening.path, evening.path + "sign-in/", "/roster/"):
+        visit.open(path)
+        wide = visit.page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= screen["width"], path
+    assert visit.faults == []
