@@ -42,7 +42,7 @@ class RosterIn(Strict):
     all_present = Flag(default=False, help_text="Everybody booked and not named is present.")
     records = RecordIn(many=True, required=False, max_length=MOST_RECORDS)  # type: ignore[call-arg]
     mode = serializers.ChoiceField(["all", "partial"], default="all")
-    source = serializers.ChoiceField(
+    source = serializers.ChoiceField(  # type: ignore[assignment]  # see RecordOut
         SOURCES,
         default=_SOURCE.API,
         help_text="Where it was written down first: `paper` for a sheet that somebody copies. "

@@ -121,7 +121,8 @@ class RecordOut(serializers.Serializer):
     excused_override = serializers.BooleanField(allow_null=True)
     credited_minutes = serializers.IntegerField(help_text="0 until the session has ended.")
     recorded_by = serializers.CharField(help_text="Empty while unrecorded, and after a job.")
-    source = serializers.ChoiceField(
+    # The class takes its fields out of its attributes: a field may bear the name of one.
+    source = serializers.ChoiceField(  # type: ignore[assignment]
         AttendanceRecord.Source.choices,
         allow_blank=True,
         help_text="Where it was entered; empty while unrecorded.",

@@ -22,7 +22,7 @@ from attendance.records.services import record_roster
 from iop_clinic.accounts.models import User
 from iop_clinic.accounts.roles import Role
 from patients.models import Episode
-from scheduling.models import Session
+from scheduling.models import Booking, Session
 from tests import factories
 from tests.attendance.house import House
 from tests.browser.site import CHROMIUM, PHONE, WIDE, chromium
@@ -266,6 +266,73 @@ def test_a_mark_is_taken_back_by_key_before_and_after_it_was_sent(chrome, evenin
     assert evening.records() == []
 
 
+def test_a_day_goes_on_as_before_once_its_next_session_is_open(chrome, evening, live_server):
+    later = evening.session.ends_at + datetime.timedelta(minutes=10)
+    beside(lambda: second_session(evening, later))
+    visit = a_visit(chrome, live_server)
+    page = visit.page
+    open_sheet(visit, evening, evening.leader)
+    page.keyboard.press("n")
+    page.get_by_role("button", name="All present").click()
+    expect(page.locator("#summary")).to_contain_text("3 not recorded for the rest of the day")
+    expect(page.locator(".line").last).to_contain_text("Present · 1 of 2 sessions")
+    assert evening.records() == [(False, 1), (True, 1), (True, 1)]
+    beside(lambda: begin_earlier(evening))
+    page.get_by_role("button", name="All present").click()
+    expect(page.locator("#summary")).to_contain_text("Everybody is recorded.")
+    unsent(page, 0)
+    assert evening.records() == [(False, 1)] * 2 + [(True, 1)] * 4
+    assert visit.faults == []
+
+
+def second_session(evening: Evening, starts_at: datetime.datetime) -> None:
+    at = starts_at.astimezone(evening.session.tz)
+    until = at + datetime.timedelta(hours=1)
+    evening.house.day(
+        at.date(), evening.people, f"{at:%H:%M}", f"{until:%H:%M}", group=evening.house.group,
+        therapist=evening.house.therapist,
+    )  # fmt: skip
+
+
+def begin_earlier(evening: Evening) -> None:
+    """The first session was short: the second begins now."""
+    now = timezone.now()
+    minute = datetime.timedelta(minutes=1)
+    first, second = Session.objects.order_by("starts_at")
+    Session.objects.filter(pk=first.pk).update(ends_at=now + 10 * minute)
+    Session.objects.filter(pk=second.pk).update(
+        starts_at=now + 20 * minute, ends_at=now + 80 * minute
+    )
+
+
+def test_a_session_of_one_is_recorded_in_the_same_way(chrome, evening, live_server):
+    session = beside(lambda: individual(evening))
+    visit = a_visit(chrome, live_server)
+    page = visit.page
+    path = f"/roster/sessions/{session.public_id}/"
+    page.goto(visit.address + path)
+    sign_in(page, evening.clerk)
+    page.locator(".line").wait_for()
+    page.get_by_label("I copy a paper sheet").uncheck()
+    page.locator(".line").focus()
+    page.keyboard.press("p")
+    unsent(page, 0)
+    page.keyboard.press("n")
+    page.keyboard.press("Enter")
+    expect(page.locator(".line")).to_contain_text("No-show")
+    unsent(page, 0)
+    assert evening.records("attended", "version", "source", "correction_reason") == [
+        (False, 2, "roster", "Marked by mistake")
+    ]
+    assert visit.faults == []
+
+
+def individual(evening: Evening) -> Session:
+    row = evening.session
+    clock = [f"{at.astimezone(row.tz):%H:%M}" for at in (row.starts_at, row.ends_at)]
+    return evening.house.day(row.local_date, [evening.guest], *clock)
+
+
 def test_somebody_is_added_by_key(chrome, evening, live_server):
     visit = a_visit(chrome, live_server)
     keys, lines = visit.page.keyboard, visit.page.locator(".line")
@@ -336,6 +403,48 @@ def test_another_person_sends_nobody_elses_marks(chrome, evening, live_server):
     assert other.faults == []
 
 
+def test_a_sign_in_of_the_same_person_in_another_tab_is_enough(chrome, evening, live_server):
+    visit = a_visit(chrome, live_server)
+    page = visit.page
+    open_sheet(visit, evening, evening.leader)
+    page.context.set_offline(True)
+    page.keyboard.press("p")
+    unsent(page, 1)
+    expire_logins()
+    page.context.set_offline(False)
+    expect(page.locator("#sign-in")).to_be_visible()
+    other = watched(page.context.new_page(), live_server)
+    other.page.goto(live_server.url + "/admin/login/")
+    sign_in(other.page, evening.leader)
+    other.page.wait_for_url(live_server.url + "/admin/")
+    page.bring_to_front()
+    page.evaluate("window.dispatchEvent(new Event('online'))")
+    expect(page.locator("#sending")).to_have_text("Everything is sent.")
+    assert evening.records() == [(True, 1)]
+
+
+def test_a_mark_of_somebody_who_left_the_roster_is_kept_until_it_is_dropped(
+    chrome, evening, live_server
+):
+    visit = a_visit(chrome, live_server)
+    page = visit.page
+    open_sheet(visit, evening, evening.leader)
+    page.context.set_offline(True)
+    page.keyboard.press("p")
+    unsent(page, 1)
+    rows = Booking.objects.filter(session=evening.session, seat=1)
+    beside(lambda: rows.update(state="withdrawn", withdrawn_reason="Plan changed"))
+    page.context.set_offline(False)
+    refused = page.locator("#refused li")
+    expect(refused).to_contain_text("This patient is not expected on this day.")
+    expect(page.locator(".line")).to_have_count(2)
+    unsent(page, 1)
+    refused.get_by_role("button", name="Drop it").click()
+    unsent(page, 0)
+    expect(refused).to_have_count(0)
+    assert evening.records() == []
+
+
 def test_what_is_kept_on_the_device_names_nobody(chrome, evening, live_server):
     visit = a_visit(chrome, live_server)
     page = visit.page
@@ -358,7 +467,9 @@ def test_a_coordinator_copies_the_paper_and_the_leader_confirms(chrome, evening,
     open_sheet(clerk, evening, evening.clerk)
     expect(clerk.page.get_by_label("I copy a paper sheet")).to_be_checked()
     clerk.page.get_by_role("button", name="All present").click()
-    expect(clerk.page.locator("#paper-note")).to_contain_text("Entered from paper by Cora Reyes.")
+    expect(clerk.page.locator("#paper-note")).to_contain_text(
+        "Entered from paper by Cora Reyes: 3 lines. Confirmed when"
+    )
     expect(clerk.page.locator("#sign")).to_be_hidden()
     assert evening.records("source", "recorded_by__email") == [("paper", evening.clerk)] * 3
 

@@ -14,7 +14,7 @@ const BUTTONS = {
   gone: ["Left …", "G"],
   away: ["Away …", "A"],
   absent: ["No-show", "N"],
-  clear: ["Take back", "X"],
+  clear: ["Undo", "X"],
 };
 
 /** Which buttons stand on a line, by what it says now; the keys work on every line. */
@@ -39,7 +39,7 @@ export function draw(sheet, marksOf, clock, enabled) {
     list.replaceChildren(...items);
   }
   sheet.lines.forEach((line, n) => fill(items[n], line, marksOf(line), clock, enabled));
-  if (!list.querySelector("[tabindex='0']")) items[0]?.firstElementChild.setAttribute("tabindex", 0);
+  if (items.length && !list.querySelector("[tabindex='0']")) onlyStop(items[0].firstElementChild);
 }
 
 function emptyItem(line) {
@@ -53,9 +53,11 @@ function emptyItem(line) {
   return item;
 }
 
+/** The line that has the focus and its buttons are stops, all others are skipped. */
 function onlyStop(row) {
-  for (const other of list.querySelectorAll(".line[tabindex='0']")) other.tabIndex = -1;
-  row.tabIndex = 0;
+  if (row.tabIndex === 0) return;
+  for (const other of list.querySelectorAll("[tabindex='0']")) other.tabIndex = -1;
+  for (const stop of [row, ...row.querySelectorAll("button")]) stop.tabIndex = 0;
 }
 
 function fill(item, line, marks, clock, enabled) {
@@ -71,6 +73,7 @@ function fill(item, line, marks, clock, enabled) {
   row.replaceChildren(head(line, row), words(line, marks, facts, clock));
   const refused = marks.find((mark) => mark.refused);
   row.append(refused ? question(line, refused, clock) : buttons(facts, line, enabled));
+  for (const button of row.querySelectorAll("button")) button.tabIndex = row.tabIndex;
   if (focused) (row.querySelector(`[data-do="${doing}"]`) ?? row).focus();
 }
 
@@ -78,6 +81,7 @@ function head(line, row) {
   const name = make("h2", line.patient.short_name, "name");
   name.id = `name-${line.patient.id}`;
   row.setAttribute("aria-labelledby", name.id);
+  row.setAttribute("aria-describedby", `state-${line.patient.id}`);
   const place = make("p", "", "who");
   const seat = line.bookings[0];
   place.append(make("span", gaveNotice(line) ? "seat free" : `Seat ${seat.seat}`, "quiet"));
@@ -87,9 +91,8 @@ function head(line, row) {
 }
 
 function words(line, marks, facts, clock) {
-  const said = marks.length ? pendingWords(facts, clock) : storedWords(line, clock);
-  const more = [marks.length ? "" : partWords(line), authorWords(line)].filter(Boolean);
-  const state = make("p", [said, ...more].join(" · "), "state");
+  const state = make("p", stateWords(line, marks, facts, clock), "state");
+  state.id = `state-${line.patient.id}`;
   const box = make("div", "", "said");
   box.append(state);
   if (marks.some((mark) => !mark.refused)) box.append(make("p", "Not sent yet", "pending"));
@@ -98,9 +101,11 @@ function words(line, marks, facts, clock) {
   return box;
 }
 
-function pendingWords(facts, clock) {
-  if (facts === null) return "Not recorded";
-  return factWords(facts, clock);
+function stateWords(line, marks, facts, clock) {
+  if (marks.some((mark) => mark.refused)) return "Two versions: choose one.";
+  if (marks.length) return facts === null ? "Not recorded" : factWords(facts, clock);
+  const said = [storedWords(line, clock), partWords(line), authorWords(line)];
+  return said.filter(Boolean).join(" · ");
 }
 
 function buttons(facts, line, enabled) {
@@ -112,7 +117,6 @@ function buttons(facts, line, enabled) {
     button.type = "button";
     button.dataset.do = name;
     button.disabled = !enabled;
-    button.tabIndex = -1;
     if (name !== "present") button.className = "second";
     const hint = make("kbd", key);
     hint.setAttribute("aria-hidden", "true");
@@ -142,7 +146,6 @@ function answer(words, name) {
   const button = make("button", words, name === "mine" ? "" : "second");
   button.type = "button";
   button.dataset.do = name;
-  button.tabIndex = -1;
   return button;
 }
 

@@ -60,7 +60,7 @@ const now = (line) => after(stored(line), pending(line));
 const lineOf = (patient) => sheet.lines.find((line) => line.patient.id === patient);
 
 function show() {
-  showUnsent(sender);
+  showUnsent(sender, unit, new Set(sheet?.lines.map((line) => line.patient.id)));
   if (!sheet) {
     summary.textContent = said || "Reading the roster …";
     return;
@@ -99,7 +99,8 @@ function showSigning(open) {
   const todo = leads
     ? "Read the lines against your sheet, then sign: your signature confirms them."
     : `Confirmed when ${place.dataset.staff || "whoever leads it"} signs.`;
-  note.textContent = `Entered from paper by ${by}. ${todo}`;
+  const number = copied.length === 1 ? "1 line" : `${copied.length} lines`;
+  note.textContent = `Entered from paper by ${by}: ${number}. ${todo}`;
 }
 
 /** A sentence that is read aloud and stays until the next one. */
@@ -325,7 +326,6 @@ async function lookAgain() {
   show();
 }
 
-showUnsent(sender);
 await read();
 show();
 if (document.activeElement === document.body) focusFirst();

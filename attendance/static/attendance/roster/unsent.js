@@ -2,7 +2,8 @@
 
 import * as marks from "./marks.js";
 
-export function showUnsent(sender) {
+/** `shown`: the patients whose lines ask about their marks themselves, on the sheet of `unit`. */
+export function showUnsent(sender, unit = "", shown = new Set()) {
   const waiting = marks.all();
   const sending = document.getElementById("sending");
   const said = sentence(sender.state, waiting);
@@ -12,6 +13,43 @@ export function showUnsent(sender) {
   const out = sender.state === "signed-out" || sender.state === "other-person";
   document.getElementById("sign-in").hidden = !out;
   showStrangers(marks.ofOthers());
+  const elsewhere = (mark) => mark.unit !== unit || !shown.has(mark.patient);
+  showRefused(waiting.filter((mark) => mark.refused && elsewhere(mark)), unit, sender);
+}
+
+/** Marks that need an answer and have no line here; nobody's name is known of them. */
+function showRefused(refused, unit, sender) {
+  const list = document.getElementById("refused");
+  const state = JSON.stringify(refused.map((mark) => mark.id));
+  if (list.dataset.marks === state) return;
+  list.dataset.marks = state;
+  list.replaceChildren(...refused.map((mark) => item(mark, unit, sender)));
+}
+
+function item(mark, unit, sender) {
+  const at = new Date(mark.recorded_at).toLocaleString("en-US", {
+    weekday: "short", month: "short", day: "numeric", hour: "numeric", minute: "2-digit",
+  }); // prettier-ignore
+  const node = document.createElement("li");
+  node.append(`A mark made ${at} was not taken: ${mark.refused.message} `);
+  if (mark.unit !== unit) node.append(link(mark), " ");
+  const drop = document.createElement("button");
+  drop.type = "button";
+  drop.className = "second";
+  drop.textContent = "Drop it";
+  drop.addEventListener("click", () => {
+    marks.drop(mark);
+    sender.react();
+  });
+  node.append(drop);
+  return node;
+}
+
+function link(mark) {
+  const to = document.createElement("a");
+  to.href = mark.unit.replace("/api/v1/group-days/", "/roster/groups/").replace("/api/v1/", "/roster/");
+  to.textContent = "Open its roster";
+  return to;
 }
 
 function sentence(state, waiting) {
@@ -26,7 +64,7 @@ function sentence(state, waiting) {
   const refused = waiting.filter((mark) => mark.refused).length;
   const left = `${waiting.length} not sent yet`;
   const keep = marks.kept() ? "" : " This browser keeps nothing: leave the page open.";
-  if (refused) return `${left}. ${refused} of them need your answer.${keep}`;
+  if (refused) return `${left}: ${refused} ${refused === 1 ? "needs" : "need"} your answer.${keep}`;
   if (state === "offline") return `${left}: no connection. They are kept and sent later.${keep}`;
   return `${left}.${keep}`;
 }
