@@ -154,6 +154,7 @@ def test_twelve_marks_outlive_the_network_the_login_and_the_tab(chrome, evening,
     expect(page.locator("#sending")).to_contain_text("12 not sent yet")
 
     expire_logins()
+    expired = timezone.now()
     context.set_offline(False)
     expect(page.locator("#sending")).to_have_text("Sign in again; your 12 marks are kept.")
     assert evening.records() == []
@@ -164,6 +165,7 @@ def test_twelve_marks_outlive_the_network_the_login_and_the_tab(chrome, evening,
     unsent(again.page, 0)
     assert evening.records() == [(True, 1)] * 12
     assert set(evening.records("source")) == {("roster",)}
+    assert all(at < expired for (at,) in evening.records("recorded_at"))
     assert again.faults == []
 
 
@@ -187,6 +189,7 @@ def test_marks_whose_answer_was_lost_arrive_once(chrome, evening, live_server):
     assert (asked, evening.records()) == ([200, 200], [(True, 1)] * 12)
 
 
+@pytest.mark.soak
 def test_a_busy_server_is_asked_again(chrome, evening, live_server):
     visit = a_visit(chrome, live_server)
     open_sheet(visit, evening, evening.leader)
@@ -225,7 +228,7 @@ def test_keys_record_an_evening_and_sign_it(chrome, evening, live_server):
     keys.press("n")
     expect(visit.page.locator("#summary")).to_contain_text("Everybody is recorded. Next: sign.")
     unsent(visit.page, 0)
-    assert evening.records() == [(True, 2), (True, 2), (False, 1)]
+    assert evening.records("attended") == [(True,), (True,), (False,)]
     keys.press("s")
     keys.press("Enter")
     expect(visit.page.locator("#summary")).to_contain_text("The roster is signed.")
@@ -247,6 +250,7 @@ def clock(evening: Evening, minutes: int) -> str:
     return f"{moment.astimezone(evening.session.tz):%-I:%M}"
 
 
+@pytest.mark.soak
 def test_a_mark_is_taken_back_by_key_before_and_after_it_was_sent(chrome, evening, live_server):
     visit = a_visit(chrome, live_server)
     page = visit.page
@@ -266,6 +270,7 @@ def test_a_mark_is_taken_back_by_key_before_and_after_it_was_sent(chrome, evenin
     assert evening.records() == []
 
 
+@pytest.mark.soak
 def test_a_day_goes_on_as_before_once_its_next_session_is_open(chrome, evening, live_server):
     later = evening.session.ends_at + datetime.timedelta(minutes=10)
     beside(lambda: second_session(evening, later))
@@ -403,6 +408,7 @@ def test_another_person_sends_nobody_elses_marks(chrome, evening, live_server):
     assert other.faults == []
 
 
+@pytest.mark.soak
 def test_a_sign_in_of_the_same_person_in_another_tab_is_enough(chrome, evening, live_server):
     visit = a_visit(chrome, live_server)
     page = visit.page
@@ -442,6 +448,24 @@ def test_a_mark_of_somebody_who_left_the_roster_is_kept_until_it_is_dropped(
     refused.get_by_role("button", name="Drop it").click()
     unsent(page, 0)
     expect(refused).to_have_count(0)
+    assert evening.records() == []
+
+
+def test_a_time_that_cannot_be_is_asked_for_again(chrome, evening, live_server):
+    visit = a_visit(chrome, live_server)
+    keys, error = visit.page.keyboard, visit.page.locator("#ask-error")
+    open_sheet(visit, evening, evening.leader)
+    keys.press("l")
+    for typed, said in (
+        ("soon", "Type a time such as 6:12, or minutes such as 12."),
+        (clock(evening, 60), "That lies ahead: note an arrival once somebody is there."),
+    ):
+        visit.page.locator("#ask-time").fill(typed)
+        keys.press("Enter")
+        expect(error).to_have_text(said)
+    keys.press("Escape")
+    expect(visit.page.locator(".line").first).to_be_focused()
+    unsent(visit.page, 0)
     assert evening.records() == []
 
 

@@ -64,10 +64,10 @@ export function drop(mark) {
   }
 }
 
-/** Call when another tab has changed something. */
+/** Calls `react(gone)` when another tab has noted something, or sent it: then it is `gone`. */
 export function whenChangedElsewhere(react) {
   window.addEventListener("storage", (event) => {
-    if (event.key === null || event.key.startsWith(PREFIX)) react();
+    if (event.key === null || event.key.startsWith(PREFIX)) react(event.newValue === null);
   });
 }
 
@@ -78,9 +78,18 @@ function entries() {
 function stored() {
   try {
     const keys = Object.keys(localStorage).filter((key) => key.startsWith(PREFIX));
-    return keys.map((key) => [key, JSON.parse(localStorage.getItem(key))]).filter(([, v]) => v);
+    return keys.map((key) => [key, parsed(localStorage.getItem(key))]).filter(([, mark]) => mark);
   } catch {
     return [];
+  }
+}
+
+/** Null for what is no mark, and for one that another tab has just sent. */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
   }
 }
 

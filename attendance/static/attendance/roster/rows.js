@@ -102,7 +102,8 @@ function words(line, marks, facts, clock) {
 }
 
 function stateWords(line, marks, facts, clock) {
-  if (marks.some((mark) => mark.refused)) return "Two versions: choose one.";
+  const refused = marks.find((mark) => mark.refused);
+  if (refused) return isStale(refused) ? "Two versions: choose one." : "Not taken.";
   if (marks.length) return facts === null ? "Not recorded" : factWords(facts, clock);
   const said = [storedWords(line, clock), partWords(line), authorWords(line)];
   return said.filter(Boolean).join(" · ");
@@ -126,18 +127,22 @@ function buttons(facts, line, enabled) {
   return box;
 }
 
+const isStale = (mark) => mark.refused.code === "stale_version";
+
 /** Both versions of a line that the server refused, for a person to choose. */
 function question(line, mark, clock) {
   const box = make("div", "", "conflict");
   box.setAttribute("role", "group");
   const name = line.patient.short_name;
   const mine = mark.clear ? "not recorded" : factWords(after(stored(line), [mark]), clock);
-  const others = mark.refused.code === "stale_version";
+  const [keep, send] = isStale(mark)
+    ? ["Keep what is stored", "Send mine"]
+    : ["Drop mine", "Send again"];
   const by = authors(line) || "somebody";
-  const why = others ? `${name} was changed meanwhile by ${by}.` : mark.refused.message;
+  const why = isStale(mark) ? `${name} was changed meanwhile by ${by}.` : mark.refused.message;
   box.append(make("p", why), make("p", `Stored: ${storedWords(line, clock)}. Yours: ${mine}.`));
   const keys = make("div", "", "keys");
-  keys.append(answer("Keep what is stored", "theirs"), answer("Send mine", "mine"));
+  keys.append(answer(keep, "theirs"), answer(send, "mine"));
   box.append(keys);
   return box;
 }

@@ -15,6 +15,8 @@ import { Clock } from "./times.js";
 import { showUnsent } from "./unsent.js";
 
 const OPENS_BEFORE = 30 * 60000; // milliseconds, as the server has it
+const CLOCK_AHEAD = 5 * 60000; // as the server has it
+const SOON = 500;
 const LOOKS_AGAIN = 5 * 60000; // each look is noted as a read
 const place = document.getElementById("sheet");
 const { unit, zone } = place.dataset;
@@ -191,6 +193,9 @@ function checked(line, facts) {
   if (arrived_at && left_at && Date.parse(left_at) <= Date.parse(arrived_at)) {
     throw new Error("The departure must be after the arrival.");
   }
+  if (facts.arrived_at && Date.parse(arrived_at) > Date.now() + skew + CLOCK_AHEAD) {
+    throw new Error("That lies ahead: note an arrival once somebody is there.");
+  }
   return facts;
 }
 
@@ -289,7 +294,7 @@ function act(name, row) {
   if (!line) return;
   const refused = pending(line).some((mark) => mark.refused);
   if (refused && !["mine", "theirs"].includes(name)) {
-    say(`${line.patient.short_name} has two versions: choose one first.`);
+    say(`${line.patient.short_name}: answer the question first.`);
   } else if (!isOpen()) {
     say("");
   } else {
@@ -332,3 +337,8 @@ if (document.activeElement === document.body) focusFirst();
 sender.send();
 setInterval(lookAgain, LOOKS_AGAIN);
 document.addEventListener("visibilitychange", lookAgain);
+let soon;
+marks.whenChangedElsewhere((gone) => {
+  clearTimeout(soon);
+  if (gone) soon = setTimeout(lookAgain, SOON);
+});
