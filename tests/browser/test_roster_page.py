@@ -201,6 +201,20 @@ def test_a_busy_server_is_asked_again(chrome, evening, live_server):
     assert evening.records() == [(False, 1)]
 
 
+@pytest.mark.soak
+def test_a_roster_that_cannot_be_read_is_asked_for_again(chrome, evening, live_server):
+    visit = a_visit(chrome, live_server)
+    busy = {"status": 503, "body": '{"detail": "The database cannot answer now. Try again."}'}
+    visit.page.route("**/api/v1/group-days/**", lambda r: r.fulfill(**busy), times=1)
+    visit.page.goto(visit.address + evening.path)
+    sign_in(visit.page, evening.leader)
+    expect(visit.page.locator("#summary")).to_have_text(
+        "The database cannot answer now. Try again."
+    )
+    expect(visit.page.locator(".line")).to_have_count(3, timeout=10_000)
+    expect(visit.page.locator("#summary")).to_have_text("3 expected, 3 not recorded.")
+
+
 # --- an evening without a mouse --------------------------------------------------------------
 
 

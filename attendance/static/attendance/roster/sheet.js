@@ -17,6 +17,7 @@ import { showUnsent } from "./unsent.js";
 const OPENS_BEFORE = 30 * 60000; // milliseconds, as the server has it
 const CLOCK_AHEAD = 5 * 60000; // as the server has it
 const SOON = 500;
+const ASKS_AGAIN = 5000;
 const LOOKS_AGAIN = 5 * 60000; // each look is noted as a read
 const place = document.getElementById("sheet");
 const { unit, zone } = place.dataset;
@@ -327,16 +328,23 @@ document.getElementById(tools.sign).addEventListener("click", signIt);
 async function lookAgain() {
   const asking = document.querySelector("dialog[open]");
   if (document.hidden || asking || sender.busy) return;
-  await read();
-  show();
+  await readAndShow();
 }
 
-await read();
-show();
-if (document.activeElement === document.body) focusFirst();
+/** A sheet that could not be read is asked for until it can. */
+async function readAndShow() {
+  const first = sheet === null;
+  await read();
+  show();
+  if (!sheet) setTimeout(lookAgain, ASKS_AGAIN);
+  else if (first && document.activeElement === document.body) focusFirst();
+}
+
+await readAndShow();
 sender.send();
 setInterval(lookAgain, LOOKS_AGAIN);
 document.addEventListener("visibilitychange", lookAgain);
+window.addEventListener("online", lookAgain);
 let soon;
 marks.whenChangedElsewhere((gone) => {
   clearTimeout(soon);
