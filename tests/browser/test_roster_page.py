@@ -3,142 +3,28 @@
 from __future__ import annotations
 
 import datetime
-import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
-from django.contrib.sessions.models import Session as Login
-from django.db import connection
 from django.utils import timezone
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import expect
 
-from attendance.models import AttendanceRecord
-from attendance.records.entries import Entry
-from attendance.records.services import record_roster
-from iop_clinic.accounts.models import User
-from iop_clinic.accounts.roles import Role
-from patients.models import Episode
-from scheduling.models import Booking, Session
-from tests import factories
-from tests.attendance.house import House
-from tests.browser.site import CHROMIUM, PHONE, WIDE, chromium
-from tests.browser.test_admin_smoke import Visit
+from scheduling.models import Session
+from tests.browser.evening import (
+    BROWSER,
+    Evening,
+    a_visit,
+    beside,
+    clock,
+    expire_logins,
+    open_sheet,
+    sign_in,
+    unsent,
+    watched,
+)
+from tests.browser.site import PHONE, WIDE
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(not CHROMIUM and not os.environ.get("CI"), reason="no Chromium found"),
-]
-STRICT = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'"  # noqa: E501  one header
-
-
-@dataclass
-class Evening:
-    """A group that began ten minutes ago, its leader and its coordinator."""
-
-    house: House
-    session: Session
-    people: list[Episode]
-    guest: Episode
-    leader: str
-    clerk: str
-
-    @property
-    def path(self) -> str:
-        return f"/roster/groups/{self.house.group.public_id}/{self.session.local_date}/"
-
-    def records(self, *names: str) -> list[Any]:
-        """By seat."""
-        names = names or ("attended", "version")
-        rows = AttendanceRecord.objects.order_by("booking__seat").values_list(*names)
-        return beside(lambda: list(rows))
-
-
-def beside(work: Callable[[], Any]) -> Any:
-    """The database from a thread without Playwright's event loop."""
-
-    def run() -> Any:
-        try:
-            return work()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(run).result()
-
-
-@pytest.fixture
-def size() -> int:
-    return 3
-
-
-@pytest.fixture
-def evening(db: None, size: int) -> Evening:
-    now = timezone.now().replace(second=0, microsecond=0)
-    zone = f"Etc/GMT{now.hour - 12:+d}"  # where it is noon: no day ends during the test
-    house = House(zone=zone)
-    begins = (now - datetime.timedelta(minutes=10)).astimezone(ZoneInfo(zone))
-    ends = begins + datetime.timedelta(hours=3)
-    day = begins.date()
-    people = [house.patient(on=day, seat=None) for _ in range(size)]
-    session = house.day(
-        day, people, f"{begins:%H:%M}", f"{ends:%H:%M}", group=house.group,
-        therapist=house.therapist,
-    )  # fmt: skip
-    clerk = factories.staff(house.clinic, Role.COORDINATOR, user__name="Cora Reyes")
-    guest = house.patient(on=day, seat=None)
-    return Evening(house, session, people, guest, house.user.email, clerk.email)
-
-
-@pytest.fixture
-def chrome(evening: Evening) -> Iterator[Any]:
-    """After the rows are made: Playwright runs an event loop."""
-    with sync_playwright() as playwright, chromium(playwright) as found:
-        yield found
-
-
-def a_visit(chrome: Any, live_server: Any, size: Any = WIDE, **options: Any) -> Visit:
-    context = chrome.new_context(viewport=size, **options)
-    context.route("**/roster/**", strictly)
-    return watched(context.new_page(), live_server)
-
-
-def watched(page: Page, live_server: Any) -> Visit:
-    visit = Visit(page, live_server.url)
-    visit.watch()
-    return visit
-
-
-def strictly(route: Any) -> None:
-    """Pages outside the admin site run under the strictest policy."""
-    answer = route.fetch(max_redirects=0)
-    route.fulfill(response=answer, headers={**answer.headers, "content-security-policy": STRICT})
-
-
-def sign_in(page: Page, email: str) -> None:
-    page.fill("[name=username]", email)
-    page.fill("[name=password]", factories.PASSWORD)
-    page.press("[name=password]", "Enter")
-
-
-def open_sheet(visit: Visit, evening: Evening, email: str) -> None:
-    """Signed in on the way."""
-    visit.page.goto(visit.address + evening.path)
-    sign_in(visit.page, email)
-    visit.page.wait_for_url(visit.address + evening.path)
-    expect(visit.page.locator(".line")).to_have_count(len(evening.people))
-
-
-def unsent(page: Page, number: int) -> None:
-    expect(page.locator("#sending")).to_have_attribute("data-count", str(number))
-
-
-def expire_logins() -> None:
-    beside(lambda: Login.objects.all().delete())
+pytestmark = BROWSER
 
 
 @pytest.mark.parametrize("size", [12])
@@ -258,12 +144,6 @@ def test_keys_record_an_evening_and_sign_it(chrome, evening, live_server):
     assert visit.faults == []
 
 
-def clock(evening: Evening, minutes: int) -> str:
-    """The wall time so many minutes after the start, as a person types it."""
-    moment = evening.session.starts_at + datetime.timedelta(minutes=minutes)
-    return f"{moment.astimezone(evening.session.tz):%-I:%M}"
-
-
 @pytest.mark.soak
 def test_a_mark_is_taken_back_by_key_before_and_after_it_was_sent(chrome, evening, live_server):
     visit = a_visit(chrome, live_server)
@@ -368,103 +248,6 @@ def test_somebody_is_added_by_key(chrome, evening, live_server):
     assert visit.faults == []
 
 
-# --- two versions, two people ----------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("choice", "stored"), [("Send mine", (True, 2)), ("Keep what is stored", (False, 1))]
-)
-def test_of_two_versions_a_person_chooses_one(chrome, evening, live_server, choice, stored):
-    visit = a_visit(chrome, live_server)
-    page = visit.page
-    open_sheet(visit, evening, evening.leader)
-    page.context.set_offline(True)
-    page.keyboard.press("p")
-    unsent(page, 1)
-    beside(lambda: say_absent(evening))
-    page.context.set_offline(False)
-    line = page.locator(".line").first
-    expect(line).to_contain_text("was changed meanwhile by Cora Reyes.")
-    expect(line).to_contain_text("Stored: No-show. Yours: Present.")
-    assert evening.records() == [(False, 1)]
-    page.get_by_role("button", name=choice).click()
-    if choice == "Send mine":
-        page.get_by_label("Why it changes").select_option("Told later")
-        page.get_by_role("button", name="Save").click()
-    unsent(page, 0)
-    assert evening.records() == [stored]
-
-
-def say_absent(evening: Evening) -> None:
-    (booking, *_) = evening.session.bookings.order_by("seat")
-    entry = Entry(booking=booking.public_id, attended=False)
-    clerk = User.objects.get(email=evening.clerk)
-    record_roster(session=evening.session, entries=[entry], by=clerk)
-
-
-def test_another_person_sends_nobody_elses_marks(chrome, evening, live_server):
-    visit = a_visit(chrome, live_server)
-    page = visit.page
-    open_sheet(visit, evening, evening.leader)
-    page.context.set_offline(True)
-    page.keyboard.press("p")
-    unsent(page, 1)
-    expire_logins()
-    page.context.set_offline(False)
-    expect(page.locator("#sign-in")).to_be_visible()
-    other = watched(page.context.new_page(), live_server)
-    open_sheet(other, evening, evening.clerk)
-    expect(other.page.locator("#strangers")).to_contain_text("1 mark of another person waits")
-    page.bring_to_front()
-    page.evaluate("window.dispatchEvent(new Event('online'))")
-    expect(page.locator("#sending")).to_contain_text("Somebody else is signed in on this device.")
-    assert evening.records() == []
-    assert other.faults == []
-
-
-@pytest.mark.soak
-def test_a_sign_in_of_the_same_person_in_another_tab_is_enough(chrome, evening, live_server):
-    visit = a_visit(chrome, live_server)
-    page = visit.page
-    open_sheet(visit, evening, evening.leader)
-    page.context.set_offline(True)
-    page.keyboard.press("p")
-    unsent(page, 1)
-    expire_logins()
-    page.context.set_offline(False)
-    expect(page.locator("#sign-in")).to_be_visible()
-    other = watched(page.context.new_page(), live_server)
-    other.page.goto(live_server.url + "/admin/login/")
-    sign_in(other.page, evening.leader)
-    other.page.wait_for_url(live_server.url + "/admin/")
-    page.bring_to_front()
-    page.evaluate("window.dispatchEvent(new Event('online'))")
-    expect(page.locator("#sending")).to_have_text("Everything is sent.")
-    assert evening.records() == [(True, 1)]
-
-
-def test_a_mark_of_somebody_who_left_the_roster_is_kept_until_it_is_dropped(
-    chrome, evening, live_server
-):
-    visit = a_visit(chrome, live_server)
-    page = visit.page
-    open_sheet(visit, evening, evening.leader)
-    page.context.set_offline(True)
-    page.keyboard.press("p")
-    unsent(page, 1)
-    rows = Booking.objects.filter(session=evening.session, seat=1)
-    beside(lambda: rows.update(state="withdrawn", withdrawn_reason="Plan changed"))
-    page.context.set_offline(False)
-    refused = page.locator("#refused li")
-    expect(refused).to_contain_text("This patient is not expected on this day.")
-    expect(page.locator(".line")).to_have_count(2)
-    unsent(page, 1)
-    refused.get_by_role("button", name="Drop it").click()
-    unsent(page, 0)
-    expect(refused).to_have_count(0)
-    assert evening.records() == []
-
-
 def test_a_time_that_cannot_be_is_asked_for_again(chrome, evening, live_server):
     visit = a_visit(chrome, live_server)
     keys, error = visit.page.keyboard, visit.page.locator("#ask-error")
@@ -481,44 +264,6 @@ def test_a_time_that_cannot_be_is_asked_for_again(chrome, evening, live_server):
     expect(visit.page.locator(".line").first).to_be_focused()
     unsent(visit.page, 0)
     assert evening.records() == []
-
-
-def test_what_is_kept_on_the_device_names_nobody(chrome, evening, live_server):
-    visit = a_visit(chrome, live_server)
-    page = visit.page
-    open_sheet(visit, evening, evening.leader)
-    page.context.set_offline(True)
-    page.get_by_role("button", name="All present").click()
-    unsent(page, 3)
-    kept = page.evaluate("JSON.stringify({...localStorage}) + document.cookie")
-    patients = [one.patient for one in evening.people]
-    assert str(patients[0].public_id) in kept
-    named = {name for p in patients for name in (p.first_name, p.last_name, p.record_number)}
-    assert [name for name in named if name in kept] == []
-
-
-# --- paper -----------------------------------------------------------------------------------
-
-
-def test_a_coordinator_copies_the_paper_and_the_leader_confirms(chrome, evening, live_server):
-    clerk = a_visit(chrome, live_server)
-    open_sheet(clerk, evening, evening.clerk)
-    expect(clerk.page.get_by_label("I copy a paper sheet")).to_be_checked()
-    clerk.page.get_by_role("button", name="All present").click()
-    expect(clerk.page.locator("#paper-note")).to_contain_text(
-        "Entered from paper by Cora Reyes: 3 lines. Confirmed when"
-    )
-    expect(clerk.page.locator("#sign")).to_be_hidden()
-    assert evening.records("source", "recorded_by__email") == [("paper", evening.clerk)] * 3
-
-    leader = a_visit(chrome, live_server)
-    open_sheet(leader, evening, evening.leader)
-    expect(leader.page.locator(".line").first).to_contain_text("from paper, Cora Reyes")
-    expect(leader.page.locator("#paper-note")).to_contain_text("your signature confirms them")
-    leader.page.keyboard.press("s")
-    leader.page.keyboard.press("Enter")
-    expect(leader.page.locator("#summary")).to_contain_text("The roster is signed.")
-    assert (clerk.faults, leader.faults) == ([], [])
 
 
 # --- sizes -----------------------------------------------------------------------------------

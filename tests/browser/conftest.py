@@ -1,0 +1,48 @@
+"""Rows for a browser to look at; they are made first, because Playwright runs an event loop."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import sync_playwright
+
+from iop_clinic.accounts.roles import Role
+from tests import factories
+from tests.attendance.house import House
+from tests.browser.evening import Evening
+from tests.browser.site import chromium
+
+
+@pytest.fixture
+def size() -> int:
+    return 3
+
+
+@pytest.fixture
+def evening(db: None, size: int) -> Evening:
+    now = timezone.now().replace(second=0, microsecond=0)
+    zone = f"Etc/GMT{now.hour - 12:+d}"  # where it is noon: no day ends during the test
+    house = House(zone=zone)
+    begins = (now - datetime.timedelta(minutes=10)).astimezone(ZoneInfo(zone))
+    ends = begins + datetime.timedelta(hours=3)
+    day = begins.date()
+    people = [house.patient(on=day, seat=None) for _ in range(size)]
+    session = house.day(
+        day, people, f"{begins:%H:%M}", f"{ends:%H:%M}", group=house.group,
+        therapist=house.therapist,
+    )  # fmt: skip
+    clerk = factories.staff(house.clinic, Role.COORDINATOR, user__name="Cora Reyes")
+    guest = house.patient(on=day, seat=None)
+    return Evening(house, session, people, guest, house.user.email, clerk.email)
+
+
+@pytest.fixture
+def chrome(evening: Evening) -> Iterator[Any]:
+    """After the rows are made: Playwright runs an event loop."""
+    with sync_playwright() as playwright, chromium(playwright) as found:
+        yield found
