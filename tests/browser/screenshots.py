@@ -44,7 +44,7 @@ from tests.browser.site import PHONE, WIDE, chromium, sign_in  # noqa: E402
 
 IMAGES = settings.BASE_DIR / "docs" / "images"
 COORDINATOR = "coordinator@example.com"
-README = ("dashboard", "cases", "roster")
+README = ("dashboard", "episode", "week", "sheet")
 ZONE = ZoneInfo("America/New_York")
 
 
@@ -90,7 +90,9 @@ def pages() -> dict[str, str]:
         "call-in": reverse("admin:patients_episode_call-in", args=[episode.pk]),
         "sessions": reverse("admin:scheduling_session_changelist"),
         "week": reverse("admin:scheduling_session_week"),
-        "roster": reverse("admin:scheduling_session_change", args=[past.pk]),
+        "session": reverse("admin:scheduling_session_change", args=[past.pk]),
+        "rosters": reverse("roster:list"),
+        "sheet": reverse("roster:day", args=[past.group.public_id, past.local_date]),
         "group": reverse("admin:scheduling_group_change", args=[group.pk]),
     }
 
