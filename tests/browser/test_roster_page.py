@@ -101,6 +101,28 @@ def test_a_roster_that_cannot_be_read_is_asked_for_again(chrome, evening, live_s
     expect(visit.page.locator("#summary")).to_have_text("3 expected, 3 not recorded.")
 
 
+WORDS = """async () => {
+  const { Clock } = await import("/static/attendance/roster/times.js");
+  const { minutesWords } = await import("/static/attendance/roster/lines.js");
+  const line = {
+    bookings: [{ version: 1, status: "present", arrived_at: null, left_at: null, away: [] }],
+    week: { day_threshold: 180, day_at_most: 165, day_to_go: 15, day_credited: 165 },
+  };
+  const today = new Date();
+  const before = new Date(today - 86400000);
+  return [today, before].map((day) => minutesWords(line, new Clock("UTC", day, day)));
+}"""
+
+
+def test_only_today_can_a_day_still_be_kept(chrome, evening, live_server):
+    visit = a_visit(chrome, live_server)
+    open_sheet(visit, evening, evening.leader)
+    assert visit.page.evaluate(WORDS) == [
+        "165 of 180: 15 more today keeps the day",
+        "165 of 180: 15 short of a day",
+    ]
+
+
 # --- an evening without a mouse --------------------------------------------------------------
 
 

@@ -109,18 +109,21 @@ export function partWords(line) {
 }
 
 /** "145 of 180: 35 more today keeps the day", in the server's figures. */
-export function minutesWords(line) {
+export function minutesWords(line, clock) {
   const { week } = line;
   const facts = stored(line);
   if (!week || !week.day_threshold || !facts || facts.attended === false) return "";
   const reach = `${week.day_at_most} of ${week.day_threshold}`;
-  if (week.day_to_go > 0) return `${reach}: ${week.day_to_go} more today keeps the day`;
+  if (week.day_to_go > 0) {
+    const lacks = clock.isOver ? "short of a day" : "more today keeps the day";
+    return `${reach}: ${week.day_to_go} ${lacks}`;
+  }
   const counts = week.day_credited >= week.day_threshold;
   return counts ? `${reach}: the day counts` : `${reach}: on course`;
 }
 
-export function isShort(line) {
-  return minutesWords(line) !== "" && line.week.day_to_go > 0;
+export function isShort(line, clock) {
+  return minutesWords(line, clock) !== "" && line.week.day_to_go > 0;
 }
 
 /** "from paper, Cora" */

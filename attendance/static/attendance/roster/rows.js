@@ -96,8 +96,8 @@ function words(line, marks, facts, clock) {
   const box = make("div", "", "said");
   box.append(state);
   if (marks.some((mark) => !mark.refused)) box.append(make("p", "Not sent yet", "pending"));
-  const minutes = marks.length ? "" : minutesWords(line);
-  if (minutes) box.append(make("p", minutes, isShort(line) ? "minutes short" : "minutes"));
+  const minutes = marks.length ? "" : minutesWords(line, clock);
+  if (minutes) box.append(make("p", minutes, isShort(line, clock) ? "minutes short" : "minutes"));
   return box;
 }
 

@@ -11,6 +11,7 @@ export class Clock {
     this.format = new Intl.DateTimeFormat("en-US", {
       timeZone: zone, hour: "numeric", minute: "2-digit",
     }); // prettier-ignore
+    this.dates = new Intl.DateTimeFormat("en-CA", { timeZone: zone });
     this.parts = new Intl.DateTimeFormat("en-US", {
       timeZone: zone, hour: "2-digit", minute: "2-digit", hourCycle: "h23",
     }); // prettier-ignore
@@ -19,6 +20,11 @@ export class Clock {
   /** "6:05 PM" */
   say(instant) {
     return this.format.format(new Date(instant)).replace(/\s/g, "\u00a0");
+  }
+
+  /** Whether the roster's local date is over. */
+  get isOver() {
+    return this.dates.format(Date.now()) > this.dates.format(this.starts);
   }
 
   /** What a time dialog starts with: the time now while the roster is under way. */
