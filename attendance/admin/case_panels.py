@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
+from attendance.admin.judged_by import rule_of, standard_link
 from attendance.admin.wording import days_counted, days_said, minimum_said, minutes_said
 from attendance.compliance import outreach, week_notes
 from attendance.compliance.case_history import CaseStep, case_history
@@ -71,7 +72,7 @@ def _head(row: Flag) -> Panel:
     asleep = ""
     if row.state == Flag.State.SNOOZED and row.snoozed_until is not None:
         asleep = f"Put off until {long_date(row.snoozed_until)}: {row.outcome_note}"
-    return Panel(row.sentence, headers, [(*said, row.get_rule_display())], note=asleep)
+    return Panel(row.sentence, headers, [(*said, rule_of(row))], note=asleep)
 
 
 def _settled(row: Flag, steps: list[CaseStep]) -> Iterator[Panel]:
@@ -86,7 +87,7 @@ def _settled(row: Flag, steps: list[CaseStep]) -> Iterator[Panel]:
         how, ("When", "By", "Note"), [(when(row.closed_at), by, row.outcome_note or "none")]
     )
     headers = ("Severity", "Opened", "Owner", "Rule")
-    told = (row.get_severity_display(), when(row.opened_at), whose(row), row.get_rule_display())
+    told = (row.get_severity_display(), when(row.opened_at), whose(row), rule_of(row))
     yield Panel("What it said then", headers, [told], note=row.sentence)
 
 
@@ -174,7 +175,8 @@ def _standard(judged: JudgedStandard, *, goes_on: bool) -> tuple[str, ...]:
     week = judged.judgement
     most = [hours_and_minutes(week.at_most)] if goes_on else []
     amounts = minimum_said(judged), hours_and_minutes(week.at_least), *most
-    return judged.name, *amounts, minutes_said(judged), days_counted(judged), days_said(judged)
+    name = standard_link(judged.standard)
+    return name, *amounts, minutes_said(judged), days_counted(judged), days_said(judged)
 
 
 def _days(week: PatientWeek, *, goes_on: bool) -> Iterator[tuple[str, ...]]:

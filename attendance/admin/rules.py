@@ -6,17 +6,26 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
+from django.urls import reverse
 
 from attendance.absence_rules import end_absence_rule
 from attendance.admin.absence_rules import AddRuleForm, ReplaceRuleForm, due_said
+from attendance.admin.explained import (
+    credit_explained,
+    credit_sentence,
+    rule_explained,
+    rule_sentence,
+    standard_explained,
+    standard_sentence,
+)
 from attendance.admin.standards import AddStandardForm, EndStandardForm, ReplaceStandardForm
-from attendance.models import AbsenceRule, CreditRule, Standard
+from attendance.models import AbsenceRule, CreditRule, Flag, Standard
 from attendance.models.records import AbsenceReason
 from attendance.records.credit_rules import end_credit_rule, set_credit_rule
 from attendance.standards import SUBJECT
 from iop_clinic.accounts.admin.base import ClinicModelAdmin
 from iop_clinic.accounts.admin.forms import many_field
-from iop_clinic.accounts.admin.panels import Panel, link
+from iop_clinic.accounts.admin.panels import Panel, anchor, link
 from iop_clinic.accounts.models import Clinic, User
 from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import hours_and_minutes
@@ -29,6 +38,7 @@ class DatedAdmin(ClinicModelAdmin):
     view = Can.VIEW_SCHEDULE
     add: Can | None = Can.MANAGE_CLINIC
     change = Can.MANAGE_CLINIC
+    panels_first = True
 
     def get_readonly_fields(self, request: Any, obj: Any = None) -> Any:
         if obj is None:
@@ -46,12 +56,8 @@ class DatedAdmin(ClinicModelAdmin):
 class StandardAdmin(DatedAdmin):
     list_display = (
         "name",
+        "asks",
         "source",
-        "level",
-        "age_bracket",
-        "min_minutes",
-        "max_minutes",
-        "min_days",
         "starts_on",
         "ends_on",
     )
@@ -75,6 +81,10 @@ class StandardAdmin(DatedAdmin):
     verbs = (ReplaceStandardForm, EndStandardForm)
     list_verbs = (AddStandardForm,)
 
+    @admin.display(description="What it asks for")
+    def asks(self, row: Standard) -> str:
+        return standard_sentence(row)
+
     @admin.display(description="Counted types")
     def counts(self, row: Standard) -> str:
         types = SessionType.objects.filter(clinic=row.clinic_id, pk__in=row.counted_types)
@@ -84,7 +94,8 @@ class StandardAdmin(DatedAdmin):
         return False  # it is replaced and ended, after a look at what changes
 
     def panels(self, request: Any, row: Standard) -> Iterable[Panel]:
-        """Every version of the same standard, newest first."""
+        """What it does, then every version of the same standard, newest first."""
+        yield Panel("What it does", empty=standard_explained(row))
         versions = Standard.objects.visible_to(request.user).filter(
             clinic=row.clinic_id, **{name: getattr(row, name) for name in SUBJECT}
         )
@@ -107,7 +118,7 @@ def _minutes(row: Standard) -> str:
 
 @admin.register(CreditRule)
 class CreditRuleAdmin(DatedAdmin):
-    list_display = ("kind", "round_to", "min_percent", "grace_minutes", "starts_on", "ends_on")
+    list_display = ("kind", "does", "grace_minutes", "starts_on", "ends_on")
     ordering = ("-starts_on", "pk")
     fields = (
         "kind",
@@ -118,6 +129,13 @@ class CreditRuleAdmin(DatedAdmin):
         ("starts_on", "ends_on"),
     )
     next_step = "It counts from its first day on; the rule before ends the day before."
+
+    @admin.display(description="What it does")
+    def does(self, row: CreditRule) -> str:
+        return credit_sentence(row)
+
+    def panels(self, request: Any, row: CreditRule) -> Iterable[Panel]:
+        yield Panel("What it does", empty=credit_explained(row))
 
     def enter(self, clinic: Clinic, facts: dict[str, Any], row: CreditRule, by: User) -> CreditRule:
         return set_credit_rule(clinic=clinic, by=by, **facts)
@@ -132,9 +150,18 @@ class CreditRuleAdmin(DatedAdmin):
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
 
+def _opened(request: Any, row: AbsenceRule) -> Panel:
+    """How many cases of the rule's kind are open, with the way to them; one statement."""
+    open_cases = Flag.objects.visible_to(request.user).filter(clinic=row.clinic_id, rule=row.kind)
+    count = open_cases.open().count()
+    queue = f"{reverse('admin:attendance_flag_changelist')}?rule__exact={row.kind}"
+    said = f"{count} open {'case' if count == 1 else 'cases'} of this kind"
+    return Panel("Cases", empty=anchor(queue, said) if count else "No open case of this kind.")
+
+
 @admin.register(AbsenceRule)
 class AbsenceRuleAdmin(DatedAdmin):
-    list_display = ("said", "severity", "owner_role", "due_on", "starts_on", "ends_on")
+    list_display = ("said", "does", "severity", "starts_on", "ends_on")
     list_filter = ("kind", "severity")
     ordering = ("kind", "-starts_on", "pk")
     fields = ("said", "severity", "owner_role", "due_on", ("starts_on", "ends_on"))
@@ -145,6 +172,16 @@ class AbsenceRuleAdmin(DatedAdmin):
     @admin.display(description="Rule", ordering="kind")
     def said(self, row: AbsenceRule) -> str:
         return str(row)
+
+    @admin.display(description="What it does")
+    def does(self, row: AbsenceRule) -> str:
+        return rule_sentence(row)
+
+    def panels(self, request: Any, row: AbsenceRule) -> Iterable[Panel]:
+        """What it does, and what it has opened."""
+        yield Panel("What it does", empty=rule_explained(row))
+        if self.may(request, Can.VIEW_FLAGS):
+            yield _opened(request, row)
 
     @admin.display(description="Due")
     def due_on(self, row: AbsenceRule) -> str:

@@ -13,7 +13,7 @@ from django.urls import reverse
 from attendance.models import ComplianceReport, Standard, WeekResult
 from attendance.reports.figures import COHORT_DAYS, is_too_short_for, percent, percent_shown
 from attendance.reports.weekly_mail import by_class
-from iop_clinic.accounts.admin.panels import Panel, anchor
+from iop_clinic.accounts.admin.panels import Panel, anchor, link
 from iop_clinic.accounts.weeks import Week, hours_and_minutes
 from patients.models import Episode, Program
 from scheduling.models import Group
@@ -86,7 +86,7 @@ def _short_line(row: WeekResult) -> tuple[object, ...]:
     where = reverse("admin:attendance_weekresult_week", args=[row.episode_id, middle])
     minutes = (row.judged_minutes, row.prorated_minimum)
     return (
-        anchor(where, row.episode.patient), row.standard.name,
+        anchor(where, row.episode.patient), link(row.standard, row.standard.name),
         *(hours_and_minutes(one) for one in minutes), row.qualifying_days, row.prorated_days,
     )  # fmt: skip
 

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
+from attendance.admin.judged_by import standard_link
 from attendance.admin.wording import (
     day_said,
     days_counted,
@@ -142,12 +143,13 @@ def _standard(judged: JudgedStandard) -> Panel:
 
 def _standard_note(judged: JudgedStandard) -> str:
     final = "Final." if judged.final and judged.ended else "Open: it may still change."
-    version = full_date(judged.version)
-    said = [f"Asked for by the {judged.source}, version of {version}. {final}"]
+    version = standard_link(judged.standard, f"version of {full_date(judged.version)}")
+    asked = format_html("Asked for by the {}, {}.", judged.source, version)
+    said = [final]
     if judged.week.start != judged.first:
         said.append(f"Its week begins on {long_date(judged.week.start)}.")
     days = "; ".join(_days(judged))
-    return " ".join([*said, f"{days}."] if days else said)
+    return format_html("{} {}", asked, " ".join([*said, f"{days}."] if days else said))
 
 
 def _days(judged: JudgedStandard) -> Iterator[str]:

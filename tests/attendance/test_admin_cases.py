@@ -11,7 +11,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from attendance.compliance.cases import NO_MAKE_UP, NOTE_FIRST, log_outreach
-from attendance.models import AbsenceRule, Flag, WeekNote
+from attendance.models import AbsenceRule, Flag, Standard, WeekNote
+from iop_clinic.accounts.admin.panels import link
 from iop_clinic.accounts.roles import Role
 from patients.models import Patient
 from scheduling.models import Booking
@@ -230,9 +231,12 @@ def test_an_open_week_adds_up_and_leads_to_its_lines(house, coordinator):
         house.day(day, [flag.episode])
     house.came(flag.episode, MON)
     title = "The week Mar 2 – Mar 8, 2026"
-    assert rows_of(coordinator, flag, title) == [
-        ("Adult IOP 2.1", "9 h", "3 h", "6 h", "open, 3 h not booked", "1 of 3, from 3 h a day",
-         "open, 1 day not booked"),
+    ((standard, *said),) = rows_of(coordinator, flag, title)
+    row = Standard.objects.get(clinic=house.clinic, name="Adult IOP 2.1")
+    assert standard == link(row, row.name)
+    assert said == [
+        "9 h", "3 h", "6 h", "open, 3 h not booked", "1 of 3, from 3 h a day",
+        "open, 1 day not booked",
     ]  # fmt: skip
     assert rows_of(coordinator, flag, "Its days") == [
         ("Mon Mar 2", "3 h", "3 h", "3 h", "0 min", ""),
