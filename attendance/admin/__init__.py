@@ -6,6 +6,7 @@ from attendance.admin import cases, deliveries, reports, results, rules
 from attendance.admin.bookings import BOOKING_VERBS, booking_panels
 from attendance.admin.cancelling import CancelForm
 from attendance.admin.episodes import EPISODE_VERBS, episode_panels
+from attendance.admin.groups import group_panels
 from attendance.admin.sessions import SESSION_VERBS, session_panels
 from attendance.admin.summaries import SUMMARY_PAGES
 from attendance.admin.week_calendar.page import week_page
@@ -14,6 +15,7 @@ from attendance.sessions import cancel_session, create_session, move_session, re
 from patients.admin.care import Care
 from patients.admin.episodes import EpisodeAdmin
 from scheduling.admin.bookings import BookingAdmin
+from scheduling.admin.groups import GroupAdmin
 from scheduling.admin.places import ClosureAdmin
 from scheduling.admin.seats import Seats
 from scheduling.admin.sessions import SessionAdmin
@@ -25,6 +27,7 @@ EpisodeAdmin.show(episode_panels)
 SessionAdmin.offer(*SESSION_VERBS, CancelForm)
 SessionAdmin.show(session_panels)
 SessionAdmin.week_page = staticmethod(week_page)
+GroupAdmin.show(group_panels)
 BookingAdmin.related = (*BookingAdmin.related, "attendance")
 BookingAdmin.offer(*BOOKING_VERBS)
 BookingAdmin.show(booking_panels)

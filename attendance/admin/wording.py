@@ -44,8 +44,16 @@ def days_counted(judged: JudgedStandard) -> str:
     said = f"{week.days_qualifying} of {week.prorated_days}"
     if week.prorated_days != week.days_required:
         said += f" (prorated from {week.days_required})"
-    if terms.day_threshold:
-        said += f", from {hours_and_minutes(terms.day_threshold)} a day"
+    return said + _day_asked(terms)
+
+
+def days_asked(terms: StandardTerms) -> str:
+    """ "3, from 3 h a day"."""
+    return f"{terms.days}{_day_asked(terms)}"
+
+
+def _day_asked(terms: StandardTerms) -> str:
+    said = f", from {hours_and_minutes(terms.day_threshold)} a day" if terms.day_threshold else ""
     if terms.services_per_day:
         said += f", from {terms.services_per_day} services a day"
     return said

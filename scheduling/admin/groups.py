@@ -7,8 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Count, OuterRef, Q, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from unfold import widgets
 
@@ -27,8 +26,20 @@ from iop_clinic.accounts.admin.forms import (
 from iop_clinic.accounts.admin.panels import Panel, link, page_url
 from iop_clinic.accounts.models import Clinic, User
 from iop_clinic.accounts.roles import Can
+from iop_clinic.accounts.weeks import full_date
 from scheduling import services
+from scheduling.admin.group_seats import (
+    free_said,
+    led_by_said,
+    meets_said,
+    members_said,
+    seats_panel,
+    tell_groups,
+    waitlist_panel,
+)
 from scheduling.admin.seats import Seats
+from scheduling.admin.session_lines import next_sessions
+from scheduling.admin.weekly_template import block_times
 from scheduling.models import Group, GroupMembership, WaitlistEntry, WeeklyBlock
 
 
@@ -90,13 +101,18 @@ class ExpandForm(ServiceForm):
 class GroupAdmin(ClinicModelAdmin):
     view = Can.VIEW_SCHEDULE
     add = change = Can.MANAGE_SCHEDULE
-    list_display = ("name", "program", "level", "age_bracket", "population", "members", "active")
+    panels_first = True
+    reads_are_noted = True
+    list_display = (
+        "name", "kind", "meets", "led_by", "members", "free_seats", "waiting", "active",
+    )  # fmt: skip
     list_filter = (("program", ClinicRelatedFilter), "level", "age_bracket", "active")
     related = ("program",)
     ordering = ("name", "pk")
     search_fields = ("name",)
     verbs = (EnrolHereForm, CapacityForm)
     list_verbs = (ExpandForm,)
+    tellers = (tell_groups,)
     fields = (
         "name",
         "program",
@@ -109,51 +125,57 @@ class GroupAdmin(ClinicModelAdmin):
     next_step = "Next: add the group's weekly blocks, then enrol patients."
 
     def get_queryset(self, request: Any) -> Any:
-        today = timezone.localdate()
-        seats = GroupMembership.objects.on(today).filter(group=OuterRef("pk")).order_by()
-        counted = seats.values("group").annotate(number=Count("pk")).values("number")
-        return super().get_queryset(request).annotate(seated=Coalesce(Subquery(counted), 0))
+        """Each with whether anybody ever had a seat: before that it is still being filled."""
+        had = GroupMembership.objects.filter(
+            group=OuterRef("pk"), starts_on__lte=timezone.localdate()
+        )
+        return super().get_queryset(request).annotate(begun=Exists(had))
+
+    @admin.display(description="Program and level", ordering="program__name")
+    def kind(self, row: Group) -> str:
+        whom = [row.get_level_display(), row.get_age_bracket_display()]
+        if row.population:
+            whom.append(row.get_population_display())
+        return f"{row.program}, {', '.join(whom)}"
+
+    @admin.display(description="Meets")
+    def meets(self, row: Any) -> str:
+        return meets_said(row)
+
+    @admin.display(description="Led by")
+    def led_by(self, row: Any) -> str:
+        return led_by_said(row)
 
     @admin.display(description="Members today")
     def members(self, row: Any) -> str:
-        return f"{row.seated} of {row.capacity}"
+        return members_said(row)
+
+    @admin.display(description="Free seats")
+    def free_seats(self, row: Any) -> str:
+        return free_said(row)
+
+    @admin.display(description="Waiting")
+    def waiting(self, row: Any) -> int:
+        return int(row.waiting_now)
 
     def panels(self, request: Any, row: Group) -> Iterable[Panel]:
-        user, today = request.user, timezone.localdate()
-        blocks = row.blocks.visible_to(user).select_related("facilitator", "room", "session_type")
+        yield seats_panel(request, row)
+        yield waitlist_panel(request, row)
+        yield next_sessions(request, row.clinic_id, group=row)
+        blocks = row.blocks.visible_to(request.user).select_related(
+            "facilitator", "room", "session_type"
+        )
         yield Panel(
             "Weekly blocks",
             ("When", "Session type", "Led by", "Room", "From", "Until"),
             [
-                (link(one, f"{one} – {one.ends_at:%H:%M}"), one.session_type, one.facilitator,
-                 one.room or "none", one.valid_from, one.valid_until or "open")
+                (link(one, f"{one.get_weekday_display()}, {block_times(one)}"), one.session_type,
+                 one.facilitator, one.room or "none", full_date(one.valid_from),
+                 full_date(one.valid_until) if one.valid_until else "open")
                 for one in blocks
             ],
+            folded=True,
         )  # fmt: skip
-        seats = row.memberships.visible_to(user).filter(Q(ends_on=None) | Q(ends_on__gte=today))
-        yield Panel(
-            "Members",
-            ("Seat", "Patient", "From", "Until"),
-            [
-                (link(one, f"Seat {one.seat}"), one.episode.patient, one.starts_on,
-                 one.ends_on or "open")
-                for one in seats.select_related("episode__patient")
-            ],
-        )  # fmt: skip
-        waiting = row.waitlist.visible_to(user).filter(state__in=["waiting", "offered"])
-        yield Panel(
-            "Waiting for a seat",
-            ("Patient", "Since", "State"),
-            [
-                (
-                    link(one, one.episode.patient),
-                    f"{one.added_at:%Y-%m-%d}",
-                    one.get_state_display(),
-                )
-                for one in waiting.select_related("episode__patient")
-            ],
-            empty="Nobody waits.",
-        )
 
 
 class BreaksField(forms.CharField):

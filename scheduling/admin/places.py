@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.contrib import admin
 
 from iop_clinic.accounts.admin.base import ClinicModelAdmin
 from iop_clinic.accounts.admin.filters import ClinicRelatedFilter
+from iop_clinic.accounts.admin.panels import Panel
 from iop_clinic.accounts.models import Clinic, User
 from iop_clinic.accounts.roles import Can
 from scheduling import services
+from scheduling.admin.rooms import room_panels, tell_rooms
 from scheduling.models import Closure, Room, SessionType, TimeOff
 
 
@@ -19,10 +21,27 @@ from scheduling.models import Closure, Room, SessionType, TimeOff
 class RoomAdmin(ClinicModelAdmin):
     view = Can.VIEW_SCHEDULE
     add = change = Can.MANAGE_SCHEDULE
-    list_display = ("name", "seats", "active")
+    panels_first = True
+    tellers = (tell_rooms,)
+    list_display = ("name", "seats", "now", "next_today", "used", "active")
     list_filter = ("active",)
     search_fields = ("name",)
     fields = ("name", "seats", "active")
+
+    @admin.display(description="Now")
+    def now(self, row: Any) -> str:
+        return str(row.told_now)
+
+    @admin.display(description="Next today")
+    def next_today(self, row: Any) -> str:
+        return str(row.told_next)
+
+    @admin.display(description="Used this week")
+    def used(self, row: Any) -> str:
+        return str(row.told_used)
+
+    def panels(self, request: Any, row: Room) -> Iterable[Panel]:
+        return room_panels(request, row)
 
 
 @admin.register(SessionType)

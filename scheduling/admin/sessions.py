@@ -9,8 +9,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Count, OuterRef, Subquery
-from django.db.models.functions import Coalesce
 from django.urls import path, reverse
 from django.utils import timezone
 
@@ -31,6 +29,7 @@ from iop_clinic.accounts.roles import Can
 from scheduling import services
 from scheduling.admin.calendar_link import CalendarLinkForm
 from scheduling.admin.seats import Seats
+from scheduling.admin.session_lines import with_booked
 from scheduling.admin.wording import session_when
 from scheduling.models import Booking, Group, Room, Session, SessionType
 from scheduling.rules import Span, span_on
@@ -269,9 +268,7 @@ class SessionAdmin(ClinicModelAdmin):
         return response
 
     def get_queryset(self, request: Any) -> Any:
-        booked = Booking.objects.seated().filter(session=OuterRef("pk")).order_by()
-        counted = booked.values("session").annotate(number=Count("pk")).values("number")
-        return super().get_queryset(request).annotate(booked=Coalesce(Subquery(counted), 0))
+        return with_booked(super().get_queryset(request))
 
     @admin.display(description="Session", ordering="group__name")
     def title(self, row: Session) -> str:

@@ -7,7 +7,7 @@ becomes a sentence at the form.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -55,6 +55,7 @@ class ClinicModelAdmin(ModelAdmin):
     verbs: tuple[type[ServiceForm], ...] = ()
     list_verbs: tuple[type[ServiceForm], ...] = ()
     more_panels: tuple[Callable[[Any, Any], Iterable[Panel]], ...] = ()
+    tellers: tuple[Callable[[Any, Sequence[Any]], None], ...] = ()
     related: tuple[str, ...] = ()
     panels_first = False
     reads_are_noted = False
@@ -80,6 +81,11 @@ class ClinicModelAdmin(ModelAdmin):
     def show(cls, panels: Callable[[Any, Any], Iterable[Panel]]) -> None:
         """Add tables of a higher floor under the rows' forms."""
         cls.more_panels = (*cls.more_panels, panels)
+
+    @classmethod
+    def tell(cls, teller: Callable[[Any, Sequence[Any]], None]) -> None:
+        """Let a function set on the rows of one page of the list what its columns show."""
+        cls.tellers = (*cls.tellers, teller)
 
     # --- which rows --------------------------------------------------------------------------
 
@@ -255,6 +261,14 @@ class ClinicModelAdmin(ModelAdmin):
             and form.concerns(request.user)
             and (row is None or form.offered(row))
         ]
+
+    def get_changelist_instance(self, request: Any) -> Any:
+        """What the columns tell of other tables is read once, for the rows of the page together."""
+        shown = super().get_changelist_instance(request)
+        shown.result_list = list(shown.result_list)
+        for teller in self.tellers:
+            teller(request, shown.result_list)
+        return shown
 
     def changelist_view(self, request: Any, extra_context: Any = None) -> Any:
         response = super().changelist_view(request, extra_context)

@@ -1,0 +1,116 @@
+"""What this floor adds to the page of a group: what its week is worth, and its open cases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+
+from attendance.admin.case_lines import cases_panel
+from attendance.admin.judged_by import standard_link
+from attendance.admin.wording import day_worth, days_asked
+from attendance.compliance.rules.weeks import DayJudgement, StandardTerms
+from attendance.compliance.settings import clinic_settings
+from attendance.compliance.template_weeks import Template, TemplateWeek, template_of
+from attendance.models import Standard
+from iop_clinic.accounts.admin.panels import Panel, anchor, link
+from iop_clinic.accounts.roles import Can
+from iop_clinic.accounts.weeks import full_date, hours_and_minutes
+from scheduling.admin.group_seats import template_blocks
+from scheduling.admin.weekly_template import Meeting, begins_later, in_force, leaders, meetings
+from scheduling.models import Group, WeeklyBlock
+
+
+def group_panels(request: Any, row: Group) -> Iterable[Panel]:
+    """Open cases, the weekly template with what it credits, what it reaches; four statements."""
+    today = timezone.localdate()
+    blocks = in_force(template_blocks().filter(group=row), today)
+    template = template_of(clinic_settings(row.clinic_id), row, blocks, today=today)
+    later = begins_later(blocks, today)
+    if request.user.may(Can.VIEW_FLAGS, row.clinic_id):
+        yield from cases_panel(request, row.clinic_id, group=row)
+    yield Panel(
+        "Weekly template",
+        ("Day", "Time", "Sessions", "Led by", "Room", "Full presence credits"),
+        [tuple(line) for line in _days(blocks, template)],
+        empty="No weekly blocks yet: add them under Weekly blocks, then plan the next 4 weeks.",
+        note=f"It begins on {full_date(later)}." if later else "",
+    )
+    if blocks:
+        yield _reached(template)
+
+
+def _days(blocks: Sequence[WeeklyBlock], template: Template) -> Iterator[Iterator[object]]:
+    """One line for each weekday of the clinic's week."""
+    found = meetings(blocks)
+    for day in sorted(template.days, key=lambda one: one.local_date.weekday()):
+        weekday = day.local_date.weekday()
+        yield _day([one for one in found if one.weekday == weekday], day, template.terms)
+
+
+def _day(found: Sequence[Meeting], day: DayJudgement, terms: StandardTerms) -> Iterator[object]:
+    blocks = [block for one in found for block in one.blocks]
+    yield f"{day.local_date:%A}"
+    yield "; ".join(one.times for one in found)
+    yield _types(blocks)
+    yield format_html_join("; ", "{}", ((link(one, one.name),) for one in leaders(blocks)))
+    rooms = {room.pk: room for one in found for room in one.rooms}
+    yield format_html_join("; ", "{}", ((link(one),) for one in rooms.values())) or "none"
+    yield _worth(day, terms)
+
+
+def _worth(day: DayJudgement, terms: StandardTerms) -> str:
+    if not terms.days:
+        return hours_and_minutes(day.at_least)
+    if day.qualifies:
+        return f"{hours_and_minutes(day.at_least)}, counts as a day"
+    return format_html('<strong class="clinic-late">{}</strong>', day_worth(day, terms))
+
+
+def _types(blocks: Iterable[WeeklyBlock]) -> str:
+    """ "2 × Group therapy, Education"."""
+    names = [block.session_type.name for block in blocks]
+    counted = {name: names.count(name) for name in names}
+    return ", ".join(f"{n} × {name}" if n > 1 else name for name, n in counted.items())
+
+
+# --- what it reaches -----------------------------------------------------------------------------
+
+
+def _reached(template: Template) -> Panel:
+    rule = anchor(reverse("admin:attendance_creditrule_changelist"), "credit rule")
+    return Panel(
+        "What a full week reaches",
+        ("Standard", "Asked for by", "Minutes", "Days", "Verdict"),
+        [_line(one) for one in template.weeks],
+        empty="No standard judges weeks of this program, level and age: any hours are enough.",
+        note=format_html(
+            "For somebody who attends every session, by the clinic’s {}. Individual and family "
+            "sessions come on top.",
+            rule,
+        ),
+    )
+
+
+def _line(one: TemplateWeek) -> tuple[object, ...]:
+    week = one.judgement
+    minutes = f"{hours_and_minutes(week.at_least)} of {hours_and_minutes(week.minimum)}"
+    return (
+        standard_link(one.standard),
+        Standard.Source(one.standard.source).label,
+        minutes,
+        f"{week.days_qualifying} of {days_asked(one.standard.terms)}",
+        "reaches it" if one.reaches else _missing(one),
+    )
+
+
+def _missing(one: TemplateWeek) -> str:
+    week = one.judgement
+    parts = [hours_and_minutes(week.minutes_to_go)] if week.minutes_to_go else []
+    if week.days_short_by:
+        parts.append(f"{week.days_short_by} day{'' if week.days_short_by == 1 else 's'}")
+    said = f"{' and '.join(parts)} short: the timetable, not the patients"
+    return format_html('<strong class="clinic-late">{}</strong>', said)
