@@ -9,9 +9,11 @@ from attendance.admin.episodes import EPISODE_VERBS, episode_panels
 from attendance.admin.groups import group_panels
 from attendance.admin.sessions import SESSION_VERBS, session_panels
 from attendance.admin.summaries import SUMMARY_PAGES
+from attendance.admin.therapists import COLUMNS, tell_therapists, therapist_panels
 from attendance.admin.week_calendar.page import week_page
 from attendance.closures import close
 from attendance.sessions import cancel_session, create_session, move_session, revive_session
+from iop_clinic.accounts.admin.staff import TherapistAdmin
 from patients.admin.care import Care
 from patients.admin.episodes import EpisodeAdmin
 from scheduling.admin.bookings import BookingAdmin
@@ -28,6 +30,9 @@ SessionAdmin.offer(*SESSION_VERBS, CancelForm)
 SessionAdmin.show(session_panels)
 SessionAdmin.week_page = staticmethod(week_page)
 GroupAdmin.show(group_panels)
+TherapistAdmin.show(therapist_panels)
+TherapistAdmin.tell(tell_therapists)
+TherapistAdmin.list_display = COLUMNS
 BookingAdmin.related = (*BookingAdmin.related, "attendance")
 BookingAdmin.offer(*BOOKING_VERBS)
 BookingAdmin.show(booking_panels)

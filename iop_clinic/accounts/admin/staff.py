@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.utils import timezone
+from django.utils.html import format_html
 from unfold import widgets
 from unfold.decorators import display
 
@@ -27,6 +28,7 @@ from iop_clinic.accounts.admin.panels import Panel, link
 from iop_clinic.accounts.calendar_links import revoke_link_of
 from iop_clinic.accounts.models import Clinic, License, Membership, Therapist, User
 from iop_clinic.accounts.roles import Can, Role
+from iop_clinic.accounts.weeks import full_date
 
 
 class AccessForm(ServiceForm):
@@ -173,10 +175,14 @@ class LicenseForm(ServiceForm):
 
 @admin.register(Therapist)
 class TherapistAdmin(ClinicModelAdmin):
+    """What they carry and lead is told by the floors that know it."""
+
     view = Can.VIEW_SCHEDULE
     add = Can.MANAGE_STAFF
     change = Can.MANAGE_STAFF
-    list_display = ("name", "credentials", "phone", "max_caseload", "active")
+    panels_first = True
+    reads_are_noted = True
+    list_display: tuple[Any, ...] = ("name", "credentials", "phone", "max_caseload", "active")
     list_filter = ("active",)
     search_fields = ("name",)
     fields = ("name", "credentials", "phone", "max_caseload", "active")
@@ -195,12 +201,25 @@ class TherapistAdmin(ClinicModelAdmin):
             "Licenses",
             ("License", "Number", "Valid until", "Allows a diagnosis"),
             [
-                (link(one, f"{one.credential} {one.state}"), one.number, one.expires_on,
+                (link(one, f"{one.credential} {one.state}"), one.number, _valid_until(one),
                  "yes" if one.may_diagnose else "no")
                 for one in licenses
             ],
             empty="None yet: without a license this therapist cannot diagnose.",
         )  # fmt: skip
+
+
+def _valid_until(row: License) -> str:
+    """The date, and whether it has passed or is near."""
+    left = (row.expires_on - timezone.localdate()).days
+    said = full_date(row.expires_on)
+    if left < 0:
+        return format_html('{} <strong class="clinic-late">ended</strong>', said)
+    return f"{said}, in {left} day{'' if left == 1 else 's'}" if left <= NEAR else said
+
+
+NEAR = 60
+"""So many days before its end a license's page says how many are left."""
 
 
 @admin.register(License)
