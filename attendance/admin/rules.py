@@ -81,7 +81,7 @@ class StandardAdmin(DatedAdmin):
     verbs = (ReplaceStandardForm, EndStandardForm)
     list_verbs = (AddStandardForm,)
 
-    @admin.display(description="What it asks for")
+    @admin.display(description="In words")
     def asks(self, row: Standard) -> str:
         return standard_sentence(row)
 
@@ -130,9 +130,22 @@ class CreditRuleAdmin(DatedAdmin):
     )
     next_step = "It counts from its first day on; the rule before ends the day before."
 
-    @admin.display(description="What it does")
+    @admin.display(description="In words")
     def does(self, row: CreditRule) -> str:
         return credit_sentence(row)
+
+    @admin.display(description="Excused reasons")
+    def excused(self, row: CreditRule) -> str:
+        return ", ".join(AbsenceReason(one).label for one in row.excused_reasons) or "none"
+
+    def get_fields(self, request: Any, obj: Any = None) -> Any:
+        """Of an entered rule the reasons in words."""
+        names = self.fields or ()
+        return [("excused" if obj and one == "excused_reasons" else one) for one in names]
+
+    def get_readonly_fields(self, request: Any, obj: Any = None) -> Any:
+        names = super().get_readonly_fields(request, obj)
+        return (*names, "excused") if obj else names
 
     def panels(self, request: Any, row: CreditRule) -> Iterable[Panel]:
         yield Panel("What it does", empty=credit_explained(row))
@@ -173,7 +186,7 @@ class AbsenceRuleAdmin(DatedAdmin):
     def said(self, row: AbsenceRule) -> str:
         return str(row)
 
-    @admin.display(description="What it does")
+    @admin.display(description="In words")
     def does(self, row: AbsenceRule) -> str:
         return rule_sentence(row)
 

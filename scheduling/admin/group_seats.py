@@ -75,7 +75,7 @@ def members_said(row: Any) -> str:
     trouble = small(row, row.seats.members) if row.begun and row.active else ""
     if not trouble:
         return said
-    return format_html('{} <strong class="clinic-late">{}</strong>', said, trouble)
+    return format_html('<span>{} <strong class="clinic-late">{}</strong></span>', said, trouble)
 
 
 def free_said(row: Any) -> str:

@@ -161,7 +161,7 @@ class GroupAdmin(ClinicModelAdmin):
     def panels(self, request: Any, row: Group) -> Iterable[Panel]:
         yield seats_panel(request, row)
         yield waitlist_panel(request, row)
-        yield next_sessions(request, row.clinic_id, group=row)
+        yield next_sessions(request, row.clinic_id, without="Of", group=row)
         blocks = row.blocks.visible_to(request.user).select_related(
             "facilitator", "room", "session_type"
         )

@@ -85,10 +85,11 @@ def room_panels(request: Any, row: Room) -> Iterator[Panel]:
     rest = [one for one in found if one.local_date != today]
     all_seen = clinic.pk in request.user.sight.whole_clinics
     note = "" if all_seen else "Your own sessions; others may be in the room as well."
-    yield sessions_panel(_counted("Today", here), here, empty="No session today.", note=note)
     yield sessions_panel(
-        _counted(f"Other days of the week {week.label}", rest), rest, empty="No other session."
+        _counted("Today", here), here, empty="No session today.", note=note, without="Room"
     )
+    title = _counted(f"Other days of the week {week.label}", rest)
+    yield sessions_panel(title, rest, empty="No other session.", without="Room")
 
 
 def _counted(title: str, sessions: Sequence[Session]) -> str:

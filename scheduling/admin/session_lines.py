@@ -38,16 +38,19 @@ def seen(request: Any, clinic_id: int) -> SessionQuerySet:
     return found
 
 
-def next_sessions(request: Any, clinic_id: int, **of: Any) -> Panel:
-    """Sessions that are not over, the next ones first."""
+def next_sessions(request: Any, clinic_id: int, *, without: str = "", **of: Any) -> Panel:
+    """Sessions that are not over, the next ones first; `without` the column the page is about."""
     rows = seen(request, clinic_id).filter(**of).not_over(timezone.now())[:SHOWN]
     empty = "None is planned. “Plan the next 4 weeks” on the list of groups adds what is missing."
-    return sessions_panel("Next sessions", rows, empty=empty)
+    return sessions_panel("Next sessions", rows, empty=empty, without=without)
 
 
-def sessions_panel(title: str, rows: Iterable[Any], *, empty: str, note: str = "") -> Panel:
-    lines = [session_line(one) for one in rows]
-    return Panel(title, HEADERS, lines, empty=empty, note=note)
+def sessions_panel(
+    title: str, rows: Iterable[Any], *, empty: str, note: str = "", without: str = ""
+) -> Panel:
+    kept = [place for place, header in enumerate(HEADERS) if header != without]
+    lines = [[line[place] for place in kept] for line in map(session_line, rows)]
+    return Panel(title, [HEADERS[place] for place in kept], lines, empty=empty, note=note)
 
 
 def session_line(row: Any) -> tuple[object, ...]:

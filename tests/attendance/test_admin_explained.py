@@ -272,3 +272,9 @@ def test_a_credit_rule_says_what_is_late_and_what_excused(clinic, coordinator):
     )
     (shown,) = cells(coordinator, CreditRule)
     assert shown["does"] == "Every whole minute attended is credited, without breaks."
+
+
+def test_an_entered_credit_rule_names_its_reasons_in_words(clinic, coordinator):
+    CreditRule.objects.filter(clinic=clinic).update(excused_reasons=["illness", "court"])
+    page = coordinator.open(CreditRule.objects.get(clinic=clinic), "change")
+    assert "Illness, Court appearance" in page.content.decode()
