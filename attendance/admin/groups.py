@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -36,11 +37,19 @@ def group_panels(request: Any, row: Group) -> Iterable[Panel]:
         "Weekly template",
         ("Day", "Time", "Sessions", "Led by", "Room", "Full presence credits"),
         [tuple(line) for line in _days(blocks, template)],
-        empty="No weekly blocks yet: add them under Weekly blocks, then plan the next 4 weeks.",
-        note=f"It begins on {full_date(later)}." if later else "",
+        empty="No weekly block yet: add them, then plan the next 4 weeks from the list of groups.",
+        note=_template_note(request, row, later),
     )
     if blocks:
         yield _reached(template)
+
+
+def _template_note(request: Any, row: Group, later: datetime.date | None) -> str:
+    said = f"It begins on {full_date(later)}. " if later else ""
+    if not request.user.may(Can.MANAGE_SCHEDULE, row.clinic_id):
+        return said
+    address = f"{reverse('admin:scheduling_weeklyblock_add')}?group={row.pk}"
+    return format_html("{}{}", said, anchor(address, "Add a weekly block"))
 
 
 def _days(blocks: Sequence[WeeklyBlock], template: Template) -> Iterator[Iterator[object]]:

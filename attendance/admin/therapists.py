@@ -250,7 +250,15 @@ def _away_panel(request: Any, row: Therapist) -> Panel:
         ("When", "Reason"),
         [(link(one, away_said(one)), one.reason) for one in coming],
         empty="None now, and none is coming.",
+        note=_away_note(request, row),
     )
+
+
+def _away_note(request: Any, row: Therapist) -> str:
+    if not request.user.may(Can.MANAGE_SCHEDULE, row.clinic_id):
+        return ""
+    address = f"{reverse('admin:scheduling_timeoff_add')}?therapist={row.pk}"
+    return anchor(address, "Enter time off")
 
 
 def _week_panel(request: Any, row: Therapist) -> Panel:

@@ -129,8 +129,11 @@ def template_blocks() -> Any:
 # --- one page ------------------------------------------------------------------------------------
 
 
-def seats_panel(request: Any, row: Group) -> Panel:
-    """Every seat in its order with who holds it now and who comes next; one statement."""
+def seats_panel(request: Any, row: Any) -> Panel:
+    """Every seat in its order with who holds it now and who comes next; one statement.
+
+    The row is one of the list's: it knows whether anybody has `begun`.
+    """
     today = timezone.localdate()
     held = list(kept(today, request.user).filter(group=row).select_related("episode__patient"))
     seats = Seats.of(row, held, today)
@@ -139,7 +142,7 @@ def seats_panel(request: Any, row: Group) -> Panel:
         f"Seats: {seats.members} of {row.capacity} taken, {_free(seats)}",
         ("Seat", "Member", "From – until", "After that", *(("Next",) if may else ())),
         [tuple(line) for line in _lines(row, held, today, may=may)],
-        note=_size_note(row, seats, held),
+        note=_size_note(row, seats),
     )
 
 
@@ -148,11 +151,11 @@ def _free(seats: Seats) -> str:
     return f"{seats.free} free{promised}"
 
 
-def _size_note(row: Group, seats: Seats, held: Sequence[GroupMembership]) -> str:
+def _size_note(row: Any, seats: Seats) -> str:
     trouble = small(row, seats.members)
-    if not trouble:
+    if not trouble or not row.active:
         return ""
-    if not held and not row.memberships.exists():
+    if not row.begun:
         return f"The group is viable from {row.min_size} members on."
     return format_html(
         "<strong>The group is {}.</strong> Enrol from the waitlist, or look for patients whose "

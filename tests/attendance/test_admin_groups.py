@@ -16,7 +16,7 @@ from iop_clinic.accounts.roles import Role
 from patients.models import AgeBracket
 from scheduling.models import WeeklyBlock
 from tests import factories as f
-from tests.admin import Desk, desk
+from tests.admin import Desk, desk, url
 from tests.attendance.house import BEFORE, MON, WED, House
 from tests.lists import lines, panels
 
@@ -145,6 +145,9 @@ def test_a_group_without_blocks_says_what_to_do(house, coordinator):
     house.group.blocks.all().delete()
     found = panels(coordinator, house.group)
     assert found["Weekly template"].rows == []
+    address = f"{url(WeeklyBlock, 'add')}?group={house.group.pk}"
+    assert f'href="{address}"' in found["Weekly template"].note
+    assert coordinator.open(WeeklyBlock, "add", group=house.group.pk).status_code == 200
     assert "What a full week reaches" not in found
 
 

@@ -165,6 +165,14 @@ def test_who_may_not_plan_is_shown_no_substitute(house):
     assert list(panel.headers)[-1] == "To look at"
 
 
+def test_time_off_is_entered_from_the_page(house, coordinator):
+    address = f"{url(TimeOff, 'add')}?therapist={house.therapist.pk}"
+    assert f'href="{address}"' in panels(coordinator, house.therapist)["Time off"].note
+    form = coordinator.client.get(address).context["adminform"].form
+    assert form["therapist"].value() == str(house.therapist.pk)
+    assert panels(Desk(house.user), house.therapist)["Time off"].note == ""
+
+
 def test_a_colleagues_page_shows_licenses_and_time_off_alone(house):
     house.patient()
     other = Desk(f.staff(house.clinic, Role.THERAPIST))

@@ -17,12 +17,12 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page, sync_playwright
 
-from attendance.models import Flag
-from iop_clinic.accounts.models import Clinic
+from attendance.models import AbsenceRule, Flag
+from iop_clinic.accounts.models import Clinic, Therapist
 from iop_clinic.accounts.roles import Role
 from iop_clinic.accounts.weeks import long_date
 from patients.models import Episode, Patient
-from scheduling.models import Session
+from scheduling.models import Group, Room, Session
 from tests import factories
 from tests.admin import url
 from tests.browser.site import CHROMIUM, PHONE, WIDE, chromium, sign_in
@@ -37,6 +37,11 @@ pytestmark = [
 
 FOREIGN = {"the API's documentation"}
 """Pages whose markup is a library's own."""
+SHOWN = {
+    *("scheduling_session", "scheduling_group", "scheduling_room", "accounts_therapist"),
+    *("attendance_flag", "attendance_standard", "attendance_absencerule"),
+}
+"""Of whose rows one is opened."""
 
 
 @dataclass
@@ -94,7 +99,7 @@ def visit(request: Any, rows: Rows, live_server: Any) -> Iterator[Visit]:
 
 def pages(rows: Rows) -> dict[str, str]:
     episode = rows[Episode]
-    lists = [url(model) for model in (Patient, Episode)]
+    lists = [url(model) for model in (Patient, Episode, Group, Room, Therapist, AbsenceRule)]
     return {
         "today": reverse("admin:index"),
         **{name: reverse(f"admin:attendance_{name}_changelist") for name in ("flag", "standard")},
@@ -113,7 +118,7 @@ def pages(rows: Rows) -> dict[str, str]:
             name: reverse(f"admin:{name}_change", args=[row.pk])
             for model, row in rows.items()
             for name in [f"{model._meta.app_label}_{model._meta.model_name}"]
-            if name in {"scheduling_session", "scheduling_group", "attendance_flag"}
+            if name in SHOWN
         },
     }
 

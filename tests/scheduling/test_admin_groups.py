@@ -79,6 +79,17 @@ def test_a_group_nobody_was_ever_in_is_still_being_filled(world, coordinator):
     assert cells(coordinator, Group)[0]["members"] == "0 of 8"
 
 
+def test_the_page_says_what_is_wrong_with_the_size(world, coordinator):
+    title = "Seats: {} of 8 taken, {} free".format
+    assert panels(coordinator, world.group)[title(0, 8)].note == (
+        "The group is viable from 5 members on."
+    )
+    seat(world, 1)
+    assert panels(coordinator, world.group)[title(1, 7)].note.startswith(
+        "<strong>The group is under its viable size of 5.</strong>"
+    )
+
+
 def test_a_promised_seat_is_not_free(world, coordinator):
     seat(world, 1)
     seat(world, 2, TODAY + DAY)
