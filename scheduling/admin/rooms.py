@@ -58,7 +58,7 @@ def _next(sessions: Iterable[Any], now: datetime.datetime) -> str:
     today = timezone.localdate(now)
     for one in sessions:
         if one.starts_at > now and one.local_date == today:
-            return f"{_whose(one)}, {_clock(one.starts_at)}"
+            return f"{_whose(one)} from {_clock(one.starts_at)}"
     return "nothing more today"
 
 

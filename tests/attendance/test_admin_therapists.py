@@ -96,6 +96,13 @@ def test_the_license_that_is_valid_longest_is_told(house, coordinator, dates, sa
     assert cell(coordinator, house, "licenses") == said
 
 
+def test_the_page_says_how_long_each_license_lasts(house, coordinator):
+    for day in (MON, FRI):
+        f.LicenseFactory(therapist=house.therapist, expires_on=day)
+    licenses = lines(panels(coordinator, house.therapist)["Licenses"])
+    assert [row[2] for row in licenses] == ["Mar 2, 2026 ended", "Mar 6, 2026, 2 days left"]
+
+
 @pytest.mark.parametrize(
     ("first", "last", "said"),
     [

@@ -188,7 +188,7 @@ def test_the_list_says_what_is_in_a_room_now_and_next(world, coordinator):
     with time_machine.travel(world.at("2026-03-02", "09:30"), tick=False):
         (row,) = cells(coordinator, Room)
     assert (row["now"], row["next_today"], row["used"]) == (
-        f"{world.group} until 10:00 AM", "Individual, 11:00 AM", "1 h 50",
+        f"{world.group} until 10:00 AM", "Individual from 11:00 AM", "1 h 50",
     )  # fmt: skip
 
 

@@ -210,16 +210,12 @@ class TherapistAdmin(ClinicModelAdmin):
 
 
 def _valid_until(row: License) -> str:
-    """The date, and whether it has passed or is near."""
+    """The date, and how many days are left."""
     left = (row.expires_on - timezone.localdate()).days
     said = full_date(row.expires_on)
     if left < 0:
         return format_html('{} <strong class="clinic-late">ended</strong>', said)
-    return f"{said}, in {left} day{'' if left == 1 else 's'}" if left <= NEAR else said
-
-
-NEAR = 60
-"""So many days before its end a license's page says how many are left."""
+    return f"{said}, {left} day{'' if left == 1 else 's'} left"
 
 
 @admin.register(License)
