@@ -29,8 +29,8 @@ def group_panels(request: Any, row: Group) -> Iterable[Panel]:
     """Open cases, the weekly template with what it credits, what it reaches; four statements."""
     today = timezone.localdate()
     blocks = in_force(template_blocks().filter(group=row), today)
-    template = template_of(clinic_settings(row.clinic_id), row, blocks, today=today)
     later = begins_later(blocks, today)
+    template = template_of(clinic_settings(row.clinic_id), row, blocks, on=later or today)
     if request.user.may(Can.VIEW_FLAGS, row.clinic_id):
         yield from cases_panel(request, row.clinic_id, group=row)
     yield Panel(

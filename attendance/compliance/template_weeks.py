@@ -17,6 +17,7 @@ from attendance.compliance.rules.weeks import (
     judge_week,
 )
 from attendance.compliance.settings import ClinicSettings, DatedStandard
+from attendance.models import Standard
 from attendance.records.rules import (
     SessionFacts,
     full_presence_minutes,
@@ -55,17 +56,17 @@ class Template:
 
 
 def template_of(
-    settings: ClinicSettings, group: Group, blocks: Sequence[WeeklyBlock], *, today: date
+    settings: ClinicSettings, group: Group, blocks: Sequence[WeeklyBlock], *, on: date
 ) -> Template:
-    """Judge the template of a group from the coming week on; no statement.
+    """Judge the template of a group from the week after a local date on; no statement.
 
-    `blocks` are those of the template in force, with their session types.
+    `blocks` are those in force on the date, with their session types.
     """
-    standards = list(_standards(settings, group, today))
-    program = next((one for one in standards if one.source == 1), None)
+    standards = list(_standards(settings, group, on))
+    program = next((one for one in standards if one.source == Standard.Source.PROGRAM), None)
     terms = program.terms if program else ASKS_NOTHING
-    weeks = tuple(TemplateWeek(one, _poorest(settings, blocks, one, today)) for one in standards)
-    return Template(terms, tuple(_weekdays(settings, blocks, terms, today)), weeks)
+    weeks = tuple(TemplateWeek(one, _poorest(settings, blocks, one, on)) for one in standards)
+    return Template(terms, tuple(_weekdays(settings, blocks, terms, on)), weeks)
 
 
 def _standards(settings: ClinicSettings, group: Group, day: date) -> Iterator[DatedStandard]:
@@ -82,28 +83,28 @@ def _standards(settings: ClinicSettings, group: Group, day: date) -> Iterator[Da
 
 
 def _poorest(
-    settings: ClinicSettings, blocks: Sequence[WeeklyBlock], standard: DatedStandard, today: date
+    settings: ClinicSettings, blocks: Sequence[WeeklyBlock], standard: DatedStandard, on: date
 ) -> WeekJudgement:
     judged = (
         judge_week(_lines(settings, blocks, week), standard.terms)
-        for week in _weeks(standard.week_starts_on, today)
+        for week in _weeks(standard.week_starts_on, on)
     )
     return min(judged, key=lambda one: (one.met, one.at_least, one.days_qualifying))
 
 
 def _weekdays(
-    settings: ClinicSettings, blocks: Sequence[WeeklyBlock], terms: StandardTerms, today: date
+    settings: ClinicSettings, blocks: Sequence[WeeklyBlock], terms: StandardTerms, on: date
 ) -> Iterator[DayJudgement]:
     seen = set()
-    for week in _weeks(settings.week_starts_on, today):
+    for week in _weeks(settings.week_starts_on, on):
         for day in judge_week(_lines(settings, blocks, week), terms).days:
             if day.local_date.weekday() not in seen:
                 seen.add(day.local_date.weekday())
                 yield day
 
 
-def _weeks(starts_on: int, today: date) -> list[Week]:
-    this = week_of(today, week_start=starts_on)
+def _weeks(starts_on: int, on: date) -> list[Week]:
+    this = week_of(on, week_start=starts_on)
     return [this.shifted(number + 1) for number in range(WEEKS)]
 
 
@@ -116,13 +117,11 @@ def _lines(
 
 
 def _dates(block: WeeklyBlock, week: Week) -> list[date]:
-    """When the block meets in the week; a template that has not begun is judged all the same."""
+    """When the block meets in the week; that it may end is left out as well."""
     return occurrences(
         weekday=block.weekday,
         every_weeks=block.every_weeks,
-        valid_from=min(block.valid_from, week.start)
-        if block.every_weeks == 1
-        else block.valid_from,
+        valid_from=block.valid_from,
         valid_until=None,
         first=week.start,
         last=week.end,

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 import time_machine
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from attendance.compliance.settings import clinic_settings
 from attendance.compliance.template_weeks import template_of
@@ -18,7 +20,7 @@ from scheduling.models import WeeklyBlock
 from tests import factories as f
 from tests.admin import Desk, desk, url
 from tests.attendance.house import BEFORE, MON, WED, House
-from tests.lists import lines, panels
+from tests.lists import lines, panels, said
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +41,7 @@ def coordinator(house) -> Desk:
 
 def template(house: House):
     blocks = list(house.group.blocks.select_related("session_type"))
-    return template_of(clinic_settings(house.clinic), house.group, blocks, today=WED)
+    return template_of(clinic_settings(house.clinic), house.group, blocks, on=WED)
 
 
 def block(house: House, weekday: int, **extra: object) -> WeeklyBlock:
@@ -47,10 +49,10 @@ def block(house: House, weekday: int, **extra: object) -> WeeklyBlock:
     return f.WeeklyBlockFactory(group=house.group, weekday=weekday, **{**given, **extra})
 
 
-def flag(house: House) -> Flag:
+def flag(house: House, key: str = "small:2026-03-02") -> Flag:
     return Flag.objects.create(
         clinic=house.clinic, rule=23, subject_type=3, subject_id=house.group.pk, group=house.group,
-        evidence_key="small:2026-03-02", sentence="Too small", severity=2,
+        evidence_key=key, sentence="Too small", severity=2,
         owner_role="coordinator", opened_for=MON, due_at=house.at("2026-03-09", "17:00"),
     )  # fmt: skip
 
@@ -105,6 +107,16 @@ def test_of_a_block_of_every_second_week_the_week_without_it_is_judged(house):
     (week,) = template(house).weeks
     assert (week.judgement.at_least, week.reaches) == (360, False)
     assert [one.local_date.weekday() for one in template(house).days] == [0, 2, 4]
+
+
+def test_a_template_that_begins_later_is_judged_from_then_on(house, coordinator):
+    house.group.blocks.update(valid_from=datetime.date(2026, 4, 13))
+    house.group.blocks.filter(weekday=4).update(every_weeks=2)
+    found = panels(coordinator, house.group)
+    assert said(found["Weekly template"].note) == "It begins on Apr 13, 2026. Add a weekly block"
+    assert lines(found["What a full week reaches"])[0][2:4] == (
+        "6 h of 9 h", "2 of 3, from 3 h a day",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -174,3 +186,25 @@ def test_a_leader_of_a_part_of_the_week_sees_all_of_it_judged(house):
     found = panels(Desk(other), house.group)
     assert lines(found["What a full week reaches"])[0][-1] == "reaches it"
     assert len(found["Weekly blocks"].rows) == 1
+
+
+# --- statements -------------------------------------------------------------------------------
+
+
+def statements(house: House, rows: int) -> int:
+    """Of the page of a group with so many cases, members and standards."""
+    for number in range(rows):
+        flag(house, f"small:{number}")
+        house.patient(seat=number + 1)
+        Standard.objects.create(
+            clinic=house.clinic, name="Four days", source=2, prorate=False, min_days=4,
+            starts_on=BEFORE, payer=f.PayerFactory(clinic=house.clinic),
+        )  # fmt: skip
+    at = desk(house.clinic)
+    with CaptureQueriesContext(connection) as captured:
+        assert at.open(house.group, "change").status_code == 200
+    return len(captured)
+
+
+def test_the_page_takes_as_many_statements_for_one_case_as_for_eight(house):
+    assert (statements(house, 1), statements(House(), 8)) == (14, 14)
