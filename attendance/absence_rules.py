@@ -12,11 +12,11 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 
-from attendance.compliance.findings import long_date
 from attendance.models import AbsenceRule, NightlyRun
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.editing import check
 from iop_clinic.accounts.models import Clinic, User
+from iop_clinic.accounts.weeks import long_date
 from scheduling.locks import lock
 
 _DAY = datetime.timedelta(days=1)

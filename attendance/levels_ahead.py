@@ -70,13 +70,11 @@ def preview_level(
     now = now or timezone.now()
     plan_before = episode.plans.in_force(starts_on).first()
     before = _Known.of(episode, starts_on, now)
-    savepoint = transaction.savepoint()
-    try:
+    with transaction.atomic():
         change = change_level(episode=episode, starts_on=starts_on, by=by, now=now, **given)
         after = _Known.of(episode, starts_on, now)
-        covers = _covering(episode, change.plan)
-    finally:
-        transaction.savepoint_rollback(savepoint)
+        covers = covering(episode, change.plan)
+        transaction.set_rollback(True)
     return LevelPreview(
         plan_before=plan_before,
         change=change,
@@ -153,7 +151,8 @@ def _standards(before: _Known, after: _Known) -> Iterator[JudgedBy]:
             yield JudgedBy(standard, None, True)
 
 
-def _covering(episode: Episode, plan: TreatmentPlan) -> tuple[Authorization, ...]:
+def covering(episode: Episode, plan: TreatmentPlan) -> tuple[Authorization, ...]:
+    """The authorizations in force for a plan's level on its first day."""
     day = plan.starts_on
     rows = episode.authorizations.filter(level=plan.level, starts_on__lte=day, ends_on__gte=day)
     return tuple(rows.select_related("payer").order_by("ends_on", "pk"))

@@ -13,12 +13,11 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Max
 
-from attendance.compliance.findings import long_date
 from attendance.models import Standard, WeekResult
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.editing import check
 from iop_clinic.accounts.models import Clinic, User, Weekday
-from iop_clinic.accounts.weeks import Week, week_of
+from iop_clinic.accounts.weeks import Week, long_date, week_of
 from scheduling.locks import lock
 
 _DAY = datetime.timedelta(days=1)

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
+from django.db import transaction
 from django.http import HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.views.decorators.http import require_POST
 
 from iop_clinic.accounts.admin.panels import Panel, anchor, link, page_url
 from iop_clinic.accounts.models import Therapist
+from iop_clinic.accounts.reads import note_read
 from iop_clinic.dashboard import navigation
 from patients.models import Patient
 from scheduling.models import Group, Room
@@ -24,15 +25,20 @@ SHOWN = 20
 SHORTEST = 2
 
 
-@require_POST
 def find(request: Any) -> HttpResponse:
-    """What begins with the term, of what this person sees; the page itself where it is the only."""
+    """What begins with the term, of what this person sees; the page itself where it is the only.
+
+    A GET, as after signing in again, asks for a term. The patients who are listed are noted.
+    """
     term = " ".join(request.POST.get("term", "").split())
     rows = {model: _rows(request, model, term) for model in FOUND_IN}
     pages = list(_pages(request, term))
     found = [row for some in rows.values() for row in some]
     if len(found) == 1 and not pages:
         return HttpResponseRedirect(page_url(found[0]))
+    if listed := rows[Patient][:SHOWN]:
+        with transaction.atomic():  # one or twenty: the same statements
+            note_read(*listed, by=request.user)
     panels = [_panel(model, some) for model, some in rows.items() if some]
     if pages:
         panels.append(Panel("Pages", (), pages))

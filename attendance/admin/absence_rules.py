@@ -9,7 +9,6 @@ from django import forms
 
 from attendance.absence_rules import FIGURES, add_absence_rule, beside, replace_absence_rule
 from attendance.clinics import ABSENCE_RULES
-from attendance.compliance.findings import long_date
 from attendance.models import AbsenceRule
 from attendance.models.standards import Severity
 from iop_clinic.accounts.admin.forms import (
@@ -21,6 +20,7 @@ from iop_clinic.accounts.admin.forms import (
 )
 from iop_clinic.accounts.admin.panels import Panel, link
 from iop_clinic.accounts.roles import Can, Role
+from iop_clinic.accounts.weeks import long_date
 
 Kind = AbsenceRule.Kind
 WINDOW = "In how many days"

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from typing import Any
+
+from django import forms
 
 from attendance.cancel_impact import Effect, Loss, cancel_impact
 from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.admin.panels import Panel, link
+from iop_clinic.accounts.admin.views import seal
 from iop_clinic.accounts.reads import note_read
 from iop_clinic.accounts.weeks import hours_and_minutes
 from scheduling.admin import sessions
@@ -19,13 +23,28 @@ class CancelForm(sessions.CancelForm):
     What would be refused is said before a reason is asked for.
     """
 
+    shown = forms.CharField(widget=forms.HiddenInput, required=False)
+
     def narrow(self) -> None:
         if self.is_bound:
             return
+        self.start_with(shown=self._shown())
         note_read(self.row, by=self.user)
         if self._impact[1]:
             self.submits, self.leave = False, "Back to the session"
             self.fields.clear()
+
+    def _shown(self) -> str:
+        return seal(self.before())
+
+    def run(self) -> str:
+        """Not on the strength of a page that others have made untrue since."""
+        if not self._impact[1] and self.cleaned_data["shown"] != self._shown():
+            form: Any = self
+            form.data = {**form.data.dict(), "shown": self._shown()}
+            said = "What it takes from whom has changed since you looked: this is how it stands."
+            raise Refused("impact_changed", said)
+        return super().run()
 
     @cached_property
     def _impact(self) -> tuple[Sequence[Loss], str]:

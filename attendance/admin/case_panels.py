@@ -13,14 +13,19 @@ from attendance.admin.judged_by import rule_of, standard_link
 from attendance.admin.wording import days_counted, days_said, minimum_said, minutes_said
 from attendance.compliance import outreach, week_notes
 from attendance.compliance.case_history import CaseStep, case_history
-from attendance.compliance.findings import long_date
 from attendance.compliance.rules.evidence import evidence_lines
 from attendance.compliance.rules.ladder import Contact
 from attendance.compliance.status import JudgedStandard, PatientWeek, week_statuses
 from attendance.models import Flag, OutreachAttempt
 from iop_clinic.accounts.admin.panels import Panel, anchor, link
-from iop_clinic.accounts.weeks import hours_and_minutes
+from iop_clinic.accounts.weeks import hours_and_minutes, long_date
 from patients.models import Patient
+
+RELATED = (
+    *("clinic", "episode__patient", "session__group", "session__session_type"),
+    *("group", "therapist", "owner"),
+)
+"""What it takes to name what a case is about, and whose it is."""
 
 
 def case_panels(row: Flag, tried: list[OutreachAttempt]) -> Iterator[Panel]:

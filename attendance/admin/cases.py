@@ -16,7 +16,7 @@ from django.utils.html import format_html, format_html_join
 from unfold.decorators import display
 
 from attendance.admin.case_forms import CASE_VERBS
-from attendance.admin.case_panels import case_panels, due, whose
+from attendance.admin.case_panels import RELATED, case_panels, due, whose
 from attendance.admin.case_views import CaseloadFilter, ViewFilter, view_links
 from attendance.admin.make_ups import MakeUpForm, make_up_panels
 from attendance.compliance import outreach
@@ -39,10 +39,7 @@ class FlagAdmin(ClinicModelAdmin):
     list_display_links = ("about",)
     list_before_template = "admin/case_views.html"
     list_filter = (ViewFilter, CaseloadFilter, "severity", "rule", "owner_role")
-    related = (
-        *("clinic", "episode__patient", "session__group", "session__session_type"),
-        *("group", "therapist", "owner"),
-    )
+    related = RELATED
     ordering = ("-severity", "due_at", "pk")
     search_fields = (
         "episode__patient__last_name__istartswith",

@@ -9,7 +9,14 @@ from django.utils import timezone
 
 from attendance.admin.patient.head import plan_in_words
 from attendance.levels import LevelChange, change_level
-from attendance.levels_ahead import MADE, Bookings, JudgedBy, LevelPreview, preview_level
+from attendance.levels_ahead import (
+    MADE,
+    Bookings,
+    JudgedBy,
+    LevelPreview,
+    covering,
+    preview_level,
+)
 from iop_clinic.accounts.admin.forms import (
     choice_field,
     date_field,
@@ -144,7 +151,7 @@ def _next(done: LevelChange) -> Iterator[str]:
         yield f"Seat {done.membership.seat} in {done.membership.group} is booked."
     elif done.ended:
         yield "Next: enrol the patient in a group, or book single sessions."
-    if done.authorization is None:
+    if done.authorization is None and not covering(done.plan.episode, done.plan):
         yield "No authorization was named: look at who pays."
 
 

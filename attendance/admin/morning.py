@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from attendance.admin.case_panels import due, whose
+from attendance.admin.case_panels import RELATED, due, whose
 from attendance.compliance.calls import Call, calls_due
 from attendance.compliance.last_chances import LastChance, last_chances
 from attendance.compliance.rules.ladder import Step
@@ -56,7 +56,7 @@ def calls_panel(request: Any, calls: Sequence[Call], now: datetime.datetime) -> 
         ("Patient", "Why", "How", "Due", "Owner", *_next(request, Can.WORK_FLAGS)),
         [_call(request, call) for call in calls[:SHOWN]],
         empty="Nobody waits for a call now.",
-        note=_rest(len(calls), "mine and others’"),
+        note=_rest(len(calls)),
     )
 
 
@@ -95,7 +95,7 @@ def chances_panel(request: Any, chances: Sequence[LastChance]) -> Panel:
         ("Patient", "Missing", "Last chance", "With", *_next(request, Can.BOOK)),
         [_chance(request, one) for one in chances[:SHOWN]],
         empty="No week that goes on is short, as far as is known.",
-        note="Whoever is not booked by then stays short." if chances else "",
+        note=_said("Whoever is not booked by then stays short.", len(chances)),
     )
 
 
@@ -138,13 +138,8 @@ def _sessions(chance: LastChance) -> str:
 
 
 def overdue_panel(rows: FlagQuerySet, now: datetime.datetime) -> Panel:
-    late = list(
-        rows.overdue(now)
-        .loudest_first()
-        .select_related("episode__patient", "owner", "group", "therapist", "session__group")[
-            : SHOWN + 1
-        ]
-    )
+    found = rows.overdue(now).loudest_first().select_related(*RELATED)
+    late = list(found[: SHOWN + 1])
     return Panel(
         _counted("Overdue", min(len(late), SHOWN), more=len(late) > SHOWN),
         ("Case", "About", "Since", "Owner"),
@@ -163,6 +158,7 @@ def authorizations_panel(rows: FlagQuerySet) -> Panel:
         ("Patient", "What", "Due", "Owner"),
         [(_patient(one), one.sentence, due(one), whose(one)) for one in ending[:SHOWN]],
         empty="None ends within a week.",
+        note=_rest(len(ending)),
     )
 
 
@@ -201,8 +197,12 @@ def _counted(title: str, count: int, *, more: bool = False) -> str:
     return f"{title}: {count}{' and more' if more else ''}" if count else title
 
 
-def _rest(count: int, whose: str) -> str:
+def _rest(count: int) -> str:
     return format_html("{} of {}. {}", SHOWN, count, _queue("")) if count > SHOWN else ""
+
+
+def _said(note: str, count: int) -> str:
+    return format_html("{} {}", note, _rest(count)) if count else ""
 
 
 def _queue(query: str) -> str:

@@ -11,7 +11,6 @@ from django import forms
 from django.urls import reverse
 
 from attendance.admin.wording import verdict
-from attendance.compliance.findings import long_date
 from attendance.compliance.presets import PRESETS, preset
 from attendance.compliance.status import JudgedStandard
 from attendance.models import Standard
@@ -31,6 +30,7 @@ from iop_clinic.accounts.admin.forms import (
 from iop_clinic.accounts.admin.panels import Panel
 from iop_clinic.accounts.models import Weekday
 from iop_clinic.accounts.roles import Can
+from iop_clinic.accounts.weeks import long_date
 from patients.models import AgeBracket, Episode, Level, Payer, Program
 from scheduling.models import SessionType
 

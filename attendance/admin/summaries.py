@@ -6,6 +6,7 @@ import datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -13,7 +14,7 @@ from django.utils import timezone
 
 from attendance.admin.summary_words import sheet_of
 from attendance.compliance.summary import attendance_summary, authorizations
-from attendance.documents.pdf import pdf_of
+from attendance.documents.pdf import letters_lacking, pdf_of
 from attendance.documents.sheet import Sheet
 from iop_clinic.accounts.admin.forms import ServiceForm, date_field
 from iop_clinic.accounts.admin.views import ServiceView
@@ -39,6 +40,11 @@ def usual_dates(episode: Episode, today: datetime.date) -> tuple[datetime.date, 
     return max(last - (USUAL_DAYS - 1) * _DAY, admitted), max(last, admitted)
 
 
+def has_begun(episode: Episode) -> bool:
+    """There is nothing to sum up of a referral, or before the day of the admission."""
+    return episode.admitted_on is not None and episode.admitted_on <= timezone.localdate()
+
+
 class SummaryPage(ServiceView):
     """Read with two dates in the address; a POST is no more than that."""
 
@@ -55,7 +61,7 @@ class SummaryPage(ServiceView):
         return {**kwargs, "data": asked}
 
     def get(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
-        if self.row.admitted_on is None:
+        if not has_begun(self.row):
             raise Http404
         form: Any = self.get_form()
         return self.answer(form, form.dates())
@@ -82,9 +88,12 @@ class SummaryPdf(SummaryPage):
 
     def answer(self, form: Any, dates: tuple[datetime.date, datetime.date] | None) -> HttpResponse:
         if dates is None:
-            page = reverse(f"admin:patients_episode_{SummaryForm.path}", args=[self.row.pk])
-            return HttpResponseRedirect(f"{page}?{self.request.GET.urlencode()}")
-        written = pdf_of(self.sheet(dates))
+            return self._to_the_page()
+        sheet = self.sheet(dates)
+        if lacking := letters_lacking(sheet):
+            messages.error(self.request, f"The PDF has no letters for {lacking}: print the page.")
+            return self._to_the_page()
+        written = pdf_of(sheet)
         first, last = (day.isoformat() for day in dates)
         note_export(
             self.row,
@@ -98,6 +107,10 @@ class SummaryPdf(SummaryPage):
             content_type="application/pdf",
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )
+
+    def _to_the_page(self) -> HttpResponse:
+        page = reverse(f"admin:patients_episode_{SummaryForm.path}", args=[self.row.pk])
+        return HttpResponseRedirect(f"{page}?{self.request.GET.urlencode()}")
 
 
 class SummaryForm(ServiceForm):
@@ -113,7 +126,7 @@ class SummaryForm(ServiceForm):
 
     @classmethod
     def offered(cls, row: Episode) -> bool:
-        return row.admitted_on is not None
+        return has_begun(row)
 
     def narrow(self) -> None:
         if not self.is_bound:

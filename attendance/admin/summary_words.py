@@ -180,16 +180,18 @@ def _remarks(day: SummaryDay, week: SummaryWeek) -> Iterator[str]:
             yield from _attended(day, week)
 
 
+UNTOLD = {AbsenceReason.COURT}
+"""A court's mandate is told nobody: neither as a reason nor by the proof that it alone awaits."""
 MISSED = {
     DayKind.MISSED_UNEXCUSED: "unexcused",
     DayKind.MISSED_EXCUSED: "excused",
-    DayKind.MISSED_PENDING: "proof awaited",
+    DayKind.MISSED_PENDING: "unexcused",
 }
 ABSENCES = {
     Status.NO_SHOW: "no-show",
     Status.LATE_CANCEL: "late cancellation",
     Status.ABSENT_EXCUSED: "excused",
-    Status.ABSENT_PENDING: "proof awaited",
+    Status.ABSENT_PENDING: "no-show",
 }
 
 
@@ -203,8 +205,10 @@ def _missed(day: SummaryDay) -> str:
 
 
 def _reasons(day: SummaryDay) -> str:
-    given = dict.fromkeys(one.absence_reason for one in day.absences if one.absence_reason)
-    named = ", ".join(AbsenceReason(one).label.lower() for one in given)
+    told = (one.absence_reason for one in day.absences if one.absence_reason)
+    given = dict.fromkeys(AbsenceReason(one) for one in told)
+    listed = dict.fromkeys(AbsenceReason.OTHER if one in UNTOLD else one for one in given)
+    named = ", ".join(one.label.lower() for one in listed)
     return f": {named}" if named else ""
 
 
@@ -261,12 +265,14 @@ def _kinds(summary: AttendanceSummary) -> Iterable[str]:
         DayKind.ATTENDED: "attended",
         DayKind.MISSED_EXCUSED: "missed excused",
         DayKind.MISSED_UNEXCUSED: "missed unexcused",
-        DayKind.MISSED_PENDING: "missed, proof awaited",
+        DayKind.MISSED_PENDING: "missed unexcused",
         DayKind.CANCELLED: "cancelled by the clinic",
         DayKind.UNRECORDED: "not recorded yet",
     }
-    counts = ((summary.count(kind), word) for kind, word in words.items())
-    return (f"{count} {word}" for count, word in counts if count)
+    counts: Counter[str] = Counter()
+    for kind, word in words.items():
+        counts[word] += summary.count(kind)
+    return (f"{count} {word}" for word, count in counts.items() if count)
 
 
 # --- how it was counted --------------------------------------------------------------------------

@@ -73,15 +73,6 @@ def week_url(episode_id: int, start: datetime.date) -> str:
     return reverse("admin:attendance_weekresult_week", args=[episode_id, start])
 
 
-def week_link(week: PatientWeek) -> str:
-    return format_html(
-        '<a href="{}" class="font-medium text-primary-700 underline underline-offset-2 '
-        'dark:text-primary-400">{}</a>',
-        week_url(week.episode_id, week.week.start),
-        week.week.label,
-    )
-
-
 def _episode(request: Any, pk: int) -> Episode:
     rows = Episode.objects.visible_to(request.user).filter(clinic=working_clinic(request))
     row = rows.select_related("patient", "clinic").filter(pk=pk, admitted_on__isnull=False).first()

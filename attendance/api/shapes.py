@@ -100,6 +100,9 @@ class RosterWeek(serializers.Serializer):
         help_text="What a qualifying day would lack then: so many more minutes keep the day."
     )
     day_threshold = serializers.IntegerField(help_text="What makes it a qualifying day.")
+    day_counts = serializers.BooleanField(
+        help_text="Whether it is one already; a standard may ask for services too."
+    )
 
 
 class RecordOut(serializers.Serializer):

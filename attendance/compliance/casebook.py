@@ -40,7 +40,7 @@ until its count has been below the limit."""
 _CHANGED = (
     *("state", "evidence", "sentence", "severity", "due_at", "snoozed_until", "closed_at"),
     *("outcome", "outcome_note", "closed_by_facts", "changed_at", "version"),
-    *("owner_role", "owner", "escalated_at"),
+    *("owner_role", "owner", "escalated_at", "reopened_at"),
 )
 
 
@@ -236,7 +236,7 @@ class Judge:
         flag.severity, flag.due_at = finding.severity, self._due(finding)
         # A new start: whoever had it, and the role it had gone to, belong to the time before.
         flag.owner_role, flag.owner_id = finding.owner_role, finding.owner_id
-        flag.escalated_at = None
+        flag.escalated_at, flag.reopened_at = None, self.now
         changes.reopened.append(self._touched(flag))
 
     # New cases

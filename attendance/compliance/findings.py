@@ -151,11 +151,6 @@ def owner_of(rule: Rule, course: Course) -> int | None:
     return course.therapist_user_id if rule.owner_role == Role.THERAPIST else None
 
 
-def long_date(day: date) -> str:
-    """ "Tue, Mar 3"."""
-    return f"{day:%a, %b} {day.day}"
-
-
 def short_dates(days: Sequence[date]) -> str:
     """ "Mar 3, Mar 5": the last eight at most."""
     return ", ".join(f"{day:%b} {day.day}" for day in days[-8:])

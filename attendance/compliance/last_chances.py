@@ -14,6 +14,7 @@ from attendance.compliance.make_up_refusals import troubles_of
 from attendance.compliance.make_ups import Candidate, candidates_in, combined
 from attendance.compliance.rules.make_ups import Repair, effect, standing
 from attendance.models import Flag
+from iop_clinic.accounts.weeks import Week
 from scheduling.models import Session
 
 
@@ -39,16 +40,17 @@ def last_chances(flags: Iterable[Flag], *, now: datetime) -> list[LastChance]:
     The cases come loudest first, of one clinic, with their episodes and patients. At most 12
     statements for any number.
     """
-    found = {(flag.episode_id, _day(flag)): flag for flag in reversed(list(flags))}
-    cases = [flag for flag in reversed(found.values()) if flag.episode is not None]
+    cases = [(flag, flag.episode) for flag in flags if flag.episode is not None]
     if not cases:
         return []
-    asked = [Asked(flag.episode, _day(flag)) for flag in cases if flag.episode is not None]
-    every = facts_of(asked, now=now)
-    short = [(flag, one) for flag, one in zip(cases, every, strict=True) if one.needs]
+    every = facts_of([Asked(episode, _day(flag)) for flag, episode in cases], now=now)
+    short: dict[tuple[int, Week], tuple[Flag, Facts]] = {}
+    for (flag, episode), facts in zip(cases, every, strict=True):
+        if facts.needs:
+            short.setdefault((episode.pk, facts.week), (flag, facts))
     if not short:
         return []
-    chances = _chances([flag for flag, _ in short], [one for _, one in short])
+    chances = _chances([flag for flag, _ in short.values()], [one for _, one in short.values()])
     return sorted(chances, key=lambda one: (one.until is None, one.until or now, one.flag.pk))
 
 

@@ -82,7 +82,9 @@ def check_allowed(patient: Patient, method: str, today: date) -> None:
 
 
 def attempts_for(flag: Flag) -> ClinicQuerySet[OutreachAttempt]:
-    """What was tried since the case opened, on whichever case of the patient, oldest first.
+    """What was tried since the case opened, or opened again, on whichever case of the patient.
+
+    Oldest first.
 
     Nobody is called twice because two rules speak of the same missed evening.
     """
@@ -91,16 +93,25 @@ def attempts_for(flag: Flag) -> ClinicQuerySet[OutreachAttempt]:
 
 def attempts_of(flags: Sequence[Flag]) -> ClinicQuerySet[OutreachAttempt]:
     """`attempts_for` any of these cases of one clinic, at least one; `is_about` says which."""
-    since = [Q(episode=one.episode_id, attempted_at__gte=one.opened_at) for one in flags]
-    about = reduce(or_, since, Q(flag__in=flags))
+    about = reduce(or_, map(_about, flags))
     rows = OutreachAttempt.objects.filter(about, clinic=flags[0].clinic_id)
     related = rows.select_related("attempted_by", "flag")
     return related.order_by("attempted_at", "pk")
 
 
+def _about(flag: Flag) -> Q:
+    since = flag.reopened_at or flag.opened_at
+    own = Q(flag=flag, attempted_at__gte=flag.reopened_at) if flag.reopened_at else Q(flag=flag)
+    return own | Q(episode=flag.episode_id, attempted_at__gte=since)
+
+
 def is_about(attempt: OutreachAttempt, flag: Flag) -> bool:
-    later = attempt.episode_id == flag.episode_id and attempt.attempted_at >= flag.opened_at
-    return attempt.flag_id == flag.pk or later
+    """What was tried before a case was settled says nothing once it is open again."""
+    if attempt.flag_id == flag.pk and flag.reopened_at is None:
+        return True
+    since = flag.reopened_at or flag.opened_at
+    mine = attempt.flag_id == flag.pk or attempt.episode_id == flag.episode_id
+    return mine and attempt.attempted_at >= since
 
 
 def step_for(flag: Flag, tried: Iterable[OutreachAttempt], now: datetime) -> NextStep | None:

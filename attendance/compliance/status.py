@@ -14,6 +14,7 @@ from attendance.compliance.courses import Course, Plan, courses_of
 from attendance.compliance.days import DayLine, by_episode, day_lines
 from attendance.compliance.ledger import MinutesLine, minutes_detail
 from attendance.compliance.rules.weeks import (
+    Basis,
     DayMinutes,
     Share,
     StandardTerms,
@@ -44,9 +45,9 @@ _HALF_WEEK = timedelta(days=3)
 class WeekFacts:
     """What a roster shows of a patient's week, in minutes, under the program's standard.
 
-    Of its local date: `day_credited` of what has ended, `day_at_most` with what is recorded of the
-    rest and full presence where nothing is, and `day_to_go`, what a qualifying day still lacks
-    beside all that (R4).
+    Of its local date, in sessions that the standard counts: `day_credited` of what has ended,
+    `day_at_most` with what is recorded of the rest and full presence where nothing is, `day_to_go`,
+    what a qualifying day still lacks beside all that, and whether it is one already (R4).
     """
 
     credited: int
@@ -58,6 +59,7 @@ class WeekFacts:
     day_at_most: int
     day_to_go: int
     day_threshold: int
+    day_counts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +155,18 @@ class PatientWeek:
 
     def facts(self, on: date) -> WeekFacts:
         """The week as a roster of that local date shows it; 0 where nothing is asked for."""
+        judged = self.program(on)
         own = [line for line in self.lines if line.local_date == on]
+        if judged is not None:
+            own = [line for line in own if judged.terms.counts(line)]
         day = sum(line.credited for line in own)
         reach = sum(line.told + line.untold for line in own)
-        judged = self.program(on)
         if judged is None:
             return WeekFacts(self.credited, self.at_least, self.at_most, 0, 0, day, reach, 0, 0)
         week, threshold = judged.judgement, judged.terms.day_threshold
+        verdict = next((one for one in week.days if one.local_date == on), None)
+        if verdict is not None and judged.terms.basis != Basis.CREDITED:
+            reach = verdict.at_most
         return WeekFacts(
             credited=week.credited,
             at_least=week.at_least,
@@ -170,6 +177,7 @@ class PatientWeek:
             day_at_most=reach,
             day_to_go=max(threshold - reach, 0),
             day_threshold=threshold,
+            day_counts=verdict is not None and verdict.qualifies,
         )
 
 

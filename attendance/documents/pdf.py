@@ -13,7 +13,7 @@ from reportlab.lib.enums import TA_RIGHT
 from reportlab.lib.pagesizes import letter
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
-from reportlab.pdfbase.pdfmetrics import getRegisteredFontNames, registerFont
+from reportlab.pdfbase.pdfmetrics import getFont, getRegisteredFontNames, registerFont
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.platypus import SimpleDocTemplate, Spacer, TableStyle
 
@@ -48,6 +48,17 @@ def pdf_of(sheet: Sheet) -> bytes:
     if pages > 1:
         written, _ = _written(sheet, pages=pages)
     return written
+
+
+def letters_lacking(sheet: Sheet) -> str:
+    """The letters of a sheet that its fonts cannot draw; they would be left out without a word."""
+    _load_fonts()
+    told = [sheet.title, sheet.made, sheet.notice, *sheet.notes, *sheet.headers, *sheet.total]
+    told += [text for fact in sheet.facts for text in fact]
+    told += [text for group in sheet.groups for row in (group.head, *group.rows) for text in row]
+    letters = set(unicodedata.normalize("NFC", "".join(told)))
+    drawn = getFont("Sheet").face.charToGlyph
+    return "".join(sorted(one for one in letters if ord(one) not in drawn and not one.isspace()))
 
 
 def _load_fonts() -> None:

@@ -71,6 +71,9 @@ class Flag(ClinicModel):
         User, models.PROTECT, null=True, blank=True, related_name="+", db_index=False
     )
     opened_at = models.DateTimeField(default=timezone.now)
+    reopened_at = models.DateTimeField(
+        null=True, blank=True, help_text="When its facts came back after it was settled."
+    )
     opened_for = models.DateField(help_text="The local date whose facts opened it.")
     due_at = models.DateTimeField()
     escalated_at = models.DateTimeField(

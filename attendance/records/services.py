@@ -25,6 +25,7 @@ from attendance.records.entries import (
     RosterResult,
     Told,
 )
+from attendance.records.paper import PAPER, may_confirm
 from attendance.records.sheet import Sheet, locked_sheet, recorded_by
 from attendance.records.writing import (
     REASON,
@@ -40,7 +41,6 @@ from attendance.records.writing import (
 )
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import User
-from scheduling.branches import sessions_i_lead
 from scheduling.locks import lock
 from scheduling.models import Booking, Session
 
@@ -158,8 +158,8 @@ def sign(*, session: Session, by: User, now: datetime.datetime | None = None) ->
     """Sign a complete roster; signing it again changes nothing.
 
     Complete means that everybody expected, booked or released, is recorded. What somebody entered
-    from a paper sheet is confirmed by whoever leads the session. Raises Refused
-    `session_cancelled`, `session_in_future` before the start, `roster_incomplete` with the
+    from a paper sheet is confirmed by whoever leads the session, if they can sign in. Raises
+    Refused `session_cancelled`, `session_in_future` before the start, `roster_incomplete` with the
     bookings still `unrecorded`, or `leader_confirms`.
     """
     lock(sessions=[session.pk])
@@ -177,7 +177,7 @@ def sign(*, session: Session, by: User, now: datetime.datetime | None = None) ->
             f"Record everybody first: {len(unrecorded)} still unrecorded.",
             unrecorded=unrecorded,
         )
-    if AttendanceRecord.Source.PAPER in sources.values() and not leads(by, row):
+    if PAPER in sources.values() and not may_confirm(by, row, now):
         raise Refused(
             "leader_confirms",
             "This roster was entered from paper: whoever leads the session confirms it.",
@@ -185,11 +185,6 @@ def sign(*, session: Session, by: User, now: datetime.datetime | None = None) ->
     row.signed_at, row.signed_by, row.version = now, by, row.version + 1
     row.save(update_fields=["signed_at", "signed_by", "version"])
     return row
-
-
-def leads(user: User, session: Session) -> bool:
-    """Whether a person has a part in a session; a substitute while covering it."""
-    return Session.objects.filter(sessions_i_lead(user.sight), pk=session.pk).exists()
 
 
 def _lines(sheet: Sheet, entries: Sequence[Entry]) -> tuple[list[Line], list[Conflict]]:

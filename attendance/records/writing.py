@@ -28,6 +28,7 @@ from attendance.records.entries import (
     proposed_facts,
     stored_facts,
 )
+from attendance.records.paper import kept_source
 from attendance.records.roster import rows_of
 from attendance.records.sheet import Sheet, recorded_by
 from iop_clinic.accounts.acting import Job, Refused
@@ -117,10 +118,11 @@ def write_lines(
     refused = {conflict.index for conflict in found if conflict.index is not None}
     writes = [(line, facts) for line, facts in writes if line.index not in refused]
     opened_at = _opened_at(sheet)
-    saved = [
-        sheet.put(line.booking, facts | _signature(line.told, opened_at, now, by=by, source=source))
-        for line, facts in writes
-    ]
+    saved = []
+    for line, facts in writes:
+        kept = kept_source(getattr(line.booking, "attendance", None), source, by)
+        signature = _signature(line.told, opened_at, now, by=by, source=kept)
+        saved.append(sheet.put(line.booking, facts | signature))
     finish(sheet, [line.booking for line, _ in writes], by=by, now=now)
     same = sum(line.index not in refused for line in unchanged)
     return RosterResult(tuple(saved), same, tuple(_with_current_state(sheet, found, now)))

@@ -24,10 +24,9 @@ from django.db.models import (
     When,
 )
 
-from attendance.compliance.findings import long_date
 from attendance.models import Standard
 from iop_clinic.accounts.models import Weekday
-from iop_clinic.accounts.weeks import week_of
+from iop_clinic.accounts.weeks import long_date, week_of
 from patients.models import AgeBracket, Level, TreatmentPlan
 
 _HALF_WEEK = datetime.timedelta(days=3)

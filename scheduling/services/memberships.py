@@ -220,8 +220,11 @@ def transfer(
     """Move a member to another group from the local date `on`, without a gap or an overlap.
 
     The old seat ends the day before. All or nothing: raises what `end_membership` and `enrol`
-    raise, and Refused `dates_in_order` when the old seat does not cover that day.
+    raise, and Refused `dates_in_order` when the old seat does not cover that day, or `same_group`.
     """
+    if to_group.pk == membership.group_id:
+        message = f"The patient sits in {to_group} already: choose another group."
+        raise Refused("same_group", message, field="to_group")
     lock(groups=[membership.group_id, to_group.pk])
     membership.refresh_from_db()
     old_last = on - datetime.timedelta(days=1)

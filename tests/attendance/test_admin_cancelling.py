@@ -140,3 +140,17 @@ def test_it_takes_the_same_statements_for_one_and_for_twelve(week, coordinator):
     for seat in range(2, 13):
         f.booking(friday(week), week.other(), seat)
     assert statements(coordinator, friday(week)) == before == 11
+
+
+def test_a_page_that_has_become_untrue_cancels_nothing(week, coordinator):
+    session = friday(week)
+    shown = coordinator.open(session, "cancel").context["form"]["shown"].value()
+    f.booking(session, week.other(), 2)
+    page = url(session, "cancel")
+    answer = coordinator.client.post(page, {"reason": "Flood", "shown": shown})
+    assert "has changed since you looked" in answer.content.decode()
+    assert Session.objects.get(pk=session.pk).live
+    fresh = answer.context["form"]["shown"].value()
+    assert fresh != shown
+    assert coordinator.client.post(page, {"reason": "Flood", "shown": fresh}).status_code == 302
+    assert not Session.objects.get(pk=session.pk).live

@@ -25,6 +25,7 @@ from tests.attendance.short_weeks import ShortWeek
 
 pytestmark = pytest.mark.django_db
 
+HOUR = datetime.timedelta(hours=1)
 CALLS, CHANCES = "Call before 9:00 AM", "Last chance to repair the week"
 
 
@@ -180,6 +181,25 @@ def test_free_seats_are_those_that_nobody_holds_from_today_on(week: ShortWeek) -
     week.patient.memberships.update(ends_on=WED)
     assert panel(today(desk(week.clinic)), "Free seats").rows[0][1:] == (12, "0 of 12", 0)
     assert group.capacity == 12
+
+
+def test_overdue_cases_cost_the_same_whatever_they_are_about(week: ShortWeek) -> None:
+    coordinator = desk(week.clinic)
+
+    def spent(count: int) -> int:
+        for _ in range(count):
+            session = week.session(SAT, "09:00", group=None)
+            Flag.objects.create(
+                clinic=week.clinic, rule=AbsenceRule.Kind.UNRECORDED, session=session,
+                subject_type=Flag.Subject.SESSION, subject_id=session.pk, evidence_key="x",
+                severity=1, owner_role="coordinator", opened_for=WED, due_at=week.now - HOUR,
+            )  # fmt: skip
+        with CaptureQueriesContext(connection) as queries:
+            today(coordinator)
+        return len(queries)
+
+    today(coordinator)
+    assert spent(1) == spent(4)
 
 
 def test_ten_short_weeks_cost_as_many_statements_as_one(week: ShortWeek) -> None:

@@ -20,7 +20,7 @@ from attendance.compliance.status import minutes_detail
 from iop_clinic.accounts.models import AuditEvent
 from iop_clinic.accounts.roles import Role
 from iop_clinic.accounts.weeks import hours_and_minutes
-from patients.models import Authorization, Episode
+from patients.models import Authorization, CourtReferral, Episode
 from tests import factories as f
 from tests.admin import Desk, desk
 from tests.attendance.house import FRI, MON, SUN, WED, House
@@ -337,3 +337,33 @@ def test_page_and_file_take_the_same_statements_for_any_number_of_days(house, pa
         house.full_week(pat, *(MON + n * DAY for n in range(7, 57)))
         counts()
         assert before == counts() == (13, 13)
+
+
+# --- what a payer is not told --------------------------------------------------------------------
+
+
+def test_a_court_is_told_nobody(house, pat, coordinator):
+    CourtReferral.objects.create(clinic=house.clinic, episode=pat, court="Drug", starts_on=MON)
+    before = text(pdf(coordinator, pat))
+    assert "missed, unexcused (no-show)" in before
+    house.missed(pat, FRI, absence_reason="court", notified_at=house.at(FRI, "07:00"))
+    after = text(pdf(coordinator, pat))
+    assert "missed, excused: other" in after
+    for word in ("court", "proof", "Drug"):
+        assert word not in (before + after).lower().replace("drug screen", "")
+
+
+def test_before_the_day_of_the_admission_there_is_nothing_to_sum_up(house, coordinator):
+    row = house.patient(on=MON + 3 * WEEK, seat=None)
+    assert shown(coordinator, row).status_code == 404
+    assert pdf(coordinator, row).status_code == 404
+
+
+def test_letters_that_the_file_cannot_draw_are_refused_by_name(pat, coordinator):
+    pat.patient.first_name = "\u5c0f\u660e"
+    pat.patient.save()
+    answer = pdf(coordinator, pat)
+    assert (answer.status_code, answer.url.partition("?")[0]) == (302, address(pat))
+    page = coordinator.client.get(answer.url).content.decode()
+    assert "The PDF has no letters for \u5c0f\u660e: print the page." in page
+    assert not AuditEvent.objects.filter(new__has_key="exported").exists()

@@ -571,3 +571,11 @@ def test_it_takes_the_same_statements_at_1_and_at_50_rows(world, coordinator, by
     assert statements(coordinator, by) == expected
     grow(world, 49)
     assert statements(coordinator, by) == expected
+
+
+def test_a_closed_room_makes_no_row_for_a_therapist_who_does_not_use_it(world):
+    other = f.RoomFactory(clinic=world.clinic)
+    closed(world, MON, reason="Painting", room=other)
+    page = week(desk(world.clinic, Role.THERAPIST), by="room")
+    assert said(page) == {}
+    assert other.name in said(week(desk(world.clinic), by="room"))

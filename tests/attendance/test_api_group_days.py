@@ -73,7 +73,7 @@ def test_a_day_shows_its_sessions_and_one_line_a_patient(day: Day) -> None:
         for session, row in zip(day.sessions, day.bookings, strict=True)
     ]
     assert set(row["week"]) == {"credited", "at_least", "at_most", "minimum", "minutes_to_go",
-                                "day_credited", "day_at_most", "day_to_go",
+                                "day_credited", "day_at_most", "day_to_go", "day_counts",
                                 "day_threshold"}  # fmt: skip
 
 

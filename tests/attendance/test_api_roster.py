@@ -56,7 +56,7 @@ def test_a_session_shows_its_roster_with_field_names_of_the_contract() -> None:
     } < set(row)
     assert (row["status"], row["version"]) == ("unrecorded", None)
     assert set(row["week"]) == {"credited", "at_least", "at_most", "minimum", "minutes_to_go",
-                                "day_credited", "day_at_most", "day_to_go",
+                                "day_credited", "day_at_most", "day_to_go", "day_counts",
                                 "day_threshold"}  # fmt: skip
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import time_machine
 
+from attendance.compliance import outreach
+from attendance.compliance.rules.ladder import Step
 from attendance.models import AbsenceRule, Flag, OutreachAttempt
 from iop_clinic.accounts.roles import Role
 from tests import factories as f
@@ -110,6 +112,22 @@ def test_the_phone_and_what_may_be_said_are_in_sight_while_somebody_calls(
     assert contact.rows[0][1:] == ("555-0100", "call, in person", "", "must not be named")
     assert (tried.title, tried.rows, tried.empty) == ("Outreach", [], "Nobody has tried yet.")
     assert "555-0100" in page.content.decode()
+
+
+def test_a_case_that_opened_again_is_called_about_again(week: ShortWeek) -> None:
+    flag = missed_day(week)
+    OutreachAttempt.objects.create(
+        clinic=week.clinic, flag=flag, episode=week.patient, method="in_person", result="reached",
+        attempted_by=week.by, attempted_at=week.now,
+    )  # fmt: skip
+    assert step(flag, week).step == Step.CLOSE
+    Flag.objects.filter(pk=flag.pk).update(reopened_at=week.now + datetime.timedelta(hours=1))
+    assert step(missed_day(week), week).step == Step.CALL
+
+
+def step(flag: Flag, week: ShortWeek) -> Any:
+    tried = [one for one in outreach.attempts_of([flag]) if outreach.is_about(one, flag)]
+    return outreach.step_for(flag, tried, week.now)
 
 
 def test_another_clinics_queue_shows_nothing(week: ShortWeek) -> None:

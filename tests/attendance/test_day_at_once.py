@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 import pytest
 
-from attendance.models import AttendanceRecord
+from attendance.models import AttendanceRecord, Standard
 from attendance.records.services import sign
+from iop_clinic.accounts.models import Membership
 from iop_clinic.accounts.roles import Role
 from scheduling.models import Booking
 from tests import factories as f
@@ -16,6 +18,7 @@ from tests.attendance.group_days import NOON, Day, a_day
 from tests.attendance.house import MON, House
 
 pytestmark = pytest.mark.django_db
+DAY = datetime.timedelta(days=1)
 EVENING = (("18:00", "19:00"), ("19:10", "20:10"), ("20:20", "21:20"))
 
 
@@ -77,6 +80,34 @@ def test_a_visit_inside_the_group_leaves_it_and_counts_as_its_own(house: House) 
     assert day_of(house, patient, "17:00") == (0, 180, 0, 180)
 
 
+def asks_for(house: House, **terms: Any) -> None:
+    """From this week on the program asks for something else."""
+    Standard.objects.filter(clinic=house.clinic, ends_on=None).update(ends_on=MON - DAY)
+    Standard.objects.create(clinic=house.clinic, name="New", starts_on=MON, **terms)
+
+
+def test_only_what_the_standard_counts_is_told_of_the_day(house: House) -> None:
+    patient = house.patient()
+    house.day(MON, [patient], "18:00", "20:00")
+    other = f.SessionTypeFactory(clinic=house.clinic, name="Individual talk", kind="individual")
+    house.day(MON, [patient], "20:00", "21:00", session_type=other)
+    house.came(patient, MON)
+    asks_for(house, counted_types=[house.type.pk])
+    assert day_of(house, patient, "21:30") == (120, 120, 60, 180)
+
+
+def test_a_day_counts_once_the_standard_says_so(house: House) -> None:
+    patient = evening(house)
+    house.came(patient, MON)
+
+    def counts(now: str) -> bool:
+        return house.week(patient, now=house.at(MON, now)).facts(MON).day_counts
+
+    assert (counts("20:15"), counts("21:30")) == (False, True)
+    asks_for(house, services_per_day=4)
+    assert counts("21:30") is False
+
+
 # --- from paper ------------------------------------------------------------------------------
 
 
@@ -109,6 +140,22 @@ def test_what_came_from_paper_is_confirmed_by_whoever_leads_the_session(day: Day
         assert (answer.status_code, answer.json()["code"]) == (409, "leader_confirms")
     assert day.client.post(url, {}).status_code == 200
     assert day.get()["sessions"][0]["signed"] is True
+
+
+def test_a_correction_by_the_clerk_leaves_it_to_be_confirmed(day: Day) -> None:
+    clerk = client_of(enter_from_paper(day))
+    gone = day.sessions[0].ends_at - datetime.timedelta(minutes=5)
+    line = day.line(0, 1, left_at=gone.isoformat(), correction_reason="Misread")
+    assert clerk.patch(day.url, {"records": [line]}).status_code == 200
+    assert [r["bookings"][0]["source"] for r in day.get()["roster"]] == ["paper", "paper"]
+    answer = clerk.post(f"/api/v1/sessions/{day.sessions[0].public_id}/sign/", {})
+    assert answer.json()["code"] == "leader_confirms"
+
+
+def test_where_nobody_who_leads_can_sign_in_somebody_else_confirms(day: Day) -> None:
+    clerk = enter_from_paper(day)
+    Membership.objects.filter(therapist__isnull=False).update(active=False)
+    assert sign(session=day.sessions[0], by=clerk).signed_by == clerk
 
 
 def test_a_coordinator_signs_what_was_not_entered_from_paper(day: Day) -> None:

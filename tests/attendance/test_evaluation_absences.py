@@ -219,6 +219,7 @@ def test_a_reopened_case_begins_again_with_whom_the_rule_asks(house):
     flag = only(house.flags(NO_CALL))
     assert (flag.state, flag.escalated_at) == ("open", None)
     assert (flag.owner_role, flag.owner) == (Role.THERAPIST, house.user)
+    assert flag.reopened_at == house.morning(WED)
 
 
 # One day, one call

@@ -1,5 +1,6 @@
 """Until when each short week can still be repaired, for many cases at once."""
 
+import datetime
 import uuid
 
 import pytest
@@ -63,6 +64,15 @@ def test_two_cases_of_one_week_are_one_call(week: ShortWeek) -> None:
     other.evidence_key, other.severity = f"{MON}:payer", Severity.URGENT
     other.save(force_insert=True)
     assert [one.flag for one in chances(week)] == [other]
+
+
+def test_a_payers_week_that_begins_on_another_day_is_the_same_call(week: ShortWeek) -> None:
+    week.session(THU)
+    other = week.flag
+    other.pk, other.public_id = None, uuid.uuid4()
+    other.evidence_key = f"{MON - datetime.timedelta(days=1)}:payer"
+    other.save(force_insert=True)
+    assert [one.flag for one in chances(week)] == [week.flag]
 
 
 def test_the_soonest_chance_comes_first_and_none_at_all_last(week: ShortWeek) -> None:

@@ -238,3 +238,16 @@ def test_a_therapist_changes_no_level(at):
         answer = therapist.send(url(at.pat, "level"), typed(given(at)))
     assert answer.status == 403
     assert desk(at.clinic, Role.AUDITOR).open(at.pat, "level").status_code == 403
+
+
+def test_what_changed_after_the_look_is_looked_at_again(at, coordinator):
+    ahead = coordinator.look(at.pat, "level", **given(at))
+    at.group(name="Another").memberships.create(
+        clinic=at.clinic, episode=at.pat, seat=1, starts_on=MON
+    )
+    with nothing_written(reads=False):
+        again = coordinator.look(at.pat, "level", **given(at))
+        answer = coordinator.client.post(ahead.address, ahead.data)
+        assert answer.context["seal"] == again.data["seen"] != ahead.data["seen"]
+    seats = {panel.title: panel.rows for panel in again.panels}["Seats in groups"]
+    assert len(seats) == 3

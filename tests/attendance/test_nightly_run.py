@@ -8,13 +8,12 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import IntegrityError
 from django.utils import timezone
 
-from attendance.compliance.findings import long_date
 from attendance.models import ComplianceReport, NightlyRun, ReportDelivery, Standard
 from attendance.reports import due_nights, nightly
 from attendance.standards import end_standard
 from iop_clinic.accounts.acting import Busy, Job
 from iop_clinic.accounts.models import AuditEvent
-from iop_clinic.accounts.weeks import week_of
+from iop_clinic.accounts.weeks import long_date, week_of
 from patients.models import Episode, EpisodeHold
 from tests import factories
 from tests.attendance.nights import (

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from iop_clinic.accounts.models import Clinic
+from iop_clinic.accounts.models import AuditEvent, Clinic
 from iop_clinic.accounts.roles import Role
 from patients.models import Patient
 from tests import factories as f
@@ -80,9 +80,19 @@ def test_nobody_of_another_clinic_or_caseload_is_found(clinic: Clinic) -> None:
 
 def test_the_term_is_posted_and_stands_in_no_address(clinic: Clinic) -> None:
     at = desk(clinic)
-    assert at.client.get(reverse("find"), {"term": "Quiller"}).status_code == 405
+    patient(clinic, "Quiller")
+    asked = at.client.get(reverse("find"), {"term": "Quiller"})
+    assert (asked.status_code, asked.context["panels"]) == (200, [])
     page = at.client.get(reverse("admin:index")).content.decode()
     assert f'action="{reverse("find")}" method="post" role="search"' in page
+
+
+def test_the_patients_who_are_listed_are_noted(clinic: Clinic) -> None:
+    both = {patient(clinic, "Quiller").pk, patient(clinic, "Quillon").pk}
+    at = desk(clinic)
+    find(at, "quil")
+    reads = AuditEvent.objects.filter(operation=AuditEvent.Operation.READ, actor=at.user.actor)
+    assert set(reads.values_list("row_id", flat=True)) == both
 
 
 def test_who_is_not_signed_in_finds_nothing(clinic: Clinic, client: Any) -> None:

@@ -135,6 +135,9 @@ def _out_of_force(row: Episode, today: datetime.date) -> Iterator[str]:
 
 
 def _needed(row: Episode, today: datetime.date) -> str:
-    asking = row.patient.coverages.filter(on(today), payer__needs_authorization=True)
-    payers = asking.order_by("payer__name").values_list("payer__name", flat=True)
-    return f"none, and {', '.join(payers)} needs one" if payers else "none needed"
+    insured = row.patient.coverages.filter(on(today)).order_by("payer__name")
+    payers = dict(insured.values_list("payer__name", "payer__needs_authorization"))
+    if not payers:
+        return "not known: no insurance in force is entered"
+    asking = [name for name, needs in payers.items() if needs]
+    return f"none, and {', '.join(asking)} needs one" if asking else "none needed"

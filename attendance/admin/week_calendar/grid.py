@@ -158,8 +158,8 @@ def laid_out(
     shades: Iterable[tuple[Place | None, datetime.date, Shade]],
     places: Iterable[Place],
 ) -> list[Row]:
-    """The rows of the calendar. `places` have a row though nothing is in it; a shade without a
-    place lies on every row."""
+    """The rows of the calendar. `places` have a row though nothing is in it; a shade makes none,
+    and one without a place lies on every row."""
     layout = Layout(days)
     layout.cells.update((place, defaultdict(list)) for place in places)
     by_place: dict[tuple[Place, datetime.date], list[Entry]] = defaultdict(list)
@@ -169,7 +169,7 @@ def laid_out(
     for (place, day), found in by_place.items():
         layout.cells[place][day] += runs(found, by, place)
     for on, day, shade in list(shades):
-        for place in list(layout.cells) if on is None else [on]:
+        for place in list(layout.cells) if on is None else {on} & layout.cells.keys():
             layout.cells[place][day].append(shade)
     return layout.rows()
 

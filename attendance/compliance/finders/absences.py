@@ -8,7 +8,7 @@ from typing import Any
 
 from attendance.compliance.absences import Attendance
 from attendance.compliance.courses import Course
-from attendance.compliance.findings import Finding, Night, long_date, of_course, short_dates
+from attendance.compliance.findings import Finding, Night, of_course, short_dates
 from attendance.compliance.rules.absences import (
     DayKind,
     Evidence,
@@ -20,6 +20,7 @@ from attendance.compliance.rules.absences import (
 from attendance.compliance.rules.windows import dates_of
 from attendance.compliance.settings import Rule
 from attendance.models import AbsenceRule
+from iop_clinic.accounts.weeks import long_date
 
 Kind = AbsenceRule.Kind
 

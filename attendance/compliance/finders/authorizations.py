@@ -45,7 +45,7 @@ from attendance.compliance.finders.treatment import (
     today_of,
     with_owner,
 )
-from attendance.compliance.findings import Finding, Night, Nights, long_date
+from attendance.compliance.findings import Finding, Night, Nights
 from attendance.compliance.rules.authorizations import (
     Approval,
     Runway,
@@ -57,6 +57,7 @@ from attendance.compliance.rules.countdowns import Countdown, Stage, paper_sever
 from attendance.compliance.rules.weeks import DayMinutes, StandardTerms
 from attendance.compliance.settings import ClinicSettings, Rule
 from attendance.models import AbsenceRule, Standard
+from iop_clinic.accounts.weeks import long_date
 from patients.models import AgeBracket, Authorization, Coverage
 from patients.rules import age_on
 from scheduling.models import Booking

@@ -25,11 +25,11 @@ from attendance.compliance.finders.treatment import (
     today_of,
     with_owner,
 )
-from attendance.compliance.findings import Finding, Night, Nights, long_date
+from attendance.compliance.findings import Finding, Night, Nights
 from attendance.compliance.rules.countdowns import Countdown, Stage, paper_severity
 from attendance.compliance.settings import Rule
 from attendance.models import AbsenceRule, Flag
-from iop_clinic.accounts.weeks import week_of
+from iop_clinic.accounts.weeks import long_date, week_of
 from patients.models import AgeBracket, Certification, TreatmentPlan
 from patients.rules import birthday
 from scheduling.models import Booking

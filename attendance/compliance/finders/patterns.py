@@ -8,7 +8,7 @@ from datetime import date
 from attendance.compliance.absences import Attendance
 from attendance.compliance.courses import Course
 from attendance.compliance.finders.absences import evidence_of
-from attendance.compliance.findings import Finding, Night, long_date, of_course, short_dates
+from attendance.compliance.findings import Finding, Night, of_course, short_dates
 from attendance.compliance.rules.absences import DayKind, Evidence, silence
 from attendance.compliance.rules.windows import (
     count_in_window,
@@ -19,7 +19,7 @@ from attendance.compliance.rules.windows import (
 )
 from attendance.compliance.settings import Rule
 from attendance.models import AbsenceRule
-from iop_clinic.accounts.weeks import local_date
+from iop_clinic.accounts.weeks import local_date, long_date
 
 Kind = AbsenceRule.Kind
 

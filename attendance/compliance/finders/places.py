@@ -13,13 +13,14 @@ from django.db.models import Count, Exists, F, FilteredRelation, Min, OuterRef, 
 from django.db.models.functions import JSONObject, Least
 
 from attendance.compliance.finders.treatment import Ruled, longest, on, ruled, today_of
-from attendance.compliance.findings import CaseKey, Finding, Nights, long_date
+from attendance.compliance.findings import CaseKey, Finding, Nights
 from attendance.compliance.rules.countdowns import Countdown, paper_severity
 from attendance.compliance.rules.spells import spell_start
 from attendance.compliance.settings import Rule
 from attendance.compliance.spans import Span
 from attendance.models import AbsenceRule, Flag
 from iop_clinic.accounts.models import License, Therapist
+from iop_clinic.accounts.weeks import long_date
 from patients.models import Episode
 from scheduling.models import Group, GroupMembership, WeeklyBlock
 

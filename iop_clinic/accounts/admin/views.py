@@ -15,7 +15,13 @@ from unfold.views import UnfoldModelAdminViewMixin
 
 from iop_clinic.accounts.admin.forms import REFUSALS, ServiceForm, refusal_of
 from iop_clinic.accounts.admin.history import changes_since
+from iop_clinic.accounts.admin.panels import Panel
 from iop_clinic.accounts.admin.working import working_clinic
+
+
+def seal(shown: object) -> str:
+    """A short form of what somebody looked at, to tell whether it is still so."""
+    return hashlib.sha256(repr(shown).encode()).hexdigest()
 
 
 class _Named:
@@ -70,11 +76,12 @@ class ServiceView(UnfoldModelAdminViewMixin, FormView):
         }
 
     def form_valid(self, form: ServiceForm) -> HttpResponse:
-        seen = not form.looks_ahead or self.request.POST.get("seen") == self._seal()
         try:
-            if not seen:
-                ahead = {"ahead": form.ahead(), "seal": self._seal()}
-                return self.render_to_response(self.get_context_data(form=form, **ahead))
+            if form.looks_ahead:
+                ahead = list(form.ahead())
+                if self.request.POST.get("seen") != self._seal(ahead):
+                    told = {"ahead": ahead, "seal": self._seal(ahead)}
+                    return self.render_to_response(self.get_context_data(form=form, **told))
             sentence = form.run()
         except REFUSALS as error:
             self._refuse(form, error)
@@ -84,11 +91,11 @@ class ServiceView(UnfoldModelAdminViewMixin, FormView):
             return self.render_to_response(self.get_context_data(form=form, once=once))
         return HttpResponseRedirect(form.next_url() or self._row_url())
 
-    def _seal(self) -> str:
-        """What was sent, in short: values that were changed since are looked at again."""
+    def _seal(self, ahead: list[Panel]) -> str:
+        """What was sent and shown, in short: where either differs it is looked at again."""
         own = ("seen", "csrfmiddlewaretoken")
         sent = sorted((key, rows) for key, rows in self.request.POST.lists() if key not in own)
-        return hashlib.sha256(repr(sent).encode()).hexdigest()
+        return seal([sent, ahead])
 
     def _refuse(self, form: ServiceForm, error: Exception) -> None:
         refused = refusal_of(error)

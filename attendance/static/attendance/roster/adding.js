@@ -88,7 +88,7 @@ function row(patient, choose) {
   const item = document.createElement("li");
   const button = document.createElement("button");
   button.type = "button";
-  button.textContent = `Add ${patient.name}`;
+  button.textContent = `Add ${patient.name} (${patient.record_number})`;
   button.addEventListener("click", () => choose(patient));
   item.append(button);
   return item;
@@ -105,7 +105,7 @@ async function tried(path, send, key) {
 }
 
 function explain(answer) {
-  const out = answer.status === 401 ? "Sign in again, then add." : "";
+  const out = [401, 403].includes(answer.status) ? "Sign in again, then add." : "";
   said.textContent = out || answer.body.detail || "That did not work.";
   if (answer.body.code === "session_full") {
     overflow.hidden = false;

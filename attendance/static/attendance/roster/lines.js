@@ -118,8 +118,8 @@ export function minutesWords(line, clock) {
     const lacks = clock.isOver ? "short of a day" : "more today keeps the day";
     return `${reach}: ${week.day_to_go} ${lacks}`;
   }
-  const counts = week.day_credited >= week.day_threshold;
-  return counts ? `${reach}: the day counts` : `${reach}: on course`;
+  if (week.day_counts) return `${reach}: the day counts`;
+  return `${reach}: ${clock.isOver ? "not a qualifying day" : "on course"}`;
 }
 
 export function isShort(line, clock) {

@@ -189,8 +189,20 @@ async function askTime(line, field, verb, words, sign, from) {
   if (answer) await tell(line, answer.facts, answer.reason);
 }
 
+/** A button that is not offered cannot be pressed by its key either. */
+function press(id) {
+  const button = document.getElementById(id);
+  if (!button.hidden && !button.disabled) button.click();
+}
+
 function checked(line, facts) {
   const { arrived_at, left_at } = merged(now(line), facts);
+  if (facts.arrived_at && Date.parse(arrived_at) >= clock.ends) {
+    throw new Error("That is after the end: nobody was there. Note a no-show.");
+  }
+  if (facts.left_at && Date.parse(left_at) <= clock.starts) {
+    throw new Error("That is before the start: nobody was there. Note a no-show.");
+  }
   if (arrived_at && left_at && Date.parse(left_at) <= Date.parse(arrived_at)) {
     throw new Error("The departure must be after the arrival.");
   }
@@ -310,8 +322,8 @@ place.addEventListener("keydown", (event) => {
   if (row && key in STEPS) move(row, STEPS[key]);
   else if (row && key in KEYS) act(KEYS[key], row);
   else if (row && key === "enter" && event.target === row) row.querySelector("button")?.click();
-  else if (key === "s") document.getElementById(tools.sign).click();
-  else if (key === "+") document.getElementById(tools.add).click();
+  else if (key === "s") press(tools.sign);
+  else if (key === "+") press(tools.add);
   else return;
   event.preventDefault();
 });
