@@ -28,7 +28,6 @@ class CandidatesBody(Strict):
 class CandidateOut(serializers.Serializer):
     id = PublicId(source="public_id")
     name = serializers.CharField(source="short_name", help_text="Preferred name and initial.")
-    record_number = serializers.CharField(help_text="Tells two of one name apart.")
 
 
 class AdditionBody(Strict):

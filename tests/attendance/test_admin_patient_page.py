@@ -69,7 +69,7 @@ def test_the_head_says_in_one_block_where_the_patient_stands(house, pat, coordin
         "Plan": "IOP 2.1, 9 h on 3 days a week, since Mar 2, 2026",
         "Week": "2 of 12, since Mar 2, 2026",
         "Primary therapist": str(house.therapist),
-        "Authorization": "none needed",
+        "Authorization": "not known: no insurance in force is entered",
         "Priority": "Medication for opioid use disorder, until Mar 9, 2026",
         "Hold": "Leave, since Mar 9, 2026, until the patient resumes",
     }
