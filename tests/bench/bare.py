@@ -36,9 +36,10 @@ LEFT JOIN attendance_attendancerecord a ON a.booking_id = b.id
 """
 GROUPED = " GROUP BY s.id, t.id, r.id ORDER BY s.starts_at, s.id"
 ROSTER = """
-SELECT b.public_id, p.public_id, p.last_name || ', ' || p.first_name, b.seat, b.state, a.attended,
+SELECT b.public_id, p.public_id, p.last_name || ', ' || p.first_name,
+       p.first_name || ' ' || left(p.last_name, 1) || '.', b.seat, b.state, a.attended,
        a.arrived_at, a.left_at, a.notified_at, a.absence_reason, a.proof, a.excused_override,
-       a.credited_minutes, a.version,
+       a.credited_minutes, coalesce(u.name, ''), a.source, a.version,
        (SELECT coalesce(sum(c.credited_minutes), 0)
         FROM scheduling_booking w JOIN attendance_attendancerecord c ON c.booking_id = w.id
         WHERE w.clinic_id = b.clinic_id AND w.episode_id = b.episode_id AND w.live
@@ -46,6 +47,7 @@ SELECT b.public_id, p.public_id, p.last_name || ', ' || p.first_name, b.seat, b.
 FROM scheduling_booking b
 JOIN patients_patient p ON p.id = b.patient_id
 LEFT JOIN attendance_attendancerecord a ON a.booking_id = b.id
+LEFT JOIN accounts_user u ON u.id = a.recorded_by_id
 WHERE b.session_id = %s AND b.state <> 'withdrawn' ORDER BY b.seat
 """
 
@@ -99,19 +101,23 @@ def _session(row: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def _line(row: tuple[Any, ...], starts: datetime, ends: datetime, zone: ZoneInfo) -> dict[str, Any]:
-    (booking, patient, name, seat, state, attended, arrived, left, *facts, total) = row
-    notified, reason, proof, override, credited, version = facts
+    (booking, patient, name, short, seat, state, attended, arrived, left, *facts, total) = row
+    notified, reason, proof, override, credited, by, source, version = facts
     return {
-        "booking": booking, "patient": {"id": patient, "name": name}, "seat": seat,
+        "booking": booking, "seat": seat,
+        "patient": {"id": patient, "name": name, "short_name": short},
         "booking_state": state, "status": "present" if attended else "no_show",
         "late": bool(arrived and arrived > starts + GRACE),
         "left_early": bool(left and left < ends - GRACE),
         "arrived_at": _at(arrived, zone), "left_at": _at(left, zone), "away": [],
         "notified_at": _at(notified, zone), "absence_reason": reason, "proof": proof,
         "excused_override": override, "credited_minutes": credited, "version": version,
+        "recorded_by": by, "source": source,
         "week": {
             "credited": total, "at_least": total, "at_most": total, "minimum": MINIMUM,
             "minutes_to_go": MINIMUM - total, "day_credited": total, "day_threshold": THRESHOLD,
+            "day_at_most": total, "day_to_go": max(THRESHOLD - total, 0),
+            "day_counts": total >= THRESHOLD,
         },
     }  # fmt: skip
 
