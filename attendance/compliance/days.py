@@ -43,7 +43,7 @@ class DayLine(DayMinutes):
 
     `told` is what the records credit, those of sessions that have not ended yet as well, and
     `untold` what full presence would credit where there is no record: a day as it looks while it
-    is under way. No standard judges by them.
+    is under way. No standard judges by them, and `lines_of` leaves them 0 unless it is asked.
     """
 
     episode_id: int
@@ -77,7 +77,7 @@ def day_lines(
     """
     settings = settings or clinic_settings(clinic)
     every = {settings.clinic_id: settings}
-    return lines_of(every, first=first, last=last, now=now, episode_ids=episode_ids)
+    return lines_of(every, first=first, last=last, now=now, episode_ids=episode_ids, under_way=True)
 
 
 def lines_of(
@@ -87,13 +87,17 @@ def lines_of(
     last: date,
     now: datetime,
     episode_ids: Collection[int] | None = None,
+    under_way: bool = False,
 ) -> list[DayLine]:
-    """The day lines of several clinics, by clinic id; two statements for any number of them."""
-    asked = _asked(settings, first, last, episode_ids)
+    """The day lines of several clinics, by clinic id; two statements for any number of them.
+
+    With `under_way` also `told` and `untold`, which a night does not pay for.
+    """
+    asked = _asked(settings, first, last, episode_ids, under_way=under_way)
     lines = {_key(line): line for line in _summed(asked, settings, now)}
     for change in _nested(asked, settings, now):
         if outer := lines.get(_key(change)):
-            lines[_key(change)] = _less(outer, change)
+            lines[_key(change)] = _less(outer, change if under_way else replace(change, untold=0))
     return [lines[key] for key in sorted(lines)]
 
 
@@ -114,10 +118,16 @@ class _Asked:
     last: date
     since: datetime
     until: datetime
+    under_way: bool
 
 
 def _asked(
-    clinics: int | Collection[int], first: date, last: date, episode_ids: Collection[int] | None
+    clinics: int | Collection[int],
+    first: date,
+    last: date,
+    episode_ids: Collection[int] | None,
+    *,
+    under_way: bool = False,
 ) -> _Asked:
     return _Asked(
         clinics=(clinics,) if isinstance(clinics, int) else tuple(clinics),
@@ -126,6 +136,7 @@ def _asked(
         last=last,
         since=_midnight(first) - _ANY_ZONE,
         until=_midnight(last) + 2 * _ANY_ZONE,
+        under_way=under_way,
     )
 
 
@@ -251,7 +262,8 @@ def _grouped(asked: _Asked, cuts: tuple[Cut, ...], now: datetime) -> QuerySet[An
             "episode_id", local_date=F("session__local_date"), type_id=F("session__session_type_id")
         )
     )
-    return by_day_and_type.annotate(**_sums(cuts, now))
+    sums = _sums(cuts, now)
+    return by_day_and_type.annotate(**sums, **_under_way(cuts, now) if asked.under_way else {})
 
 
 def _sums(cuts: tuple[Cut, ...], now: datetime) -> dict[str, Any]:
@@ -264,12 +276,19 @@ def _sums(cuts: tuple[Cut, ...], now: datetime) -> dict[str, Any]:
         "attended_open": _sum(minutes(), still_open),
         "credited_open": _sum(credit_in_full(cuts), still_open & creditable),
         "cancelled": _sum(minutes(), Q(live=False) & creditable),
-        "told": _sum(F("attendance__credited_minutes"), Q(live=True)),
-        "untold": _sum(credit_in_full(cuts), still_open & creditable & no_record),
         "unrecorded": Count("pk", filter=ended(now) & no_record),
         "upcoming": Count("pk", filter=still_open & Q(ends_at__gt=now)),
         "services": Count("pk", filter=ended(now) & Q(attendance__credited_minutes__gt=0)),
         "services_open": Count("pk", filter=still_open & creditable),
+    }
+
+
+def _under_way(cuts: tuple[Cut, ...], now: datetime) -> dict[str, Any]:
+    creditable = Q(session__session_type__creditable=True)
+    no_record = open_to_change(now) & creditable & Q(attendance__isnull=True)
+    return {
+        "told": _sum(F("attendance__credited_minutes"), Q(live=True)),
+        "untold": _sum(credit_in_full(cuts), no_record),
     }
 
 
