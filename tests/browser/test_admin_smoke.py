@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,22 +80,30 @@ def rows(db: None) -> Rows:
     return {Clinic: clinic, **shared, **therapist_rows(leader, shared)}
 
 
-@pytest.fixture(
-    params=[
-        pytest.param((WIDE, "light"), id="wide-light"),
-        pytest.param((PHONE, "dark"), id="phone-dark"),
-        pytest.param((WIDE, "dark"), id="wide-dark", marks=pytest.mark.soak),
-        pytest.param((PHONE, "light"), id="phone-light", marks=pytest.mark.soak),
-    ]
-)
-def visit(request: Any, rows: Rows, live_server: Any) -> Iterator[Visit]:
-    size, scheme = request.param
+LOOKS = [
+    pytest.param((WIDE, "light"), id="wide-light"),
+    pytest.param((PHONE, "dark"), id="phone-dark"),
+    pytest.param((WIDE, "dark"), id="wide-dark", marks=pytest.mark.soak),
+    pytest.param((PHONE, "light"), id="phone-light", marks=pytest.mark.soak),
+]
+
+
+@contextmanager
+def coordinators_visit(address: str, look: tuple[Any, str]) -> Iterator[Visit]:
+    """The coordinator has signed in, at one size in one color scheme."""
+    size, scheme = look
     with sync_playwright() as playwright, chromium(playwright) as browser:
         page = browser.new_page(viewport=size, color_scheme=scheme)
-        visit = Visit(page, live_server.url)
+        visit = Visit(page, address)
         visit.watch()
-        sign_in(page, live_server.url, "cora@example.com", factories.PASSWORD)
+        sign_in(page, address, "cora@example.com", factories.PASSWORD)
         yield visit
+
+
+@pytest.fixture(params=LOOKS)
+def visit(request: Any, rows: Rows, live_server: Any) -> Iterator[Visit]:
+    with coordinators_visit(live_server.url, request.param) as found:
+        yield found
 
 
 def pages(rows: Rows) -> dict[str, str]:

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import sync_playwright
 from pypdf import PdfReader
 
 from attendance.models import ComplianceReport
@@ -22,8 +21,8 @@ from tests import factories
 from tests.admin import url
 from tests.attendance.house import FRI, MON, SUN, WED, House
 from tests.attendance.test_reports_weekly import night
-from tests.browser.site import CHROMIUM, PHONE, WIDE, chromium, sign_in
-from tests.browser.test_admin_smoke import Visit
+from tests.browser.site import CHROMIUM, PHONE
+from tests.browser.test_admin_smoke import LOOKS, Visit, coordinators_visit
 
 pytestmark = [
     pytest.mark.browser,
@@ -44,22 +43,10 @@ def papers(db: None, settings: Any, live_server: Any) -> tuple[ComplianceReport,
     return ComplianceReport.objects.get(kind="weekly", therapist=None), pat
 
 
-@pytest.fixture(
-    params=[
-        pytest.param((WIDE, "light"), id="wide-light"),
-        pytest.param((PHONE, "dark"), id="phone-dark"),
-        pytest.param((WIDE, "dark"), id="wide-dark", marks=pytest.mark.soak),
-        pytest.param((PHONE, "light"), id="phone-light", marks=pytest.mark.soak),
-    ]
-)
+@pytest.fixture(params=LOOKS)
 def visit(request: Any, papers: Any, live_server: Any) -> Iterator[Visit]:
-    size, scheme = request.param
-    with sync_playwright() as playwright, chromium(playwright) as browser:
-        page = browser.new_page(viewport=size, color_scheme=scheme)
-        visit = Visit(page, live_server.url)
-        visit.watch()
-        sign_in(page, live_server.url, "cora@example.com", factories.PASSWORD)
-        yield visit
+    with coordinators_visit(live_server.url, request.param) as found:
+        yield found
 
 
 def summary(pat: Episode) -> str:
