@@ -130,6 +130,14 @@ def test_a_full_group_is_refused_at_its_field(move: Move) -> None:
     assert GroupMembership.objects.get(episode=move.pat).ends_on is None
 
 
+def test_a_transfer_into_the_same_group_is_refused(move: Move) -> None:
+    with nothing_written():
+        answer = move.at.send(url(move.pat, "transfer"), move.sent(to_group=move.house.group.pk))
+    assert answer.refusal == (
+        f"The patient sits in {move.house.group} already: choose another group."
+    )
+
+
 def test_without_a_seat_the_page_says_what_to_do_instead(move: Move) -> None:
     GroupMembership.objects.all().delete()
     shown = move.at.open(move.pat, "transfer")
