@@ -126,8 +126,8 @@ def _until(until: datetime.datetime | None) -> str:
 
 def _sessions(chance: LastChance) -> str:
     """ "Group A Wed, Fri (6 sessions)": whose sessions, on which days."""
-    titles = dict.fromkeys(one.session.title for one in chance.plan)
-    days = dict.fromkeys(f"{one.session.local_date:%a}" for one in chance.plan)
+    titles = dict.fromkeys(one.title for one in chance.plan)
+    days = dict.fromkeys(f"{one.local_date:%a}" for one in chance.plan)
     if not titles:
         return ""
     count = len(chance.plan)

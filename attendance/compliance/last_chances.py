@@ -5,14 +5,23 @@ The latest sessions that would do are named, not the best: `find_make_ups` says 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
+from itertools import groupby
 
-from attendance.compliance.make_up_facts import MID_WEEK, Asked, Facts, facts_of, sessions_between
-from attendance.compliance.make_up_refusals import troubles_of
-from attendance.compliance.make_ups import Candidate, candidates_in, combined
-from attendance.compliance.rules.make_ups import Repair, effect, standing
+from attendance.compliance.make_up_facts import (
+    MID_WEEK,
+    Asked,
+    Facts,
+    facts_of,
+    offer_of,
+    sessions_between,
+)
+from attendance.compliance.make_up_refusals import checks, pays
+from attendance.compliance.rules.make_ups import Offer, Repair, combination, effect, standing
+from attendance.compliance.rules.weeks import DayMinutes
 from attendance.models import Flag
 from iop_clinic.accounts.weeks import Week
 from scheduling.models import Session
@@ -25,12 +34,12 @@ class LastChance:
 
     flag: Flag
     missing: tuple[Repair, ...]
-    plan: tuple[Candidate, ...]
+    plan: tuple[Session, ...]
 
     @property
     def until(self) -> datetime | None:
         """When the first of them begins: whoever is not booked by then stays short."""
-        return min((one.offer.starts_at for one in self.plan), default=None)
+        return min((one.starts_at for one in self.plan), default=None)
 
 
 def last_chances(flags: Iterable[Flag], *, now: datetime) -> list[LastChance]:
@@ -61,18 +70,37 @@ def _day(flag: Flag) -> date:
 
 def _chances(flags: Sequence[Flag], every: Sequence[Facts]) -> list[LastChance]:
     sessions = sessions_between(every)
-    refused = troubles_of(every, sessions)
+    all_of_them = {session.pk: session for some in sessions for session in some}
+    troubles = checks(every, list(all_of_them.values()))
     return [
-        LastChance(flag, standing(facts.needs), _latest(facts, [s for s in some if s.pk not in no]))
-        for flag, facts, some, no in zip(flags, every, sessions, refused, strict=True)
+        LastChance(flag, standing(facts.needs), _latest(facts, some, trouble))
+        for flag, facts, some, trouble in zip(flags, every, sessions, troubles, strict=True)
     ]
 
 
-def _latest(facts: Facts, sessions: Sequence[Session]) -> tuple[Candidate, ...]:
-    """The combination that begins on the latest date on which one still repairs the week."""
-    candidates = candidates_in(facts, sessions)
-    for day in sorted({one.offer.local_date for one in candidates}, reverse=True):
-        plan = combined(facts, [one for one in candidates if one.offer.local_date >= day])
-        if plan and effect(facts.needs, [one.offer for one in plan]).repaired:
-            return tuple(plan)
+def _latest(
+    facts: Facts, sessions: Sequence[Session], trouble: Callable[[Session], object]
+) -> tuple[Session, ...]:
+    """The combination that begins on the latest date on which one still repairs the week.
+
+    From the last date back, and no further than needed: sessions before it are not looked at.
+    """
+    offers: list[Offer] = []
+    helps: dict[DayMinutes, bool] = {}  # of groups side by side one is as good as another
+    for _, day in groupby(reversed(sessions), key=lambda one: one.local_date):
+        for one in (offer_of(facts, session) for session in day if trouble(session) is None):
+            if one.line not in helps:
+                helps[one.line] = effect(facts.needs, [one]).helps
+            offers += [one] if helps[one.line] else []
+        if plan := _repairing(facts, offers):
+            kept = {one.key for one in plan}
+            return tuple(one for one in sessions if one.pk in kept)
     return ()
+
+
+def _repairing(facts: Facts, offers: Sequence[Offer]) -> Sequence[Offer]:
+    """Some of these that repair the week together; none where not even all of them would."""
+    if not offers or not effect(facts.needs, offers).repaired:
+        return ()
+    plan = combination(facts.needs, offers, facts.visited, allowed=partial(pays, facts))
+    return plan if plan and effect(facts.needs, plan).repaired else ()

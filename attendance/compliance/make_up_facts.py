@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property, lru_cache
 from typing import TypeVar
 
 from django.contrib.postgres.expressions import ArraySubquery
@@ -22,7 +23,12 @@ from attendance.compliance.rules.weeks import DayMinutes, StandardTerms
 from attendance.compliance.settings import ClinicSettings, clinic_settings
 from attendance.compliance.status import JudgedStandard, patient_week, reach
 from attendance.records.facts import session_facts
-from attendance.records.rules import full_presence_minutes, session_minutes
+from attendance.records.rules import (
+    CreditPolicy,
+    SessionFacts,
+    full_presence_minutes,
+    session_minutes,
+)
 from iop_clinic.accounts.weeks import Week, local_date
 from patients.models import Authorization, Coverage, Episode
 from scheduling.models import Booking, CallIn, Closure, Session
@@ -36,7 +42,7 @@ MID_WEEK = timedelta(days=3)
 """A standard's own week, seen from its fourth day, lies in the clinic week it is judged with."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Facts:
     """A patient's clinic week and everything that decides where they may make up in it."""
 
@@ -56,12 +62,12 @@ class Facts:
     diary: Diary
     now: datetime
 
-    @property
+    @cached_property
     def visited(self) -> frozenset[date]:
         """The dates on which the patient comes anyway."""
         return frozenset(row.session.local_date for row in self.bookings if is_seated(row))
 
-    @property
+    @cached_property
     def busy(self) -> tuple[tuple[int, Span], ...]:
         return tuple(
             (row.session_id, Span(row.starts_at, row.ends_at))
@@ -289,15 +295,23 @@ def free_seats(session: Session) -> int:
 
 
 def offer_of(facts: Facts, session: Session) -> Offer:
-    told, row = session_facts(session), facts.own(session)
+    row = facts.own(session)
+    policy = facts.settings.policy_on(session.local_date)
+    minutes, length = _full_presence(session_facts(session), policy)
     return Offer(
         key=session.pk,
         local_date=session.local_date,
         starts_at=session.starts_at,
         ends_at=session.ends_at,
         session_type_id=session.session_type_id,
-        minutes=full_presence_minutes(told, facts.settings.policy_on(session.local_date)),
-        length=session_minutes(told),
+        minutes=minutes,
+        length=length,
         again=row is not None and row.state == Booking.State.RELEASED,
         called_in=facts.has_called_in(session.local_date),
     )
+
+
+@lru_cache(maxsize=1024)
+def _full_presence(told: SessionFacts, policy: CreditPolicy) -> tuple[int, int]:
+    """Credited minutes and minutes without breaks; one session is offered to many patients."""
+    return full_presence_minutes(told, policy), session_minutes(told)

@@ -5,8 +5,9 @@ The session, the patient's own week, eligibility, the payers' units, and last th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date
+from functools import partial
 
 from attendance.compliance.make_up_facts import Facts, free_seats, is_seated, offer_of
 from attendance.compliance.rules.authorizations import Approval, Unit, runway
@@ -24,34 +25,27 @@ def troubles(facts: Facts, sessions: Sequence[Session]) -> dict[int, Refused]:
 
     A full session comes last, so that `session_full` says that nothing else stands in the way.
     """
-    (found,) = troubles_of([facts], [sessions])
-    return found
-
-
-def troubles_of(
-    each: Sequence[Facts], sessions: Sequence[Sequence[Session]]
-) -> list[dict[int, Refused]]:
-    """`troubles` of several patients, each in sessions of their own, in the statements of one."""
-    every = {session.pk: session for some in sessions for session in some}
-    unfit = refusals(episodes=[facts.episode for facts in each], sessions=every.values())
-    return [
-        _troubles(facts, some, unfit[facts.episode.pk])
-        for facts, some in zip(each, sessions, strict=True)
-    ]
-
-
-def _troubles(
-    facts: Facts, sessions: Sequence[Session], unfit: Mapping[int, Refused]
-) -> dict[int, Refused]:
-    found = ((one.pk, _trouble(facts, one, unfit.get(one.pk))) for one in sessions)
+    (trouble,) = checks([facts], sessions)
+    found = ((one.pk, trouble(one)) for one in sessions)
     return {key: refused for key, refused in found if refused is not None}
 
 
-def _trouble(facts: Facts, session: Session, unfit: Refused | None) -> Refused | None:
+def checks(
+    each: Sequence[Facts], sessions: Sequence[Session]
+) -> list[Callable[[Session], Refused | None]]:
+    """For each patient, what says of one of the sessions why they may not make up in it.
+
+    At most 3 statements; nothing but eligibility is worked out before somebody asks.
+    """
+    unfit = refusals(episodes=[facts.episode for facts in each], sessions=sessions)
+    return [partial(_trouble, facts, unfit[facts.episode.pk]) for facts in each]
+
+
+def _trouble(facts: Facts, unfit: Mapping[int, Refused], session: Session) -> Refused | None:
     return (
         _of_session(facts, session)
         or _of_patient(facts, session)
-        or unfit
+        or unfit.get(session.pk)
         or _of_payers(facts, session)
         or _of_seats(facts, session)
     )
@@ -96,6 +90,8 @@ def _of_seats(facts: Facts, session: Session) -> Refused | None:
 
 
 def _of_payers(facts: Facts, session: Session) -> Refused | None:
+    if not _asks_units(facts, session.local_date):
+        return None
     return unpaid(facts, [offer_of(facts, session)])
 
 
@@ -130,15 +126,23 @@ def pays(facts: Facts, offers: Sequence[Offer]) -> bool:
 
 def _is_paid(facts: Facts, offer: Offer, together: Sequence[Offer]) -> bool:
     day = offer.local_date
-    insured = [row for row in facts.coverages if _between(row.starts_on, day, row.ends_on)]
-    if any(not row.payer.needs_authorization for row in insured):
-        return True
-    reaching = [row for row in facts.authorizations if _between(row.starts_on, day, row.ends_on)]
-    if not insured and not any(row.payer.needs_authorization for row in reaching):
+    if not _asks_units(facts, day):
         return True
     plan = facts.course.plan_on(day)
-    valid = (row for row in reaching if plan and row.level == plan.level)
+    valid = (row for row in _reaching(facts, day) if plan and row.level == plan.level)
     return any(_has_units(facts, row, together) for row in valid)
+
+
+def _asks_units(facts: Facts, day: date) -> bool:
+    """Whether the payer in force on the date pays by an authorization alone."""
+    insured = [row for row in facts.coverages if _between(row.starts_on, day, row.ends_on)]
+    if insured:
+        return all(row.payer.needs_authorization for row in insured)
+    return any(row.payer.needs_authorization for row in _reaching(facts, day))
+
+
+def _reaching(facts: Facts, day: date) -> list[Authorization]:
+    return [row for row in facts.authorizations if _between(row.starts_on, day, row.ends_on)]
 
 
 def _between(first: date, day: date, last: date | None) -> bool:

@@ -2,12 +2,14 @@
 
 import datetime
 import uuid
+from unittest.mock import Mock
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from attendance.compliance.last_chances import LastChance, last_chances
+from attendance.compliance.rules import make_ups as rules
 from attendance.models import AbsenceRule, Flag
 from attendance.models.standards import Severity
 from tests import factories as f
@@ -32,17 +34,14 @@ def test_the_latest_session_that_repairs_it_is_the_last_chance(week: ShortWeek) 
     late = week.session(SAT, "09:00")
     (one,) = chances(week)
     assert (one.flag, one.until) == (week.flag, late.starts_at)
-    assert [candidate.session for candidate in one.plan] == [late]
+    assert one.plan == (late,)
     assert [(part.minutes_to_go, part.days_to_go) for part in one.missing] == [(180, 1)]
 
 
 def test_sessions_that_repair_it_only_together_begin_with_the_first(week: ShortWeek) -> None:
     hours = [week.session(SAT, f"{n}:00", ends=f"{n + 1}:00") for n in (14, 15, 16)]
     (one,) = chances(week)
-    assert (one.until, [candidate.session for candidate in one.plan]) == (
-        hours[0].starts_at,
-        hours,
-    )
+    assert (one.until, one.plan) == (hours[0].starts_at, tuple(hours))
 
 
 def test_where_no_seat_repairs_it_there_is_no_chance(week: ShortWeek) -> None:
@@ -97,3 +96,19 @@ def test_ten_patients_cost_as_many_statements_as_one(week: ShortWeek) -> None:
     with CaptureQueriesContext(connection) as ten:
         assert len(chances(week)) == 10
     assert len(ten) == len(one) == 12
+
+
+def test_groups_side_by_side_are_judged_once(
+    week: ShortWeek, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What makes the morning page of a large clinic slow is judging, not reading."""
+    judged = Mock(side_effect=rules.judge_week)
+    monkeypatch.setattr(rules, "judge_week", judged)
+    week.session(SAT, "09:00")
+    assert len(chances(week)) == 1
+    alone = judged.call_count
+    for _ in range(5):
+        week.session(SAT, "09:00")
+    week.session(THU)  # before the last chance: not looked at
+    assert len(chances(week)) == 1
+    assert judged.call_count == 2 * alone

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 
 from attendance.compliance.rules.weeks import (
     DayMinutes,
@@ -23,7 +24,7 @@ MOST_SESSIONS = 6
 """A combination of more sessions is no repair that a patient could keep."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Need:
     """A week, or a segment of it, that is short under one standard, with all it is judged from."""
 
@@ -34,8 +35,13 @@ class Need:
     terms: StandardTerms
     share: Share
 
+    @cached_property
+    def before(self) -> WeekJudgement:
+        """As things stand: every offer is held against it."""
+        return judge_week(self.lines, self.terms, self.share)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Offer:
     """A session that could be attended, in whole minutes of full presence.
 
@@ -57,7 +63,7 @@ class Offer:
     def overlaps(self, other: Offer) -> bool:
         return self.starts_at < other.ends_at and other.starts_at < self.ends_at
 
-    @property
+    @cached_property
     def line(self) -> DayMinutes:
         return DayMinutes(
             local_date=self.local_date,
@@ -165,6 +171,8 @@ def is_short(week: WeekJudgement) -> bool:
 
 def judged(need: Need, offers: Iterable[Offer] = ()) -> WeekJudgement:
     added = [one.line for one in offers if need.first <= one.local_date <= need.last]
+    if not added:
+        return need.before
     return judge_week([*need.lines, *added], need.terms, need.share)
 
 
@@ -176,7 +184,7 @@ def effect(needs: Sequence[Need], offers: Sequence[Offer]) -> Effect:
 
 
 def _repair(need: Need, offers: Sequence[Offer]) -> Repair:
-    before, after = judged(need), judged(need, offers)
+    before, after = need.before, judged(need, offers)
     days = tuple(_brought(need, before, after, {one.local_date for one in offers}))
     minutes_to_go = after.make_up_minutes
     days_to_go = max(after.prorated_days - after.days_at_most, 0)
@@ -270,8 +278,14 @@ def _steps_to_go(
     free = [one for one in offers if not any(one.overlaps(other) for other in chosen)]
     come = visited | {one.local_date for one in chosen}
     before = _missing(needs, chosen)
-    found = ((step, _missing(needs, [*chosen, *step])) for step in _steps(free, room))
-    steps = [(step, after) for step, after in found if after != before]
+    known: dict[tuple[DayMinutes, ...], tuple[int, int]] = {}  # groups side by side bring the same
+    steps = []
+    for step in _steps(free, room):
+        lines = tuple(one.line for one in step)
+        if lines not in known:
+            known[lines] = _missing(needs, [*chosen, *step])
+        if known[lines] != before:
+            steps.append((step, known[lines]))
     return [step for step, _ in sorted(steps, key=lambda one: _worth(one[0], one[1], come))]
 
 
