@@ -1,4 +1,4 @@
-"""Rows for a browser to look at; they are made first, because Playwright runs an event loop."""
+"""A browser, and rows for it to look at."""
 
 from __future__ import annotations
 
@@ -41,8 +41,21 @@ def evening(db: None, size: int) -> Evening:
     return Evening(house, session, people, guest, house.user.email, clerk.email)
 
 
+@pytest.fixture(scope="module")
+def _chromium() -> Iterator[Any]:
+    """One browser for a file's tests: to start it takes longer than most of them.
+
+    Playwright runs an event loop in this thread; Django makes its statements there when told so.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        with sync_playwright() as playwright, chromium(playwright) as found:
+            yield found
+
+
 @pytest.fixture
-def chrome(evening: Evening) -> Iterator[Any]:
-    """After the rows are made: Playwright runs an event loop."""
-    with sync_playwright() as playwright, chromium(playwright) as found:
-        yield found
+def chrome(_chromium: Any) -> Iterator[Any]:
+    """Nothing of one test is open in the next."""
+    yield _chromium
+    for context in _chromium.contexts:
+        context.close()

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import datetime
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import pytest
 from django.contrib.sessions.models import Session as Login
 from django.db import connection
 from playwright.sync_api import Page, expect
@@ -17,16 +15,9 @@ from playwright.sync_api import Page, expect
 from attendance.models import AttendanceRecord
 from patients.models import Episode
 from scheduling.models import Session
-from tests import factories
 from tests.attendance.house import House
-from tests.browser.site import CHROMIUM, WIDE
-from tests.browser.test_admin_smoke import Visit
+from tests.browser.site import WIDE, Visit, fill_in_login
 
-BROWSER = [
-    pytest.mark.browser,
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(not CHROMIUM and not os.environ.get("CI"), reason="no Chromium found"),
-]
 STRICT = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self';"
     " form-action 'self'; base-uri 'none'"
@@ -86,16 +77,10 @@ def strictly(route: Any) -> None:
     route.fulfill(response=answer, headers={**answer.headers, "content-security-policy": STRICT})
 
 
-def sign_in(page: Page, email: str) -> None:
-    page.fill("[name=username]", email)
-    page.fill("[name=password]", factories.PASSWORD)
-    page.press("[name=password]", "Enter")
-
-
 def open_sheet(visit: Visit, evening: Evening, email: str) -> None:
     """Signed in on the way."""
     visit.page.goto(visit.address + evening.path)
-    sign_in(visit.page, email)
+    fill_in_login(visit.page, email)
     visit.page.wait_for_url(visit.address + evening.path)
     expect(visit.page.locator(".line")).to_have_count(len(evening.people))
 

@@ -1,22 +1,13 @@
-"""The admin site in a real browser: no script error, nothing from elsewhere, no page too wide.
-
-Rows are made before the browser starts, because Playwright runs an event loop.
-"""
+"""The admin site in a real browser: no script error, nothing from elsewhere, no page too wide."""
 
 from __future__ import annotations
 
 import datetime
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from django.utils import timezone
-from playwright.sync_api import Page, sync_playwright
 
 from attendance.models import AbsenceRule, Flag
 from iop_clinic.accounts.models import Clinic, Therapist
@@ -26,15 +17,10 @@ from patients.models import Episode, Patient
 from scheduling.models import Group, Room, Session
 from tests import factories
 from tests.admin import url
-from tests.browser.site import CHROMIUM, PHONE, WIDE, chromium, sign_in
+from tests.browser.site import BROWSER, CORA, LOOKS, PHONE, WIDE, Visit, hindrances, visit_of
 from tests.project.world import DAY, Rows, clinic_rows, therapist_rows
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(not CHROMIUM and not os.environ.get("CI"), reason="no Chromium found"),
-]
-
+pytestmark = BROWSER
 
 FOREIGN = {"the API's documentation"}
 """Pages whose markup is a library's own."""
@@ -45,65 +31,18 @@ SHOWN = {
 """Of whose rows one is opened."""
 
 
-@dataclass
-class Visit:
-    """A page with what went wrong on it."""
-
-    page: Page
-    address: str
-    faults: list[str] = field(default_factory=list)
-
-    def watch(self) -> None:
-        self.page.on("console", self._note)
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.on("request", self._note_foreign)
-
-    def _note(self, message: Any) -> None:
-        if message.type in ("error", "warning"):
-            self.faults.append(message.text)
-
-    def _note_foreign(self, request: Any) -> None:
-        if not request.url.startswith((self.address, "data:")):
-            self.faults.append(f"asked {request.url}")
-
-    def open(self, path: str) -> None:
-        self.page.goto(self.address + path)
-        self.page.wait_for_load_state("networkidle")
-
-
 @pytest.fixture
 def rows(db: None) -> Rows:
     clinic = factories.ClinicFactory(name="Riverside")
     shared = clinic_rows(clinic)
     leader = factories.staff(clinic, Role.THERAPIST)
-    factories.staff(clinic, user__email="cora@example.com")
+    factories.staff(clinic, user__email=CORA)
     return {Clinic: clinic, **shared, **therapist_rows(leader, shared)}
 
 
-LOOKS = [
-    pytest.param((WIDE, "light"), id="wide-light"),
-    pytest.param((PHONE, "dark"), id="phone-dark"),
-    pytest.param((WIDE, "dark"), id="wide-dark", marks=pytest.mark.soak),
-    pytest.param((PHONE, "light"), id="phone-light", marks=pytest.mark.soak),
-]
-
-
-@contextmanager
-def coordinators_visit(address: str, look: tuple[Any, str]) -> Iterator[Visit]:
-    """The coordinator has signed in, at one size in one color scheme."""
-    size, scheme = look
-    with sync_playwright() as playwright, chromium(playwright) as browser:
-        page = browser.new_page(viewport=size, color_scheme=scheme)
-        visit = Visit(page, address)
-        visit.watch()
-        sign_in(page, address, "cora@example.com", factories.PASSWORD)
-        yield visit
-
-
 @pytest.fixture(params=LOOKS)
-def visit(request: Any, rows: Rows, live_server: Any) -> Iterator[Visit]:
-    with coordinators_visit(live_server.url, request.param) as found:
-        yield found
+def visit(request: Any, rows: Rows, chrome: Any, live_server: Any) -> Visit:
+    return visit_of(chrome, live_server.url, request.param)
 
 
 def pages(rows: Rows) -> dict[str, str]:
@@ -132,21 +71,10 @@ def pages(rows: Rows) -> dict[str, str]:
     }
 
 
-def hindrances(page: Page) -> list[tuple[str, list[str]]]:
-    """What axe calls serious or critical for who hears the page or sees it badly."""
-    found = Axe().run(page).response["violations"]
-    return [
-        (one["id"], [node["html"][:200] for node in one["nodes"]])
-        for one in found
-        if one["impact"] in ("serious", "critical")
-    ]
-
-
 def test_pages_are_quiet_and_no_wider_than_the_screen(visit, rows):
-    width = visit.page.viewport_size["width"]
     for name, path in pages(rows).items():
         visit.open(path)
-        assert visit.page.evaluate("document.documentElement.scrollWidth") <= width, name
+        assert visit.too_wide == 0, name
         if name not in FOREIGN:
             assert hindrances(visit.page) == [], name
     assert visit.faults == []

@@ -1,14 +1,10 @@
 """A report as mailed and an attendance summary in a real browser: quiet, printable, no wider than
 the screen.
-
-Rows are made before the browser starts, because Playwright runs an event loop.
 """
 
 from __future__ import annotations
 
 import io
-import os
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,14 +17,9 @@ from tests import factories
 from tests.admin import url
 from tests.attendance.house import FRI, MON, SUN, WED, House
 from tests.attendance.test_reports_weekly import night
-from tests.browser.site import CHROMIUM, PHONE
-from tests.browser.test_admin_smoke import LOOKS, Visit, coordinators_visit
+from tests.browser.site import BROWSER, CORA, LOOKS, PHONE, Visit, visit_of
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(not CHROMIUM and not os.environ.get("CI"), reason="no Chromium found"),
-]
+pytestmark = BROWSER
 
 
 @pytest.fixture
@@ -36,7 +27,7 @@ def papers(db: None, settings: Any, live_server: Any) -> tuple[ComplianceReport,
     """The weekly report of a clinic, and one of its patients."""
     settings.BASE_URL = live_server.url
     house = House()
-    factories.staff(house.clinic, user__email="cora@example.com")
+    factories.staff(house.clinic, user__email=CORA)
     pat = house.patient()
     house.full_week(pat, MON, WED, FRI)
     night(house, SUN)
@@ -44,9 +35,8 @@ def papers(db: None, settings: Any, live_server: Any) -> tuple[ComplianceReport,
 
 
 @pytest.fixture(params=LOOKS)
-def visit(request: Any, papers: Any, live_server: Any) -> Iterator[Visit]:
-    with coordinators_visit(live_server.url, request.param) as found:
-        yield found
+def visit(request: Any, papers: Any, chrome: Any, live_server: Any) -> Visit:
+    return visit_of(chrome, live_server.url, request.param)
 
 
 def summary(pat: Episode) -> str:
@@ -60,10 +50,9 @@ def printed(visit: Visit) -> PdfReader:
 
 def test_the_papers_are_quiet_and_no_wider_than_the_screen(visit, papers):
     report, pat = papers
-    width = visit.page.viewport_size["width"]
     for path in (url(report, "change"), summary(pat)):
         visit.open(path)
-        assert visit.page.evaluate("document.documentElement.scrollWidth") <= width, path
+        assert visit.too_wide == 0, path
     assert visit.faults == []
 
 

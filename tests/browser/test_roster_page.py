@@ -11,18 +11,16 @@ from playwright.sync_api import expect
 
 from scheduling.models import Session
 from tests.browser.evening import (
-    BROWSER,
     Evening,
     a_visit,
     beside,
     clock,
     expire_logins,
     open_sheet,
-    sign_in,
     unsent,
     watched,
 )
-from tests.browser.site import PHONE, WIDE
+from tests.browser.site import BROWSER, PHONE, WIDE, fill_in_login
 
 pytestmark = BROWSER
 
@@ -93,7 +91,7 @@ def test_a_roster_that_cannot_be_read_is_asked_for_again(chrome, evening, live_s
     busy = {"status": 503, "body": '{"detail": "The database cannot answer now. Try again."}'}
     visit.page.route("**/api/v1/group-days/**", lambda r: r.fulfill(**busy), times=1)
     visit.page.goto(visit.address + evening.path)
-    sign_in(visit.page, evening.leader)
+    fill_in_login(visit.page, evening.leader)
     expect(visit.page.locator("#summary")).to_have_text(
         "The database cannot answer now. Try again."
     )
@@ -232,7 +230,7 @@ def test_a_session_of_one_is_recorded_in_the_same_way(chrome, evening, live_serv
     page = visit.page
     path = f"/roster/sessions/{session.public_id}/"
     page.goto(visit.address + path)
-    sign_in(page, evening.clerk)
+    fill_in_login(page, evening.clerk)
     page.locator(".line").wait_for()
     page.get_by_label("I copy a paper sheet").uncheck()
     page.locator(".line").focus()
@@ -307,6 +305,5 @@ def test_pages_are_quiet_and_no_wider_than_the_screen(chrome, evening, live_serv
     unsent(visit.page, 0)
     for path in (evening.path, evening.path + "sign-in/", "/roster/"):
         visit.open(path)
-        wide = visit.page.evaluate("document.documentElement.scrollWidth")
-        assert wide <= screen["width"], path
+        assert visit.too_wide == 0, path
     assert visit.faults == []

@@ -10,16 +10,15 @@ from attendance.records.services import record_roster
 from iop_clinic.accounts.models import User
 from scheduling.models import Booking
 from tests.browser.evening import (
-    BROWSER,
     Evening,
     a_visit,
     beside,
     expire_logins,
     open_sheet,
-    sign_in,
     unsent,
     watched,
 )
+from tests.browser.site import BROWSER, fill_in_login
 
 pytestmark = BROWSER
 
@@ -88,7 +87,7 @@ def test_a_sign_in_of_the_same_person_in_another_tab_is_enough(chrome, evening, 
     expect(page.locator("#sign-in")).to_be_visible()
     other = watched(page.context.new_page(), live_server)
     other.page.goto(live_server.url + "/admin/login/")
-    sign_in(other.page, evening.leader)
+    fill_in_login(other.page, evening.leader)
     other.page.wait_for_url(live_server.url + "/admin/")
     page.bring_to_front()
     page.evaluate("window.dispatchEvent(new Event('online'))")

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from scheduling.models import Session
 from tests import factories as f
 from tests.admin import url
-from tests.browser.site import CHROMIUM, PHONE, WIDE, chromium, sign_in
+from tests.browser.site import BROWSER, CORA, PHONE, WIDE, visit_of
 from tests.scheduling.conftest import build
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(not CHROMIUM and not os.environ.get("CI"), reason="no Chromium found"),
-]
+pytestmark = BROWSER
 
 WEEK = reverse("admin:scheduling_session_week") + "?day=2026-03-03"
 
@@ -41,7 +35,7 @@ class Wall:
 @pytest.fixture
 def sessions(db: None) -> tuple[Session, Session]:
     world = build()
-    f.staff(world.clinic, user__email="cora@example.com")
+    f.staff(world.clinic, user__email=CORA)
     f.RoomFactory(clinic=world.clinic)
     given = {"room": world.room, "therapist": world.therapist}
     return (
@@ -51,12 +45,10 @@ def sessions(db: None) -> tuple[Session, Session]:
 
 
 @pytest.fixture(params=[WIDE])
-def wall(request: Any, sessions: tuple[Session, Session], live_server: Any) -> Iterator[Wall]:
-    with sync_playwright() as playwright, chromium(playwright) as browser:
-        page = browser.new_page(viewport=request.param)
-        sign_in(page, live_server.url, "cora@example.com", f.PASSWORD)
-        page.goto(live_server.url + WEEK)
-        yield Wall(page, *sessions)
+def wall(request: Any, sessions: tuple[Session, Session], chrome: Any, live_server: Any) -> Wall:
+    visit = visit_of(chrome, live_server.url, (request.param, "light"))
+    visit.open(WEEK)
+    return Wall(visit.page, *sessions)
 
 
 def on(size: dict[str, int]) -> Any:

@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from iop_clinic.accounts import invitations
 from tests import factories
+from tests.browser.site import BROWSER, PHONE, fill_in_login
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(
-        not shutil.which("chromium") and not os.environ.get("CI"), reason="no Chromium found"
-    ),
-]
+pytestmark = BROWSER
 NEW = "a-new-long-password"
 
 
 @pytest.fixture(params=["light", "dark"])
-def phone(request) -> Iterator[Page]:
-    """A page 390 px wide. Playwright runs an event loop: rows are made before it, not beside it."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield browser.new_page(viewport={"width": 390, "height": 800}, color_scheme=request.param)
-        browser.close()
+def phone(request: Any, chrome: Any) -> Page:
+    page: Page = chrome.new_page(viewport=PHONE, color_scheme=request.param)
+    return page
 
 
 @pytest.fixture
@@ -55,9 +41,7 @@ def test_an_invited_person_sets_a_password_and_signs_in(link: str, phone: Page, 
         phone.get_by_label(label, exact=True).fill(NEW)
     phone.get_by_role("button", name="Save the password").click()
     phone.get_by_role("link", name="Sign in").click()
-    phone.fill("[name=username]", "Rosa@example.com")
-    phone.fill("[name=password]", NEW)
-    phone.press("[name=password]", "Enter")
+    fill_in_login(phone, "Rosa@example.com", NEW)
     phone.wait_for_url(f"{live_server.url}/admin/")
     assert [url for url in asked if not url.startswith(live_server.url)] == []
 
