@@ -353,6 +353,7 @@ UNFOLD = {
         }
     ],
     "STYLES": [lambda request: static("accounts/admin.css")],
+    "SCRIPTS": [lambda request: static("accounts/frame.js")],
     # A quiet teal; text on it reaches a contrast of 4.5 in both themes.
     "COLORS": {
         "primary": {

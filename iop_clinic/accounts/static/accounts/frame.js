@@ -1,0 +1,60 @@
+/* The frame of the admin site, for the keyboard and for whoever hears the page.
+
+   Its menus open by clicks on plain elements: here these become buttons. Its icons are words drawn
+   as pictures ("arrow_back"): they are hidden from a screen reader, and a link or button that has
+   nothing else gets a name. */
+
+const OPENERS = {
+  sidebarMobileOpen: { name: "Menu", first: "#nav-sidebar a" },
+  sidebarDesktopOpen: { name: "Menu" },
+  openUserLinks: { first: "nav[x-show=openUserLinks] :is(a, button)" }, // its name: the person's
+};
+const START_PAGE = "Start page";
+const SHOWN_AFTER = 50; // milliseconds: before, nothing in a menu takes the focus
+
+/** Which of the menus an element opens; "" for any other click. */
+const stateOf = (one) => /^\w+/.exec(one.getAttribute("x-on:click"))[0];
+
+function nameIcons() {
+  for (const icon of document.querySelectorAll(".material-symbols-outlined")) {
+    const owner = icon.closest("a, button");
+    if (!icon.hasAttribute("x-on:click")) icon.ariaHidden = "true";
+    if (!owner || owner.ariaLabel) continue;
+    const words = owner.innerText.replace(icon.innerText, "").trim();
+    if (!words) owner.ariaLabel = owner.title || START_PAGE;
+  }
+}
+
+function showState(one, state) {
+  one.ariaExpanded = String(window.Alpine.evaluate(one, state));
+}
+
+function makeButton(one) {
+  one.role = "button";
+  one.tabIndex = 0;
+  one.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    one.click();
+  });
+}
+
+function makeOpener(one, state, { name, first }) {
+  makeButton(one);
+  if (name) one.ariaLabel = name;
+  showState(one, state);
+  one.addEventListener("click", (event) => {
+    const focused = first && event.detail === 0; // by key: who clicks does not lose the place
+    requestAnimationFrame(() => showState(one, state));
+    if (focused) setTimeout(() => document.querySelector(first)?.focus(), SHOWN_AFTER);
+  });
+}
+
+document.addEventListener("alpine:initialized", () => {
+  nameIcons();
+  for (const one of document.querySelectorAll("[x-on\\:click]:not(a[href], button)")) {
+    const state = stateOf(one);
+    if (state in OPENERS) makeOpener(one, state, OPENERS[state]);
+    else if (one.matches("a")) makeButton(one);
+  }
+});
