@@ -21,7 +21,7 @@ from attendance.compliance.week_notes import OF_A_WEEK
 from attendance.models import AttendanceRecord, Flag
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import User
-from iop_clinic.accounts.weeks import local_date
+from iop_clinic.accounts.weeks import local_date, long_moment
 from patients.models import Episode
 from scheduling import services as calendar
 from scheduling.locks import lock
@@ -218,7 +218,7 @@ def _note_on_cases(episode: Episode, rows: Sequence[Booking], now: datetime.date
         closed_at=now,
     )
     zone = episode.clinic.tz
-    named = ", ".join(f"{row.starts_at.astimezone(zone):%a %b %-d, %-I:%M %p}" for row in rows)
+    named = ", ".join(f"{long_moment(row.starts_at.astimezone(zone))}" for row in rows)
     for flag in closed:
         flag.outcome_note = f"Make-up booked: {named}. {flag.outcome_note}"[:300]
         flag.save(update_fields=["outcome_note"])

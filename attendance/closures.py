@@ -8,6 +8,7 @@ from typing import Any
 from attendance.sessions import judge_sessions
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import Clinic, User
+from iop_clinic.accounts.weeks import long_moment
 from scheduling.models import Closure, Room, Session
 from scheduling.services import add_closure, affected_sessions
 
@@ -63,7 +64,7 @@ def _refuse_attended(closure: Closure) -> None:
         return
     zone = closure.clinic.tz
     named = [
-        f"{session.title} on {session.starts_at.astimezone(zone):%a %b %-d, %-I:%M %p}"
+        f"{session.title} on {long_moment(session.starts_at.astimezone(zone))}"
         for session in sessions[:NAMED]
     ]
     more = f" and {len(sessions) - NAMED} more" if len(sessions) > NAMED else ""

@@ -16,6 +16,7 @@ from attendance.models import Flag
 from attendance.querysets import SETTLED
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import User
+from iop_clinic.accounts.weeks import full_date
 from patients.models import Episode, EpisodeHold, Patient, TreatmentPlan
 from patients.services import holds
 from scheduling.locks import lock
@@ -93,7 +94,8 @@ def _check(
     if dates:
         raise Refused(
             "attended_after_discharge",
-            f"The patient attended later, last on {dates[-1]}. Correct the date or the record.",
+            f"The patient attended later, last on {full_date(dates[-1])}. "
+            "Correct the date or the record.",
             field="discharged_on",
             dates=dates,
         )

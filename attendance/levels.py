@@ -18,6 +18,7 @@ from django.utils import timezone
 from attendance.compliance.again import judge_again, judge_papers
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import User
+from iop_clinic.accounts.weeks import full_date
 from patients import services as papers
 from patients.models import Authorization, Episode, TreatmentPlan
 from scheduling import services as calendar
@@ -166,7 +167,7 @@ def _check_covers(row: Authorization, episode: Episode, plan: TreatmentPlan) -> 
     if not (for_it and row.starts_on <= plan.starts_on <= row.ends_on):
         raise Refused(
             "not_covered",
-            f"{row} does not cover {plan.get_level_display()} on {plan.starts_on}. "
+            f"{row} does not cover {plan.get_level_display()} on {full_date(plan.starts_on)}. "
             "Enter a new one, or go on without.",
             field="authorization",
         )

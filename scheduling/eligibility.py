@@ -22,6 +22,7 @@ from django.db.models.functions import JSONObject
 
 from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.prepared import prepared
+from iop_clinic.accounts.weeks import long_date
 from patients.models import AgeBracket, Episode, EpisodeHold, KeepApart, Patient, TreatmentPlan
 from patients.rules import age_on
 from scheduling.models import Booking, Group, GroupMembership, Session
@@ -87,7 +88,7 @@ def check_may_come(
     _check(known, episodes, place, population_opt_in=False)
     people = [known.people[episode.pk] for episode in episodes]
     if any(hold.on(day) for person in people for hold in person.holds):
-        raise Refused("on_hold", f"The patient is on hold on {day}.", field="episode")
+        raise Refused("on_hold", f"The patient is on hold on {long_date(day)}.", field="episode")
     held = ((one.episode.pk, membership_on(one, session.group_id, day)) for one in people)
     return {episode: membership for episode, membership in held if membership is not None}
 
@@ -119,7 +120,8 @@ def _refused(
 def check_active(episode: Episode, on: datetime.date) -> None:
     """Refuse a date before the admission, after the discharge or after the patient's death."""
     if not is_active(episode, on):
-        raise Refused("not_active", f"The patient is not in treatment on {on}.", field="episode")
+        message = f"The patient is not in treatment on {long_date(on)}."
+        raise Refused("not_active", message, field="episode")
 
 
 def is_active(episode: Episode, on: datetime.date) -> bool:
@@ -287,7 +289,7 @@ def _check(
 def _fit(person: Person, on: datetime.date) -> Fit:
     patient = person.patient
     if patient.deceased_on is not None and patient.deceased_on <= on:
-        raise Refused("not_active", f"The patient is not in treatment on {on}.")
+        raise Refused("not_active", f"The patient is not in treatment on {long_date(on)}.")
     plan = next((plan.told for plan in person.plans if plan.on(on)), None)
     bracket = plan["age_bracket"] if plan else AgeBracket.ADULT
     if age_on(patient.birth_date, on) < OF_AGE:
@@ -304,7 +306,8 @@ def _check_group(fits: Sequence[Fit], place: Place, group: Group, population_opt
         if fit.person.episode.program_id != group.program_id:
             raise _unsuitable(f"{group} belongs to another program.")
         if fit.level is None:
-            raise _unsuitable(f"The patient has no treatment plan in force on {place.on}.")
+            message = f"The patient has no treatment plan in force on {long_date(place.on)}."
+            raise _unsuitable(message)
         if fit.level != group.level:
             raise _unsuitable(f"{group} is for another level of care than the patient's plan.")
         if group.population and not population_opt_in and not _has_chosen(fit.person, place):

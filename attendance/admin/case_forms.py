@@ -26,6 +26,7 @@ from iop_clinic.accounts.admin.forms import (
 from iop_clinic.accounts.admin.panels import Panel
 from iop_clinic.accounts.models import User
 from iop_clinic.accounts.roles import PERMISSIONS, Can
+from iop_clinic.accounts.weeks import long_date
 from scheduling.models import Booking
 
 Method, Result = OutreachAttempt.Method, OutreachAttempt.Result
@@ -180,7 +181,7 @@ class SnoozeForm(CaseForm):
         latest = cases.latest_snooze(self.row, today)
         if latest <= today:
             return "This is the last day to put it right: it cannot wait."
-        return f"It wakes on the morning of that day; {latest:%a, %b} {latest.day} at the latest."
+        return f"It wakes on the morning of that day; {long_date(latest)} at the latest."
 
     def run(self) -> str:
         self.cleaned_data.setdefault("reason", "")
@@ -191,7 +192,7 @@ class SnoozeForm(CaseForm):
             by=self.user,
             version=self.version,
         )
-        return f"The case sleeps until {flag.snoozed_until}."
+        return f"The case sleeps until {long_date(flag.snoozed_until)}."
 
 
 class WeekNoteForm(CaseForm):

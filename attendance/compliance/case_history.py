@@ -18,6 +18,7 @@ from attendance.models import Flag, OutreachAttempt, WeekNote
 from attendance.models.standards import Severity
 from iop_clinic.accounts.models import AuditEvent, User
 from iop_clinic.accounts.roles import Role
+from iop_clinic.accounts.weeks import long_date
 
 JOBS = {
     "job:nightly": "the nightly run",
@@ -181,5 +182,4 @@ def _role(new: dict[str, Any]) -> str:
 
 
 def _day(iso: str) -> str:
-    day = date.fromisoformat(iso)
-    return f"{day:%a, %b} {day.day}"
+    return long_date(date.fromisoformat(iso))

@@ -22,7 +22,7 @@ from iop_clinic.accounts.editing import check_version
 from iop_clinic.accounts.models import Clinic, Membership, User
 from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.visibility import ClinicQuerySet
-from iop_clinic.accounts.weeks import day_instants, local_date
+from iop_clinic.accounts.weeks import day_instants, local_date, long_date, long_moment
 from patients.locks import lock_and_refresh
 from patients.models import Episode, Patient
 from scheduling.models import Booking
@@ -230,7 +230,7 @@ def _name_make_up(flag: Flag, make_up: Booking | None, note: str) -> str:
         raise Refused("unknown_booking", NO_MAKE_UP, field="make_up")
     flag.evidence = {**flag.evidence, "make_up": str(make_up.public_id)}
     starts = make_up.starts_at.astimezone(flag.clinic.tz)
-    return f"{starts:%a, %b} {starts.day}, {starts:%H:%M}. {note}".strip()
+    return f"{long_moment(starts)}. {note}".strip()
 
 
 def _check_not_about(flag: Flag, by: User) -> None:
@@ -275,7 +275,7 @@ def _check_until(flag: Flag, until: date) -> None:
     if until > latest:
         raise Refused(
             "too_late",
-            f"This case may wait until {latest:%a, %b} {latest.day} at most.",
+            f"This case may wait until {long_date(latest)} at most.",
             field="until",
             latest=latest.isoformat(),
         )

@@ -14,6 +14,7 @@ from attendance.compliance.rules.authorizations import Approval, Unit, runway
 from attendance.compliance.rules.make_ups import Need, Offer
 from attendance.compliance.rules.weeks import StandardTerms
 from iop_clinic.accounts.acting import Refused
+from iop_clinic.accounts.weeks import long_date
 from patients.models import Authorization
 from scheduling.eligibility import refusals
 from scheduling.models import Session
@@ -70,7 +71,7 @@ def _of_patient(facts: Facts, session: Session) -> Refused | None:
     if not facts.first <= day <= facts.last:
         return _refused("outside_week", f"The session is not in the week of {facts.week.label}.")
     if facts.course.on_hold_on(day):
-        return _refused("on_hold", f"The patient is on hold on {day}.")
+        return _refused("on_hold", f"The patient is on hold on {long_date(day)}.")
     own = facts.own(session)
     if own is not None and is_seated(own):
         return _refused("already_booked", "The patient is booked into this session.")
@@ -103,7 +104,7 @@ def unpaid(facts: Facts, offers: Sequence[Offer]) -> Refused | None:
     if len(offers) > 1:
         message = "No payer's authorization has units left for all of these sessions."
     else:
-        message = f"No payer's authorization covers {day} with a unit left."
+        message = f"No payer's authorization covers {long_date(day)} with a unit left."
     return _refused("not_authorized", message)
 
 

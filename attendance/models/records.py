@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from iop_clinic.accounts.constraints import DateSpan, SameValue, Trigger, same_clinic
 from iop_clinic.accounts.models import ClinicModel, User
+from iop_clinic.accounts.weeks import full_date
 from patients.validators import validate_clinical_date
 from scheduling.models import Booking
 
@@ -191,4 +192,4 @@ class CreditRule(ClinicModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} from {self.starts_on}"
+        return f"{self.get_kind_display()} from {full_date(self.starts_on)}"

@@ -58,7 +58,7 @@ class NightlyRun(ClinicModel):
         ]
 
     def __str__(self) -> str:
-        return f"Night of {self.local_date}"
+        return f"Night of {full_date(self.local_date)}"
 
 
 class ComplianceReport(ClinicModel):

@@ -18,6 +18,7 @@ from attendance.records.facts import rules_in_force
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.editing import check
 from iop_clinic.accounts.models import Clinic, User
+from iop_clinic.accounts.weeks import full_date
 from scheduling.locks import lock
 from scheduling.models import Session
 
@@ -95,6 +96,7 @@ def _check(clinic: Clinic, first: datetime.date, field: str) -> None:
     if last is not None:
         raise Refused(
             "rule_in_past",
-            f"Attendance is recorded up to {last}, by the rule of those days. Choose a later day.",
+            f"Attendance is recorded up to {full_date(last)}, by the rule of those days. "
+            "Choose a later day.",
             field=field,
         )

@@ -20,7 +20,7 @@ from attendance.models.standards import Severity
 from attendance.reports.bars import week_bars
 from attendance.reports.links import amendments_url, cases_url, nights_url, weekly_url
 from attendance.reports.weekly_mail import weekly_context
-from iop_clinic.accounts.weeks import Week
+from iop_clinic.accounts.weeks import Week, long_date
 
 Kind = ComplianceReport.Kind
 
@@ -85,8 +85,7 @@ def subject(report: ComplianceReport) -> str:
         week = Week(datetime.date.fromisoformat(content["week"]))
         return f"{title}, {_short(week.start)} – {_short(week.end)}"
     new, overdue = (sum(row[key] for row in content["severities"]) for key in ("new", "overdue"))
-    day = f"{report.local_date:%a}, {_short(report.local_date)}"
-    return f"{title}, {day}: {new} new, {overdue} overdue"
+    return f"{title}, {long_date(report.local_date)}: {new} new, {overdue} overdue"
 
 
 def _short(day: datetime.date) -> str:

@@ -92,8 +92,18 @@ def hours_and_minutes(minutes: int) -> str:
 
 
 def long_date(day: date) -> str:
-    """A date near today as staff say it: "Tue, Nov 24"."""
-    return f"{day:%a, %b} {day.day}"
+    """A date near today as staff say it: "Tue Nov 24"."""
+    return f"{day:%a %b} {day.day}"
+
+
+def clock_time(wall: time | datetime) -> str:
+    """A time on the clinic's wall: "9:00 AM"."""
+    return f"{wall:%-I:%M %p}"
+
+
+def long_moment(wall: datetime) -> str:
+    """A moment near today, as seen from the clinic's zone already: "Tue Nov 24, 9:00 AM"."""
+    return f"{long_date(wall)}, {clock_time(wall)}"
 
 
 def full_date(day: date) -> str:
@@ -102,7 +112,7 @@ def full_date(day: date) -> str:
 
 
 def date_span(first: date, last: date) -> str:
-    """Inclusive dates near today: "Tue, Nov 24", or "Tue, Nov 24 – Wed, Nov 25"."""
+    """Inclusive dates near today: "Tue Nov 24", or "Tue Nov 24 – Wed Nov 25"."""
     return long_date(first) if first == last else f"{long_date(first)} – {long_date(last)}"
 
 

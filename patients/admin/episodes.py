@@ -12,6 +12,7 @@ from iop_clinic.accounts.admin.filters import ClinicRelatedFilter
 from iop_clinic.accounts.admin.panels import Panel, link
 from iop_clinic.accounts.models import Clinic, User
 from iop_clinic.accounts.roles import Can
+from iop_clinic.accounts.weeks import full_date
 from patients import services
 from patients.admin.care import Care
 from patients.admin.verbs import EPISODE_VERBS
@@ -134,7 +135,8 @@ class EpisodeAdmin(ClinicModelAdmin):
               for one in row.agreements.visible_to(user)),
             *((f"Court mandate: {one}", one.starts_on, one.reference)
               for one in row.court_referrals.visible_to(user)),
-            *((f"Certification, due again {one.due_again_on}", one.certified_on, one.certified_by)
+            *((f"Certification, due again {full_date(one.due_again_on)}", one.certified_on,
+               one.certified_by)
               for one in row.certifications.visible_to(user)),
         ]  # fmt: skip
         return Panel("Papers", ("Paper", "Date", "By"), papers)

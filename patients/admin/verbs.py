@@ -17,6 +17,7 @@ from iop_clinic.accounts.admin.forms import (
 )
 from iop_clinic.accounts.models import License, Therapist
 from iop_clinic.accounts.roles import Can
+from iop_clinic.accounts.weeks import full_date
 from patients import services
 from patients.admin.care import Care
 from patients.models import AgeBracket, Authorization, Episode, Level, Payer
@@ -121,7 +122,7 @@ class AdmitForm(EpisodeForm):
     def run(self) -> str:
         day = self.cleaned_data["admitted_on"]
         Care.admit(episode=self.row, admitted_on=day, by=self.user, version=self.version)
-        return f"{self.row.patient} is admitted on {day}. Next: set the treatment plan."
+        return f"{self.row.patient} is admitted on {full_date(day)}. Next: set the treatment plan."
 
 
 class PlanForm(PaperForm):
@@ -164,7 +165,7 @@ class AuthorizeForm(EpisodeForm):
 
     def run(self) -> str:
         row = Care.authorize(episode=self.row, by=self.user, **self.given)
-        return f"{row} covers {row.units} {row.get_unit_display()} until {row.ends_on}."
+        return f"{row} covers {row.units} {row.get_unit_display()} until {full_date(row.ends_on)}."
 
 
 class CertifyForm(EpisodeForm):
@@ -181,7 +182,7 @@ class CertifyForm(EpisodeForm):
 
     def run(self) -> str:
         row = Care.certify(episode=self.row, by=self.user, **self.given)
-        return f"Certified. The next one is due on {row.due_again_on}."
+        return f"Certified. The next one is due on {full_date(row.due_again_on)}."
 
 
 class MandateForm(EpisodeForm):

@@ -12,6 +12,7 @@ from django.db.models.functions import Lower
 from iop_clinic.accounts.constraints import DateSpan, SameValue, same_clinic
 from iop_clinic.accounts.fields import ClinicForeignKey
 from iop_clinic.accounts.models import ClinicModel
+from iop_clinic.accounts.weeks import full_date
 from patients.models.episodes import Episode, Level
 from patients.models.people import Patient
 from patients.validators import validate_clinical_date
@@ -69,7 +70,7 @@ class Coverage(ClinicModel):
         indexes: ClassVar = [models.Index(fields=["clinic", "patient"], name="coverage_by_patient")]
 
     def __str__(self) -> str:
-        return f"{self.payer} from {self.starts_on}"
+        return f"{self.payer} from {full_date(self.starts_on)}"
 
 
 class Authorization(ClinicModel):
@@ -157,4 +158,4 @@ class Certification(ClinicModel):
         ]
 
     def __str__(self) -> str:
-        return f"Certification of {self.certified_on}"
+        return f"Certification of {full_date(self.certified_on)}"

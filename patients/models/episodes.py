@@ -20,6 +20,7 @@ from iop_clinic.accounts.constraints import (
 )
 from iop_clinic.accounts.fields import ClinicForeignKey
 from iop_clinic.accounts.models import ClinicModel, License, Therapist
+from iop_clinic.accounts.weeks import full_date
 from patients import rules
 from patients.models.people import Patient, Program, ReferralSource
 from patients.querysets import DatedQuerySet, EpisodeQuerySet
@@ -204,7 +205,7 @@ class Evaluation(ClinicModel):
         ]
 
     def __str__(self) -> str:
-        return f"Evaluation of {self.evaluated_on}"
+        return f"Evaluation of {full_date(self.evaluated_on)}"
 
 
 class Diagnosis(ClinicModel):
@@ -252,7 +253,7 @@ class ProgramAgreement(ClinicModel):
         ]
 
     def __str__(self) -> str:
-        return f"Agreement of {self.signed_on}"
+        return f"Agreement of {full_date(self.signed_on)}"
 
 
 class EpisodeHold(ClinicModel):
@@ -291,7 +292,7 @@ class EpisodeHold(ClinicModel):
         indexes: ClassVar = [models.Index(fields=["clinic", "episode"], name="hold_by_episode")]
 
     def __str__(self) -> str:
-        return f"{self.get_reason_display()} from {self.starts_on}"
+        return f"{self.get_reason_display()} from {full_date(self.starts_on)}"
 
 
 class TreatmentPlan(ClinicModel):
@@ -346,7 +347,8 @@ class TreatmentPlan(ClinicModel):
         indexes: ClassVar = [models.Index(fields=["clinic", "episode"], name="plan_by_episode")]
 
     def __str__(self) -> str:
-        return f"{self.get_level_display()}, {self.weekly_minutes_target} min from {self.starts_on}"
+        since = full_date(self.starts_on)
+        return f"{self.get_level_display()}, {self.weekly_minutes_target} min from {since}"
 
     def save(self, **kwargs: object) -> None:
         self.copy_level_range()

@@ -12,7 +12,7 @@ from django.utils import timezone
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.editing import check, check_version, edit
 from iop_clinic.accounts.models import Clinic, License, Therapist, User
-from iop_clinic.accounts.weeks import local_date
+from iop_clinic.accounts.weeks import full_date, local_date
 from patients.locks import lock_episodes
 from patients.models import (
     CourtReferral,
@@ -57,9 +57,8 @@ def refuse_before(
 ) -> None:
     """Refuse a date that lies before what it follows, such as the referral."""
     if earliest is not None and day < earliest:
-        raise Refused(
-            "before_" + event, f"This lies before the {event} on {earliest}.", field=field
-        )
+        message = f"This lies before the {event} on {full_date(earliest)}. Choose a later day."
+        raise Refused("before_" + event, message, field=field)
 
 
 ADMISSION_AHEAD = 31
@@ -192,7 +191,7 @@ def _refuse_license(license_: License, day: datetime.date) -> None:
         raise Refused(
             "license_invalid",
             f"The license {license_.credential} {license_.number} does not allow a diagnosis "
-            f"on {day}.",
+            f"on {full_date(day)}.",
             field="license",
         )
 

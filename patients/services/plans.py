@@ -10,6 +10,7 @@ from django.db import transaction
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.editing import check, edit
 from iop_clinic.accounts.models import User
+from iop_clinic.accounts.weeks import full_date
 from patients.models import Episode, TreatmentPlan
 from patients.services.episodes import locked, refuse_before
 
@@ -72,7 +73,7 @@ def _refuse_outside_episode(episode: Episode, starts_on: datetime.date) -> None:
     if episode.discharged_on is not None and starts_on > episode.discharged_on:
         raise Refused(
             "after_discharge",
-            f"The episode was discharged on {episode.discharged_on}.",
+            f"The episode was discharged on {full_date(episode.discharged_on)}.",
             field="starts_on",
         )
 

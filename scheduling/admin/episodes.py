@@ -65,7 +65,8 @@ class EnrolForm(InTreatmentForm):
     def run(self) -> str:
         seat = Seats.enrol(episode=self.row, by=self.user, **self.given)
         return (
-            f"{self.row.patient} has seat {seat.seat} in {seat.group} from {seat.starts_on}. "
+            f"{self.row.patient} has seat {seat.seat} in {seat.group} from "
+            f"{full_date(seat.starts_on)}. "
             "The planned sessions are booked."
         )
 

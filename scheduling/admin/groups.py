@@ -61,7 +61,7 @@ class EnrolHereForm(ServiceForm):
         seat = Seats.enrol(group=self.row, by=self.user, **self.given)
         return (
             f"{seat.episode.patient} has seat {seat.seat} of {self.row.capacity} from "
-            f"{seat.starts_on}. The planned sessions are booked."
+            f"{full_date(seat.starts_on)}. The planned sessions are booked."
         )
 
 
@@ -279,7 +279,7 @@ class TransferForm(ServiceForm):
         self.new = Seats.transfer(membership=self.row, by=self.user, **self.given)
         return (
             f"{self.row.episode.patient} has seat {self.new.seat} in {self.new.group} from "
-            f"{self.new.starts_on}. The bookings have moved along."
+            f"{full_date(self.new.starts_on)}. The bookings have moved along."
         )
 
     def next_url(self) -> str:
@@ -296,7 +296,8 @@ class EndForm(ServiceForm):
 
     def run(self) -> str:
         Seats.end_membership(membership=self.row, by=self.user, **self.given)
-        return f"The seat is free from the day after {self.cleaned_data['ends_on']} on."
+        last = full_date(self.cleaned_data["ends_on"])
+        return f"The seat is free from the day after {last} on."
 
 
 class CancelMembershipForm(ServiceForm):

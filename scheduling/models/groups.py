@@ -9,10 +9,12 @@ from django.contrib.postgres.constraints import ExclusionConstraint
 from django.db import models
 from django.db.models import BooleanField, F, Func, Q
 from django.db.models.functions import Lower
+from django.utils import timezone
 
 from iop_clinic.accounts.constraints import DateSpan, SameValue, Trigger, same_clinic
 from iop_clinic.accounts.fields import ClinicForeignKey
 from iop_clinic.accounts.models import ClinicModel, Therapist, User, Weekday
+from iop_clinic.accounts.weeks import clock_time, full_date
 from patients.models import AgeBracket, Episode, Level, Program
 from patients.validators import validate_clinical_date
 from scheduling.models.places import Room, SessionType
@@ -164,7 +166,7 @@ class WeeklyBlock(ClinicModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_weekday_display()} {self.starts_at:%H:%M}"
+        return f"{self.get_weekday_display()} {clock_time(self.starts_at)}"
 
 
 class GroupMembership(ClinicModel):
@@ -243,7 +245,7 @@ class GroupMembership(ClinicModel):
         ]
 
     def __str__(self) -> str:
-        return f"Seat {self.seat} from {self.starts_on}"
+        return f"Seat {self.seat} from {full_date(self.starts_on)}"
 
 
 class WaitlistEntry(ClinicModel):
@@ -278,4 +280,4 @@ class WaitlistEntry(ClinicModel):
         indexes: ClassVar = [models.Index(fields=["clinic", "episode"], name="waitlist_by_episode")]
 
     def __str__(self) -> str:
-        return f"{self.get_state_display()} since {self.added_at:%Y-%m-%d}"
+        return f"{self.get_state_display()} since {full_date(timezone.localtime(self.added_at))}"

@@ -8,10 +8,12 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
+from django.utils import timezone
 
 from iop_clinic.accounts.constraints import SameClinic, Trigger, same_clinic
 from iop_clinic.accounts.fields import ClinicForeignKey
 from iop_clinic.accounts.models import ClinicModel, Therapist
+from iop_clinic.accounts.weeks import full_date
 from patients.validators import validate_clinical_date
 
 CREDITABLE_STAYS = (
@@ -134,7 +136,7 @@ class Closure(ClinicModel):
         indexes: ClassVar = [models.Index(fields=["clinic", "ends_on"], name="closure_by_date")]
 
     def __str__(self) -> str:
-        return f"{self.reason}, {self.starts_on}"
+        return f"{self.reason}, {full_date(self.starts_on)}"
 
 
 class TimeOff(ClinicModel):
@@ -160,4 +162,4 @@ class TimeOff(ClinicModel):
         indexes: ClassVar = [models.Index(fields=["clinic", "ends_at"], name="timeoff_by_end")]
 
     def __str__(self) -> str:
-        return f"{self.therapist} off from {self.starts_at:%Y-%m-%d}"
+        return f"{self.therapist} off from {full_date(timezone.localtime(self.starts_at))}"

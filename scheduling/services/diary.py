@@ -10,7 +10,7 @@ from typing import Self
 
 from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.models import Clinic, License, Therapist
-from iop_clinic.accounts.weeks import local_date
+from iop_clinic.accounts.weeks import local_date, long_date
 from scheduling.models import Booking, Closure, Room, Session, SessionStaff, TimeOff
 from scheduling.rules import Span, closed_span
 
@@ -101,7 +101,7 @@ class Diary:
             for license_ in licenses
         ):
             return ""
-        return f"{LICENSE}none of {therapist.name} is valid on {day}"
+        return f"{LICENSE}none of {therapist.name} is valid on {long_date(day)}"
 
     def room_trouble(self, room: Room, span: Span) -> str:
         """Why the room cannot be used at this time; empty when it can."""

@@ -16,7 +16,7 @@ from django.utils import timezone
 from iop_clinic.accounts.acting import Job, service
 from iop_clinic.accounts.constraints import violation
 from iop_clinic.accounts.models import Clinic, Therapist, User
-from iop_clinic.accounts.weeks import DAYS_IN_WEEK, day_instants
+from iop_clinic.accounts.weeks import DAYS_IN_WEEK, day_instants, long_moment
 from patients.models import EpisodeHold
 from scheduling.eligibility import is_active
 from scheduling.locks import lock
@@ -316,4 +316,4 @@ def _seat(sessions: Sequence[Session], people: Sequence[Expected], result: Expan
 
 def _finding(session: Session, text: str) -> str:
     wall = session.starts_at.astimezone(ZoneInfo(session.zone))
-    return f"{session.title}, {wall:%Y-%m-%d %H:%M}: {text}"
+    return f"{session.title}, {long_moment(wall)}: {text}"

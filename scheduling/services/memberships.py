@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import Clinic, User
+from iop_clinic.accounts.weeks import full_date, long_date
 from patients.models import Episode
 from scheduling.eligibility import check_active, check_eligible
 from scheduling.locks import lock
@@ -147,7 +148,7 @@ def _book_planned(membership: GroupMembership, sessions: Sequence[Session]) -> N
     ):
         if refused:
             dates = sorted({session.local_date for session in refused})
-            days = ", ".join(str(day) for day in dates)
+            days = ", ".join(long_date(day) for day in dates)
             raise Refused(code, f"{why} {days}.", field="starts_on", dates=dates)
     seating.write()
 
@@ -298,7 +299,7 @@ def _seat_members_within(group: Group) -> None:
         day = max(day, today)
         raise Refused(
             "group_full",
-            f"{members} members sit in {group} on {day}.",
+            f"{members} members sit in {group} on {full_date(day)}.",
             field="capacity",
             date=day,
             members=members,
@@ -341,11 +342,12 @@ def _seat_bookings_within(sessions: Sequence[Session], capacity: int) -> None:
         by_session.setdefault(row.session_id, []).append(row)
     full = [s.local_date for s in sessions if _entitled(by_session.get(s.pk, ())) > capacity]
     if full:
+        dates = sorted(set(full))
         raise Refused(
             "session_full",
-            f"More patients are booked on {', '.join(str(day) for day in sorted(set(full)))}.",
+            f"More patients are booked on {', '.join(long_date(day) for day in dates)}.",
             field="capacity",
-            dates=sorted(set(full)),
+            dates=dates,
         )
     moved = []
     for rows in by_session.values():

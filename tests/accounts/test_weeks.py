@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 
 from iop_clinic.accounts.weeks import (
     Week,
+    clock_time,
     date_span,
     day_instants,
     full_date,
     hours_and_minutes,
     local_date,
     long_date,
+    long_moment,
     week_of,
     weeks_touching,
 )
@@ -218,8 +220,17 @@ def test_the_days_of_a_zone_follow_without_gap(day, zone):
 
 def test_dates_are_said_as_people_say_them():
     first, last = date(2026, 11, 3), date(2026, 11, 24)
-    assert (long_date(first), full_date(first)) == ("Tue, Nov 3", "Nov 3, 2026")
+    assert (long_date(first), full_date(first)) == ("Tue Nov 3", "Nov 3, 2026")
     assert (date_span(first, first), date_span(first, last)) == (
-        "Tue, Nov 3",
-        "Tue, Nov 3 – Tue, Nov 24",
+        "Tue Nov 3",
+        "Tue Nov 3 – Tue Nov 24",
     )
+
+
+@pytest.mark.parametrize(
+    ("wall", "said"), [("00:05", "12:05 AM"), ("12:00", "12:00 PM"), ("17:30", "5:30 PM")]
+)
+def test_times_are_said_as_a_clock_with_two_halves_says_them(wall, said):
+    moment = datetime.fromisoformat(f"2026-03-02 {wall}")
+    assert (clock_time(moment.time()), clock_time(moment)) == (said, said)
+    assert long_moment(moment) == f"Mon Mar 2, {said}"

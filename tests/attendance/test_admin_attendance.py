@@ -279,7 +279,7 @@ def test_a_discharge_ends_plan_seat_and_bookings(held, coordinator):
     assert (episode.state, episode.discharge_reason) == ("discharged", "completed")
     assert episode.memberships.get().ends_on == episode.plans.get().ends_on == DAY
     assert actors(episode) == {coordinator.user.actor}
-    assert answer.sentences[0].startswith(f"{episode.patient} is discharged on Mon, Mar 2.")
+    assert answer.sentences[0].startswith(f"{episode.patient} is discharged on Mon Mar 2.")
 
 
 def test_a_discharge_in_the_future_is_refused(held, coordinator):

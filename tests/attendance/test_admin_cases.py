@@ -185,7 +185,7 @@ def test_the_page_says_what_comes_next_and_how(house, coordinator):
         "Next: second call, at another time of day; best time: mornings; "
         "do not say the clinic&#x27;s name; leave no voicemail."
     ) in html
-    for said in ("555 0100", "Mon, Mar 2, 2026", "Rang out", "Call: no answer. Rang out"):
+    for said in ("555 0100", "Mon Mar 2, 2026", "Rang out", "Call: no answer. Rang out"):
         assert said in html
     assert "{&#x27;" not in html  # no JSON
 
@@ -272,7 +272,7 @@ def test_a_case_that_waits_says_until_when_and_why(house, coordinator):
     coordinator.fill(flag, "snooze", until=THU, reason="In court")
     panels = coordinator.open(flag, "change").context["panels_above"]
     assert [one.note for one in panels if one.title == flag.sentence] == [
-        "Put off until Thu, Mar 5: In court"
+        "Put off until Thu Mar 5: In court"
     ]
 
 
@@ -334,7 +334,7 @@ def test_a_make_up_is_chosen_among_the_patients_make_ups(house, coordinator):
     assert flag.state == "open"
     coordinator.fill(flag, "resolve", outcome="make_up", make_up=booking)
     flag.refresh_from_db()
-    assert flag.outcome_note == "Sat, Mar 7, 09:00."
+    assert flag.outcome_note == "Sat Mar 7, 9:00 AM."
 
 
 def test_a_supervisor_decides_on_a_welfare_check(house, coordinator):

@@ -152,17 +152,17 @@ def test_after_the_admission_the_clinics_rules_say_what_is_due(office, coordinat
     assert after(coordinator, row) == {
         "Treatment plan": (
             "Due",
-            "No treatment plan in force since Mon, Mar 2: no week is judged.",
+            "No treatment plan in force since Mon Mar 2: no week is judged.",
         ),
         "Insurance verified": (
             "Due",
-            f"{payer}: the insurance is to be verified by Mon, Mar 2.",
+            f"{payer}: the insurance is to be verified by Mon Mar 2.",
         ),
         "Authorization": ("Due", f"{payer} needs an authorization, and none is in force."),
         "Seat in a group": ("Later", ""),
         "First session": (
             "Due",
-            "Admitted on Mon, Mar 2, and no session attended yet; none is booked.",
+            "Admitted on Mon Mar 2, and no session attended yet; none is booked.",
         ),
     }
 
@@ -203,13 +203,13 @@ def test_done_steps_say_what_was_done(office, coordinator):
     cover = office.insured(row, office.payer(needs_authorization=True), verified_on=MON)
     paid = office.authorized(row, TODAY + 60 * DAY, payer=cover.payer)
     assert after(coordinator, row) == {
-        "Treatment plan": ("Done", "IOP 2.1, 540 min from 2026-03-02"),
+        "Treatment plan": ("Done", "IOP 2.1, 540 min from Mar 2, 2026"),
         "Insurance verified": ("Done", f"{cover.payer} on Mar 2, 2026"),
         "Authorization": ("Done", str(paid)),
         "Seat in a group": ("Done", f"{office.group}, from Mar 2, 2026"),
         "First session": (
             "Due",
-            "Admitted on Mon, Mar 2, and no session attended yet; none is booked.",
+            "Admitted on Mon Mar 2, and no session attended yet; none is booked.",
         ),
     }
 

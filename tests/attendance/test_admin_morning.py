@@ -58,7 +58,7 @@ def test_who_missed_a_day_without_a_call_is_called_once(week: ShortWeek) -> None
     (row,) = calls.rows
     assert calls.title == f"{CALLS}: 1"
     assert f"/admin/attendance/flag/{no_call(week).pk}/change/" in row[0]
-    assert row[1].startswith("Missed Wed, Mar 4 without a call, 2 days after the first session")
+    assert row[1].startswith("Missed Wed Mar 4 without a call, 2 days after the first session")
     assert f"/admin/attendance/flag/{no_call(week).pk}/outreach/" in row[-1]
 
 

@@ -55,7 +55,7 @@ def test_a_standard_is_entered_after_a_look_and_later_only_read(administrator):
     ahead = administrator.look(Standard, "new", **standard())
     assert not Standard.objects.exists()
     answer = administrator.save(ahead)
-    assert answer.sentences == ["“IOP” judges weeks from Mon, Jan 5 on."]
+    assert answer.sentences == ["“IOP” judges weeks from Mon Jan 5 on."]
     row = Standard.objects.get()
     sent = {"ends_on": "2026-03-01", "min_minutes": "1"}
     assert administrator.send(f"/admin/attendance/standard/{row.pk}/change/", sent).status == 403
@@ -81,12 +81,12 @@ def test_changed_values_are_looked_at_again(administrator):
         (
             {"starts_on": "2026-01-07"},
             "starts_on",
-            "Its weeks begin on Monday: start on Mon, Jan 5 or Mon, Jan 12.",
+            "Its weeks begin on Monday: start on Mon Jan 5 or Mon Jan 12.",
         ),
         (
             {"ends_on": "2026-03-05"},
             "ends_on",
-            "Nobody would judge the rest of that week: end it on Sun, Mar 1 or Sun, Mar 8.",
+            "Nobody would judge the rest of that week: end it on Sun Mar 1 or Sun Mar 8.",
         ),
     ],
 )
@@ -136,7 +136,7 @@ def test_replacing_shows_whose_weeks_change_and_ends_the_one_before(db):
     summary, patients = ahead.panels
     assert summary.note == (
         "It concerns 1 patient in open weeks of Mar 2 – Mar 8, 2026; 1 week of 1 patient changes. "
-        "“Adult IOP 2.1” ends on Sun, Mar 1."
+        "“Adult IOP 2.1” ends on Sun Mar 1."
     )
     assert summary.headers == ("Of", "Met", "Short", "Open", "Of these not booked")
     assert summary.rows == [("Minutes", "0", "0", "1", "0 → 1"), ("Days", "0", "0", "1", "0")]
@@ -165,14 +165,14 @@ def test_ending_says_who_is_judged_by_nothing_before_it_is_saved(db):
     ahead = administrator.look(row, "end", ends_on="2026-03-01")
     summary, patients = ahead.panels
     assert summary.note == (
-        "1 patient in treatment is judged by no standard of the program from Mon, Mar 2. It "
+        "1 patient in treatment is judged by no standard of the program from Mon Mar 2. It "
         "concerns 1 patient in open weeks of Mar 2 – Mar 8, 2026; 1 week of 1 patient changes. "
-        "“Adult IOP 2.1” ends on Sun, Mar 1."
+        "“Adult IOP 2.1” ends on Sun Mar 1."
     )
     assert [(who, then) for who, _, _, then in patients.rows] == [(str(pat.patient), "not judged")]
     row.refresh_from_db()
     assert row.ends_on is None
-    assert administrator.save(ahead).sentences == ["“Adult IOP 2.1” ends on Sun, Mar 1."]
+    assert administrator.save(ahead).sentences == ["“Adult IOP 2.1” ends on Sun Mar 1."]
     row.refresh_from_db()
     assert row.ends_on == datetime.date(2026, 3, 1)
 
@@ -199,7 +199,7 @@ def test_an_end_in_a_judged_week_is_refused_at_its_field(db):
     row = Standard.objects.get(clinic=house.clinic, name="Adult IOP 2.1")
     answer = administrator.fill(row, "end", ends_on="2026-03-01")
     assert answer.errors["ends_on"] == [
-        "Weeks up to Sun, Mar 8 have been judged. End it on Sun, Mar 8 or later."
+        "Weeks up to Sun Mar 8 have been judged. End it on Sun Mar 8 or later."
     ]
     row.refresh_from_db()
     assert row.ends_on is None
@@ -256,7 +256,7 @@ def add_rule(administrator: Desk, kind: int, **extra: object) -> Answer:
 
 def test_rules_are_entered_once_for_the_same_days(administrator):
     assert add_rule(administrator, 3).sentences == [
-        "“2 consecutive unexcused treatment days” opens cases from the night of Mon, Jan 5 on."
+        "“2 consecutive unexcused treatment days” opens cases from the night of Mon Jan 5 on."
     ]
     assert add_rule(administrator, 3).refusal == "The same rule already covers these dates."
     credit = {"starts_on": "2026-01-05"}

@@ -74,7 +74,7 @@ def test_a_standard_shows_what_it_asks_and_what_is_missing(pat, coordinator):
          "1 of 2 (prorated from 3), from 3 h a day", "short 1 day", "no")
     ]  # fmt: skip
     assert strip_tags(panel.note) == (
-        "Asked for by the program, version of Jan 1, 2000. Final. Its week begins on Mon, Mar 2. "
+        "Asked for by the program, version of Jan 1, 2000. Final. Its week begins on Mon Mar 2. "
         "Wed 3 h counts; Fri 1 h 20, 1 h 40 short of a day."
     )
 
@@ -171,7 +171,7 @@ def test_a_standard_that_asks_for_no_days_says_nothing_of_them(house, pat, coord
     pat.court_referrals.create(clinic=house.clinic, court="County", starts_on=MON)
     note = panels(coordinator, page(pat))["Court, Mar 4 – Mar 8"].note
     assert strip_tags(note) == (
-        "Asked for by the court, version of Mar 2, 2026. Final. Its week begins on Mon, Mar 2."
+        "Asked for by the court, version of Mar 2, 2026. Final. Its week begins on Mon Mar 2."
     )
 
 

@@ -229,7 +229,7 @@ def test_a_make_up_is_named_by_its_booking(flag: Flag, worker: Any) -> None:
     assert (ordinary.status_code, ordinary.json()["code"]) == (400, "unknown_booking")
     assert ordinary.json()["errors"][0]["loc"] == ["make_up"]
     closed = step(client, flag, "resolve", 1, outcome="make_up", make_up=str(booking.public_id))
-    assert closed.json()["outcome_note"] == "Thu, Mar 5, 09:00."
+    assert closed.json()["outcome_note"] == "Thu Mar 5, 9:00 AM."
     assert closed.json()["evidence"] == {"make_up": str(booking.public_id)}
 
 

@@ -161,8 +161,8 @@ def test_a_gap_names_when_the_next_one_begins(office):
     office.authorized(pat, FAR, payer=row.payer, starts_on=TODAY + 9 * DAY)
     office.morning_of(TODAY)
     assert office.only(RULE).sentence == (
-        f"{row.payer} A1: ended on Tue, Mar 3; 30 of 30 days left; "
-        "the next one begins on Fri, Mar 13."
+        f"{row.payer} A1: ended on Tue Mar 3; 30 of 30 days left; "
+        "the next one begins on Fri Mar 13."
     )
 
 
@@ -207,7 +207,7 @@ def test_an_exhausted_one_is_over_and_more_units_settle_it(office):
     row = office.authorized(pat, FAR, units=2)
     attended(office, pat, MON, TUE)
     assert office.found(RULE) == [("open", "over", ACT)]
-    assert office.only(RULE).sentence == f"{row.payer} A1: ends on Sun, May 3; 0 of 2 days left."
+    assert office.only(RULE).sentence == f"{row.payer} A1: ends on Sun May 3; 0 of 2 days left."
     save(row, units=12)
     assert office.found(RULE) == [("closed", "over", ACT)]
 
@@ -220,8 +220,8 @@ def test_the_projection_says_when_they_run_out(office):
         office.day(TODAY + n * DAY, [pat])
     assert office.found(RULE) == [("open", "ahead", NOTICE)]
     assert office.only(RULE).sentence == (
-        f"{row.payer} A1: ends on Sun, May 3; 4 of 5 days left; by what is booked they run out on "
-        "Sun, Mar 8, 56 days early."
+        f"{row.payer} A1: ends on Sun May 3; 4 of 5 days left; by what is booked they run out on "
+        "Sun Mar 8, 56 days early."
     )
     save(row, units=6)
     assert office.found(RULE) == [("closed", "ahead", NOTICE)]

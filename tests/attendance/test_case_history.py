@@ -82,7 +82,7 @@ def test_a_case_from_opened_to_closed(house, flag, time_machine):
         ("Bob", "outreach", "Call: no answer. Rang out"),
         ("Ann", "acknowledged", "Taken on."),
         ("Ann", "assigned", "Handed to Bob."),
-        ("Bob", "snoozed", "Put off until Thu, Mar 5: In court"),
+        ("Bob", "snoozed", "Put off until Thu Mar 5: In court"),
         ("Bob", "week_note", "Week's note: Court or custody; Saturday."),
         ("Ann", "closed", "Closed: Excused after review. Paper seen"),
     ]

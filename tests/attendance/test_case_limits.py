@@ -51,9 +51,9 @@ def test_evidence_in_words():
         ("Minimum", "9 h"),
         ("To go", "2 h 10"),
         ("Qualifying days", "2"),
-        ("Days", "Mon, Mar 2, 2026; Wed, Mar 4, 2026"),
-        ("Local date", "Mon, Mar 2, 2026"),
+        ("Days", "Mon Mar 2, 2026; Wed Mar 4, 2026"),
+        ("Local date", "Mon Mar 2, 2026"),
         ("Not recorded", "1"),
         ("Settled", "no"),
-        ("Per day", "day Mon, Mar 2, 2026, credited 2 h 50"),
+        ("Per day", "day Mon Mar 2, 2026, credited 2 h 50"),
     ]

@@ -81,7 +81,7 @@ def test_a_refused_rule_leaves_the_one_in_force(starts_on, figures, code, sheet)
 def test_a_rule_does_not_end_before_what_it_counted(ends_on, refused, sheet):
     rule = CreditRule.objects.get(clinic=sheet.clinic)
     if refused:
-        with pytest.raises(Refused, match="Attendance is recorded up to 2026-03-04"):
+        with pytest.raises(Refused, match="Attendance is recorded up to Mar 4, 2026"):
             end_credit_rule(rule=rule, ends_on=ends_on, by=sheet.by)
     else:
         end_credit_rule(rule=rule, ends_on=ends_on, by=sheet.by)
@@ -102,7 +102,7 @@ def test_the_admin_site_enters_and_ends_rules_by_the_service(sheet):
     figures = {"kind": "round_down", "round_to": 10}
     answer = administrator.fill(CreditRule, "add", starts_on=RECORDED, **figures)
     [message] = answer.errors["starts_on"]
-    assert message.startswith("Attendance is recorded up to 2026-03-04")
+    assert message.startswith("Attendance is recorded up to Mar 4, 2026")
     answer = administrator.fill(CreditRule, "add", starts_on=RECORDED + ONE, **figures)
     assert answer.sentences[-1].endswith("the rule before ends the day before.")
     assert rules(sheet) == [("exact", START, RECORDED), ("round_down", RECORDED + ONE, None)]

@@ -64,7 +64,7 @@ def test_one_case_from_projected_short_to_short(house):
     assert (flag.evidence_key, flag.evidence["stage"]) == ("2026-03-02:program", "projected_short")
     assert flag.sentence == (
         "Week of Mar 2 – Mar 8, 2026: credited 50 min of 9 h; 8 h 10 to go; "
-        "booked Wed 3 h, Fri 3 h; 2 h 10 to make up by Fri, Mar 6; at most 2 of 3 days."
+        "booked Wed 3 h, Fri 3 h; 2 h 10 to make up by Fri Mar 6; at most 2 of 3 days."
     )
     house.came(pat, WED)
     house.came(pat, FRI)

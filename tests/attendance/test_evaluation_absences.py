@@ -45,7 +45,7 @@ def test_a_no_call_day_is_the_therapists_call_of_the_morning(house):
     house.missed(pat, MON)
     house.night(MON)
     flag = only(house.flags(NO_CALL))
-    assert (flag.sentence, flag.evidence_key) == ("Missed Mon, Mar 2 without a call.", "2026-03-02")
+    assert (flag.sentence, flag.evidence_key) == ("Missed Mon Mar 2 without a call.", "2026-03-02")
     assert (flag.owner, flag.owner_role) == (house.user, Role.THERAPIST)
     assert (flag.opened_for, flag.due_at) == (MON, house.at(TUE, "17:00"))
     assert flag.severity == Severity.ACT
@@ -306,7 +306,7 @@ def test_an_unrecorded_roster_is_an_item_of_the_staffs(house):
         None,
         str(session.public_id),
     )
-    assert flag.sentence == "Roster of Mon, Mar 2, 09:00 not recorded: 1 of 2 patients."
+    assert flag.sentence == "Roster of Mon Mar 2, 9:00 AM not recorded: 1 of 2 patients."
     house.came(other, MON)
     house.night(TUE)
     flag.refresh_from_db()

@@ -71,7 +71,7 @@ def test_a_miss_in_the_first_days_is_a_welcome_back_call_and_no_second_one(house
     assert (flag.rule, flag.evidence_key, flag.severity) == (EARLY, "2026-03-04", Severity.ACT)
     assert (flag.owner, flag.due_at) == (house.user, house.at(THU, "17:00"))
     assert flag.sentence == (
-        "Missed Wed, Mar 4 without a call, 2 days after the first session on Mon, Mar 2."
+        "Missed Wed Mar 4 without a call, 2 days after the first session on Mon Mar 2."
     )
 
 
@@ -83,7 +83,7 @@ def test_a_late_cancellation_in_the_first_days_is_one_as_well(house):
     house.night(WED)
     flag = only(house.flags(NO_CALL, EARLY))
     assert (flag.rule, flag.sentence) == (
-        EARLY, "Missed Wed, Mar 4 unexcused, 2 days after the first session on Mon, Mar 2.",
+        EARLY, "Missed Wed Mar 4 unexcused, 2 days after the first session on Mon Mar 2.",
     )  # fmt: skip
 
 
@@ -262,7 +262,7 @@ def test_five_silent_days_are_a_wellness_call(house):
     assert house.flags(SILENT) == []
     house.night(FRI + DAY)
     flag = only(house.flags(SILENT))
-    assert flag.sentence == "Neither seen nor heard from since Mon, Mar 2; missed Mar 4, Mar 6."
+    assert flag.sentence == "Neither seen nor heard from since Mon Mar 2; missed Mar 4, Mar 6."
     assert (flag.evidence_key, flag.evidence["reached_on"]) == ("2026-03-02", "2026-03-07")
     assert (flag.owner_role, flag.severity) == (Role.COORDINATOR, Severity.ACT)
 

@@ -163,7 +163,7 @@ def test_the_sentence_names_what_is_not_booked(house):
     house.night(MON)
     assert only(of_first_week(house, HOURS)).sentence == (
         "Week of Mar 2 – Mar 8, 2026: credited 3 h of 9 h; 6 h to go; "
-        "Wed 3 h, Fri not booked; 6 h to make up by Fri, Mar 6; 1 of 3 days."
+        "Wed 3 h, Fri not booked; 6 h to make up by Fri Mar 6; 1 of 3 days."
     )
 
 

@@ -239,8 +239,8 @@ def test_the_admin_site_withdraws_books_again_and_names_the_dates(member):
     member.fill(member.bookings[4].session, range(1, 9))
     answer = desk.fill(member.episode, "resume", resumes_on=BACK)
     [sentence] = answer.sentences
-    assert sentence.startswith("The patient is expected again from Mon, Mar 9. ")
-    assert sentence.endswith("No place is left on Wed, Mar 11: book these by hand.")
+    assert sentence.startswith("The patient is expected again from Mon Mar 9. ")
+    assert sentence.endswith("No place is left on Wed Mar 11: book these by hand.")
     assert member.states() == "b b w b w"
 
 

@@ -108,25 +108,25 @@ BOOKED = Rest(booked=[(WED, 180), (FRI, 180)], repair_by=FRI)
 SENTENCES = [
     ("what is booked, and by when to make up the rest", AHEAD, PROJECTED, BOOKED,
      ("credited 50 min of 9 h; 8 h 10 to go; booked Wed 3 h, Fri 3 h; "
-      "2 h 10 to make up by Fri, Mar 6; at most 2 of 3 days")),
+      "2 h 10 to make up by Fri Mar 6; at most 2 of 3 days")),
     ("what is not booked", [held(MON, 180), held(WED, 180)], PROJECTED,
      Rest(unbooked=[(FRI, 180)], repair_by=FRI),
-     ("credited 6 h of 9 h; 3 h to go; Fri 3 h not booked; 3 h to make up by Fri, Mar 6; "
+     ("credited 6 h of 9 h; 3 h to go; Fri 3 h not booked; 3 h to make up by Fri Mar 6; "
       "2 of 3 days")),
     ("a group meets without the patient", [held(MON, 180), ahead(WED)], PROJECTED,
      Rest(booked=[(WED, 180)], unbooked=[(THU, 0), (FRI, 0)], repair_by=FRI),
      ("credited 3 h of 9 h; 6 h to go; booked Wed 3 h; Thu, Fri not booked; "
-      "3 h to make up by Fri, Mar 6; at most 2 of 3 days")),
+      "3 h to make up by Fri Mar 6; at most 2 of 3 days")),
     ("a roster is open", [held(MON, 50), unrecorded(WED), ahead(FRI)], PROJECTED,
      Rest(unrecorded=[(WED, 180)], booked=[(FRI, 180)], repair_by=FRI),
      ("credited 50 min of 9 h; 8 h 10 to go; Wed 3 h not recorded; booked Fri 3 h; "
-      "2 h 10 to make up by Fri, Mar 6; at most 2 of 3 days")),
+      "2 h 10 to make up by Fri Mar 6; at most 2 of 3 days")),
     ("too late to make it up", FRIDAY_SKIPPED, PROJECTED, Rest(),
      "credited 6 h of 9 h; 3 h to go; 3 h out of reach; 2 of 3 days"),
     ("more than three dates", AHEAD, PROJECTED,
      Rest(booked=[(MON, 60), (TUE, 60), (WED, 180), (THU, 60), (FRI, 180)], repair_by=FRI),
      ("credited 50 min of 9 h; 8 h 10 to go; booked Mon 1 h, Tue 1 h and 3 more; "
-      "2 h 10 to make up by Fri, Mar 6; at most 2 of 3 days")),
+      "2 h 10 to make up by Fri Mar 6; at most 2 of 3 days")),
     ("short", [*FULL_WEEK[:2], held(FRI, 50)], SHORT, Rest(),
      "credited 6 h 50 of 9 h; short 2 h 10; 2 of 3 days"),
     ("short of minutes alone", [held(MON, 180), held(WED, 180), held(FRI, 179), held(SAT, 0)],

@@ -153,7 +153,7 @@ def test_attendance_is_stored_as_told_and_credited(clinic):
 
 def test_time_off_leaves_the_session_without_a_leader(tmp_path):
     outcome = bring(folders.write(tmp_path))
-    assert outcome.notes == ["Individual, 2026-03-17 13:00: No leader: Lee Lead has time off"]
+    assert outcome.notes == ["Individual, Tue Mar 17, 1:00 PM: No leader: Lee Lead has time off"]
 
 
 def test_everything_is_audited_as_the_import(clinic):

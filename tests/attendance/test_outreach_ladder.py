@@ -146,7 +146,7 @@ def test_nobody_is_called_after_a_death_or_on_a_hold(told):
             ("call no_answer 23", "call no_answer 1"),
             (
                 "Next: the emergency contact, as the patient agreed; "
-                "not before Tue, Mar 3, 13:00; say nothing about treatment."
+                "not before Tue Mar 3, 1:00 PM; say nothing about treatment."
             ),
         ),
         (

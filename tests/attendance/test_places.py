@@ -52,7 +52,7 @@ def test_the_administrator_renews_it(office):
     flag = office.only(Kind.LICENSE_ENDING)
     assert (flag.therapist, flag.owner_role) == (row.therapist, "administrator")
     assert flag.sentence == (
-        f"{row.therapist.name}: the license ends on Mon, Mar 9, and no other is valid for longer."
+        f"{row.therapist.name}: the license ends on Mon Mar 9, and no other is valid for longer."
     )
     License.objects.filter(pk=row.pk).update(expires_on=TODAY + 365 * DAY)
     assert office.found(Kind.LICENSE_ENDING) == [("closed", "near", WATCH)]
@@ -162,7 +162,7 @@ def test_one_case_for_a_spell_however_long(office):
     flag = office.only(Kind.GROUP_TOO_SMALL)
     assert (flag.group, flag.state, flag.version) == (office.group, "open", 1)
     assert flag.sentence == (
-        f"{office.group} has 1 member; it is viable from 2, and under that since Tue, Mar 3."
+        f"{office.group} has 1 member; it is viable from 2, and under that since Tue Mar 3."
     )
 
 

@@ -50,7 +50,7 @@ def clinic():
 def test_a_quiet_night_is_mailed_too(clinic):
     message = mail(clinic)
     day = ReportDelivery.objects.earliest("pk").report.local_date
-    said = f"Nightly report, {day:%a}, {day:%b} {day.day}: 0 new, 0 overdue"
+    said = f"Nightly report, {day:%a %b} {day.day}: 0 new, 0 overdue"
     assert message.subject == said
     assert "Nothing new, nothing overdue." in message.body
     assert "Nothing new, nothing overdue." in html(message)

@@ -77,7 +77,7 @@ def test_another_day_is_a_click_away_and_what_is_missing_stands_below(day: Day, 
     answer = leader(day).get(LIST)
     shown = text(answer)
     assert "No session on this day." in shown
-    assert f"Mon, Mar 2, 9:00 AM, {day.group.name} : 6 lines open" in shown
+    assert f"Mon Mar 2, 9:00 AM, {day.group.name} : 6 lines open" in shown
     assert answer.context["before"].isoformat() == DAY
     units = leader(day).get(LIST, {"date": DAY}).context["units"]
     assert [unit.url for unit in units] == [sheet(day)]

@@ -46,12 +46,12 @@ def test_the_week_after_the_last_day_says_how_many_and_why():
     house.patient(BEFORE, seat=None, patient=born(house, MINOR))
     end(house)
     assert told(house) == (
-        "2 patients are judged by no standard of the program: Adult IOP 2.1 ended on Sun, Mar 8."
+        "2 patients are judged by no standard of the program: Adult IOP 2.1 ended on Sun Mar 8."
     )
     end(house, "Adolescent IOP 2.1", SUN - datetime.timedelta(weeks=1))
     assert told(house) == (
-        "3 patients are judged by no standard of the program: Adult IOP 2.1 ended on Sun, Mar 8 "
-        "(2); Adolescent IOP 2.1 ended on Sun, Mar 1 (1)."
+        "3 patients are judged by no standard of the program: Adult IOP 2.1 ended on Sun Mar 8 "
+        "(2); Adolescent IOP 2.1 ended on Sun Mar 1 (1)."
     )
 
 
@@ -63,7 +63,7 @@ def test_the_bracket_is_that_of_the_weeks_first_day():
     assert told(house) is None
     assert told(house, NEXT + datetime.timedelta(days=6)) is None
     assert told(house, NEXT + datetime.timedelta(weeks=1)) == (
-        "1 patient is judged by no standard of the program: Adult IOP 2.1 ended on Sun, Mar 8."
+        "1 patient is judged by no standard of the program: Adult IOP 2.1 ended on Sun Mar 8."
     )
 
 

@@ -174,7 +174,7 @@ def explained(house, flag):
 def test_a_make_up_is_named(house, explained):
     flag, make_up = explained, made_up(house, explained, SAT)
     resolve(flag=flag, outcome="make_up", make_up=make_up, note="He is sure", by=house.user)
-    assert (flag.outcome, flag.outcome_note) == ("make_up", "Sat, Mar 7, 09:00. He is sure")
+    assert (flag.outcome, flag.outcome_note) == ("make_up", "Sat Mar 7, 9:00 AM. He is sure")
     assert flag.evidence == {"make_up": str(make_up.public_id)}
 
 
@@ -206,7 +206,7 @@ def test_what_is_planned_anyway_is_no_make_up(house, time_machine):
     make_up = book_make_up(episode=week.patient, session=short, by=week.by, now=week.now)
     assert (list(make_ups_for(week.flag)), week.flag.is_open) == ([make_up], True)
     resolved = resolve(flag=week.flag, make_up=make_up, **close)
-    assert (resolved.outcome_note, note_of(resolved) is None) == ("Thu, Mar 5, 14:00.", False)
+    assert (resolved.outcome_note, note_of(resolved) is None) == ("Thu Mar 5, 2:00 PM.", False)
 
 
 def test_a_missed_day_is_made_up_in_another_week_too(house):
@@ -226,7 +226,7 @@ def test_a_week_that_can_be_repaired_wakes_in_it(house, flag, until):
 def test_and_not_after_it(house, flag, time_machine):
     late = {"reason": "Trial", "by": house.user}
     refusal = refused("too_late", flag, snooze, "until", until=NEXT_MON, **late)
-    assert refusal.message == "This case may wait until Sun, Mar 8 at most."
+    assert refusal.message == "This case may wait until Sun Mar 8 at most."
     time_machine.move_to(house.at(SUN, "09:00"), tick=False)
     refusal = refused("too_late", flag, snooze, "until", until=NEXT_MON, **late)
     assert refusal.message == "This is the last day to put it right: it cannot wait."

@@ -167,8 +167,8 @@ def test_the_night_opens_the_call_and_the_hours_case(judged: Weeks) -> None:
     call, hours = judged.flag(Kind.FIRST_DAYS), judged.flag(Kind.HOURS)
     day, first = story.yesterday, days_of(story.first_week)[0]
     assert call.sentence == (
-        f"Missed {day:%a, %b} {day.day} without a call, {(day - first).days} days after "
-        f"the first session on {first:%a, %b} {first.day}."
+        f"Missed {day:%a %b} {day.day} without a call, {(day - first).days} days after "
+        f"the first session on {first:%a %b} {first.day}."
     )
     assert call.owner == story.people[Role.THERAPIST]
     assert hours.sentence.endswith(": credited 6 h of 9 h; short 3 h; 2 of 3 days.")

@@ -156,7 +156,7 @@ def test_an_admission_on_thursday_who_stays_away(house):
             "act",
             f"{WEEK}: credited 0 min of 3 h (prorated 180 of 540); short 3 h; 0 of 1 days.",
         ),
-        "no_call_day": ("act", "Missed Fri, Mar 6 without a call."),
+        "no_call_day": ("act", "Missed Fri Mar 6 without a call."),
     }
 
 
@@ -237,7 +237,7 @@ def test_a_transfer_between_groups_is_not_prorated(house, moved):
 def test_a_transfer_is_the_schedules_fault_and_not_the_patients(house, moved):
     sentence = (
         f"{WEEK}: credited 6 h of 9 h; short 3 h; 2 of 3 days;"
-        " cause: schedule, moved to another group on Wed, Mar 4."
+        " cause: schedule, moved to another group on Wed Mar 4."
     )
     assert cases(house, moved) == {"hours": ("watch", sentence)}
     assert Flag.objects.get(episode=moved, evidence_key=f"{MON}:program").evidence["cause"] == (
@@ -270,7 +270,7 @@ def test_friday_is_made_up_on_saturday(house, pat):
     house.full_week(pat, SAT)
     assert said(house, pat) == [("540 of 540, met", "3 of 3 days, met")]
     # The make-up repairs the hours; the day without a call is still owed one.
-    assert cases(house, pat) == {"no_call_day": ("act", "Missed Fri, Mar 6 without a call.")}
+    assert cases(house, pat) == {"no_call_day": ("act", "Missed Fri Mar 6 without a call.")}
 
 
 @pytest.mark.parametrize(("left", "total", "over"), [("13:00", 1200, False), ("13:01", 1201, True)])
@@ -424,10 +424,10 @@ def test_on_wednesday_it_is_clear_that_friday_was_given_up(house, pat):
     house.missed(pat, WED)
     house.day(FRI, [pat], state="released")
     # 180 so far, nothing booked: 360 to make up on Thursday and Friday, two days for two days.
-    facts = "credited 3 h of 9 h; 6 h to go; Fri 3 h not booked; 6 h to make up by Fri, Mar 6"
+    facts = "credited 3 h of 9 h; 6 h to go; Fri 3 h not booked; 6 h to make up by Fri Mar 6"
     assert cases(house, pat, WED) == {
         "hours": ("watch", f"{WEEK}: {facts}; 1 of 3 days."),
-        "no_call_day": ("act", "Missed Wed, Mar 4 without a call."),
+        "no_call_day": ("act", "Missed Wed Mar 4 without a call."),
     }
 
 
@@ -441,7 +441,7 @@ def test_a_court_waits_72_hours_for_proof(house, pat):
     assert cases(house, pat, FRI) == {"hours": ("watch", hours)}
     assert cases(house, pat, SAT) == {
         "hours": ("watch", hours),
-        "no_call_day": ("act", "Missed Wed, Mar 4 without a call."),
+        "no_call_day": ("act", "Missed Wed Mar 4 without a call."),
     }
 
 

@@ -171,7 +171,7 @@ def test_a_second_open_referral_is_refused(coordinator, referral):
 def test_insurance_is_added_and_one_that_ends_before_it_starts_is_not(coordinator, clinic):
     patient, payer = factories.PatientFactory(clinic=clinic), factories.PayerFactory(clinic=clinic)
     bad = coordinator.fill(patient, "coverage", payer=payer, starts_on=DAY, ends_on="2026-03-01")
-    assert bad.refusal == "This lies before the start on 2026-03-02."
+    assert bad.refusal == "This lies before the start on Mar 2, 2026. Choose a later day."
     assert not Coverage.objects.exists()
     good = coordinator.fill(patient, "coverage", payer=payer, starts_on=DAY)
     assert good.sentences == [f"{payer} is entered. Next: verify it with the payer."]
@@ -205,7 +205,7 @@ def test_the_papers_are_entered_one_by_one_then_the_patient_is_admitted(coordina
     assert last.sentences[0].endswith("All papers are there: the patient can be admitted.")
     answer = coordinator.fill(referral, "admit", admitted_on=DAY)
     assert answer.sentences == [
-        f"{referral.patient} is admitted on 2026-03-02. Next: set the treatment plan."
+        f"{referral.patient} is admitted on Mar 2, 2026. Next: set the treatment plan."
     ]
     referral.refresh_from_db()
     assert (referral.state, referral.admitted_on) == ("admitted", DAY)
@@ -231,7 +231,8 @@ def test_an_evaluation_before_the_referral_is_refused(coordinator, referral):
     answer = coordinator.fill(
         referral, "evaluate", evaluated_on="2026-01-01", evaluator=therapist, recommended_level=2
     )
-    assert answer.errors == {"evaluated_on": ["This lies before the referral on 2026-01-02."]}
+    said = "This lies before the referral on Jan 2, 2026. Choose a later day."
+    assert answer.errors == {"evaluated_on": [said]}
     assert not referral.evaluations.exists()
 
 
@@ -321,7 +322,7 @@ def test_a_hold_pauses_and_resuming_ends_it_the_day_before(coordinator, admitted
     admitted.refresh_from_db()
     assert admitted.state == "on_hold"
     answer = coordinator.fill(admitted, "resume", resumes_on="2026-03-09")
-    assert answer.sentences == ["The patient is expected again from Mon, Mar 9."]
+    assert answer.sentences == ["The patient is expected again from Mon Mar 9."]
     hold.refresh_from_db()
     assert hold.ends_on == datetime.date(2026, 3, 8)
     assert actors(hold) == {coordinator.user.actor}
@@ -353,7 +354,7 @@ def test_an_authorization_is_entered_by_utilization_review(admitted):
     payer = factories.PayerFactory(clinic=admitted.clinic)
     answer = reviewer.fill(admitted, "authorize", **authorization(payer))
     row = Authorization.objects.get()
-    assert answer.sentences == [f"{row} covers 12 days until 2026-04-30."]
+    assert answer.sentences == [f"{row} covers 12 days until Apr 30, 2026."]
     assert actors(row, "I") == {reviewer.user.actor}
 
 
@@ -361,7 +362,8 @@ def test_overlapping_authorizations_and_reversed_dates_are_refused(coordinator, 
     payer = factories.PayerFactory(clinic=admitted.clinic)
     given = authorization(payer)
     reversed_ = coordinator.fill(admitted, "authorize", **given | {"ends_on": "2026-03-01"})
-    assert reversed_.errors == {"ends_on": ["This lies before the start on 2026-03-02."]}
+    said = "This lies before the start on Mar 2, 2026. Choose a later day."
+    assert reversed_.errors == {"ends_on": [said]}
     coordinator.fill(admitted, "authorize", **given)
     again = coordinator.fill(admitted, "authorize", **given | {"number": "A-2"})
     assert again.refusal == ("Another authorization of this payer and level covers these dates.")

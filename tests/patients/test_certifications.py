@@ -85,7 +85,7 @@ def test_a_wrong_entry_is_corrected(episode):
 def test_utilization_review_enters_and_corrects_it_at_the_admin_site(episode):
     reviewer = desk(episode.clinic, Role.UTILIZATION_REVIEW)
     answer = reviewer.fill(episode, "certify", certified_on=DAY)
-    assert answer.sentences == ["Certified. The next one is due on 2026-05-01."]
+    assert answer.sentences == ["Certified. The next one is due on May 1, 2026."]
     row = Certification.objects.get()
     reviewer.fill(row, "change", certified_by="Dr. Who")
     row.refresh_from_db()

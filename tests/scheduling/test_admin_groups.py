@@ -135,7 +135,7 @@ def test_every_seat_is_a_line_with_who_holds_it_and_who_comes_next(world, coordi
         "Seat 1", str(here.episode.patient), "Mar 2, 2026 – Mar 8, 2026",
         f"{next_.episode.patient} Mar 9, 2026 – open", "Transfer or end",
     )  # fmt: skip
-    assert second == ("Seat 2", "free", "until Mon, Mar 2",
+    assert second == ("Seat 2", "free", "until Mon Mar 2",
                       f"{later.episode.patient} Mar 3, 2026 – open", "Change the seat")  # fmt: skip
     assert third == ("Seat 3", "free", "", "", "Enrol a patient")
     assert [one[0] for one in others] == [f"Seat {number}" for number in range(4, 9)]

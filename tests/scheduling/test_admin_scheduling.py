@@ -79,7 +79,7 @@ def test_enrolling_gives_a_seat_and_books_the_planned_sessions(world, coordinato
     assert Booking.objects.filter(membership=seat).count() == 4
     assert answer.sentences == [
         (
-            f"{episode.patient} has seat 1 in {world.group} from 2026-03-02. "
+            f"{episode.patient} has seat 1 in {world.group} from Mar 2, 2026. "
             "The planned sessions are booked."
         )
     ]
@@ -120,7 +120,7 @@ def test_a_seat_that_ends_before_it_starts_is_refused(world, coordinator):
 def test_a_patient_is_enrolled_from_the_groups_page_too(world, coordinator):
     episode = world.episode()
     answer = coordinator.fill(world.group, "enrol", episode=episode, starts_on=TODAY)
-    assert answer.sentences[0].startswith(f"{episode.patient} has seat 1 of 8 from 2026-03-02.")
+    assert answer.sentences[0].startswith(f"{episode.patient} has seat 1 of 8 from Mar 2, 2026.")
 
 
 def test_a_transfer_moves_the_seat_and_the_bookings(world, coordinator):
@@ -146,7 +146,7 @@ def test_a_transfer_into_another_program_is_refused_and_the_seat_stays(world, co
 def test_ending_a_membership_withdraws_what_comes_after(world, coordinator):
     seat = enrolled(world, coordinator).memberships.get()
     answer = coordinator.fill(seat, "end", ends_on=NEXT, reason="moved away")
-    assert answer.sentences == ["The seat is free from the day after 2026-03-09 on."]
+    assert answer.sentences == ["The seat is free from the day after Mar 9, 2026 on."]
     assert seat.bookings.filter(state="withdrawn").count() == 2
     seat.refresh_from_db()
     assert (seat.ends_on, actors(seat)) == (NEXT, {coordinator.user.actor})
@@ -217,7 +217,7 @@ def test_a_capacity_under_the_members_is_refused(world, coordinator):
     for _ in range(9):
         enrolled(world, coordinator)
     answer = coordinator.fill(world.group, "capacity", capacity=8)
-    assert answer.errors == {"capacity": [f"9 members sit in {world.group} on 2026-03-02."]}
+    assert answer.errors == {"capacity": [f"9 members sit in {world.group} on Mar 2, 2026."]}
     world.group.refresh_from_db()
     assert world.group.capacity == 10
 
@@ -292,7 +292,7 @@ def test_a_call_in_frees_the_seats_and_keeps_the_patient_expected(world):
     assert (row.taken_by, row.bookings.get().state) == (front.user, "released")
     said, _, link = answer.sentences[0].partition(" <a")
     assert said == (
-        "Noted for Mon, Mar 9: 1 booking released. The patient stays on the rosters as expected."
+        "Noted for Mon Mar 9: 1 booking released. The patient stays on the rosters as expected."
     )
     assert f'href="{url(row, "change")}"' in link
 
@@ -304,7 +304,7 @@ def test_the_same_call_is_noted_once(world, coordinator):
     assert answer.errors == {
         "from_date": [
             (
-                "A call-in for these days stands already: Mon, Mar 9. "
+                "A call-in for these days stands already: Mon Mar 9. "
                 "Take it back first if it was wrong."
             )
         ]
@@ -563,7 +563,7 @@ def test_a_patient_is_added_to_the_roster_of_a_session(world, coordinator):
     assert answer.sentences == [f"{episode.patient} has seat 1 of 8."]
     discharged = factories.EpisodeFactory(patient__clinic=world.clinic)
     answer = coordinator.fill(session, "roster-add", episode=discharged)
-    assert answer.refusal == "The patient is not in treatment on 2026-03-09."
+    assert answer.refusal == "The patient is not in treatment on Mon Mar 9."
     assert session.bookings.count() == 1
 
 
@@ -641,7 +641,7 @@ def test_of_a_type_without_sessions_it_can_be_put_right(world, owner):
 def test_a_session_is_found_by_its_groups_whole_name(world, coordinator):
     Group.objects.update(name="Group A")
     planned = Session.objects.filter(group=world.group).order_by("pk")[0]
-    assert str(planned) == "Group A, Mon, Mar 2"
+    assert str(planned) == "Group A, Mon Mar 2"
     answer = coordinator.client.get(
         "/admin/autocomplete/",
         {"app_label": "scheduling", "model_name": "booking", "field_name": "session",

@@ -104,7 +104,7 @@ def test_a_call_for_days_that_a_standing_one_covers_is_refused(world: World, las
     assert (caught.value.code, caught.value.message) == (
         "call_in_stands",
         (
-            "A call-in for these days stands already: Mon, Mar 2 – Mon, Mar 9. "
+            "A call-in for these days stands already: Mon Mar 2 – Mon Mar 9. "
             "Take it back first if it was wrong."
         ),
     )

@@ -37,7 +37,7 @@ def test_an_adult_of_the_program_fits(world: World) -> None:
 def test_a_referral_is_not_in_treatment(world: World) -> None:
     referral = f.EpisodeFactory(clinic=world.clinic, patient__clinic=world.clinic)
     code, message = refusal(episode=referral, group=world.group)
-    assert (code, message) == ("not_active", "The patient is not in treatment on 2026-03-02.")
+    assert (code, message) == ("not_active", "The patient is not in treatment on Mon Mar 2.")
 
 
 def test_the_day_before_admission_is_refused_and_the_day_itself_is_not(world: World) -> None:
@@ -76,7 +76,7 @@ def test_no_plan_in_force(world: World) -> None:
     episode.plans.update(ends_on=TODAY - DAY)
     code, message = refusal(episode=episode, group=world.group)
     assert code == "not_suitable"
-    assert "no treatment plan in force on 2026-03-02" in message
+    assert "no treatment plan in force on Mon Mar 2" in message
 
 
 def test_an_adolescent_is_not_seated_with_adults(world: World) -> None:

@@ -161,7 +161,7 @@ def test_guests_on_the_last_seat_are_named_by_their_dates_only(world: World) -> 
     f.booking(sessions[1], world.episode(), seat=8)
     refusal = refused(world)
     assert (refusal.code, refusal.details) == ("group_full", {"dates": [TODAY + 7 * DAY]})
-    assert refusal.message == "Guests hold the last seats on 2026-03-09."
+    assert refusal.message == "Guests hold the last seats on Mon Mar 9."
 
 
 def test_a_patient_who_is_elsewhere_at_the_groups_time(world: World) -> None:

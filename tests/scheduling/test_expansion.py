@@ -196,7 +196,7 @@ def test_a_leader_with_time_off_leaves_a_session_that_needs_attention(world: Wor
     row = Session.objects.get(local_date=TODAY + 7 * DAY)
     text = f"No leader: {world.therapist.name} has time off"
     assert (row.live, row.needs_attention, row.staff.count()) == (True, text, 0)
-    assert result.findings == [f"{world.group.name}, 2026-03-09 09:00: {text}"]
+    assert result.findings == [f"{world.group.name}, Mon Mar 9, 9:00 AM: {text}"]
 
 
 def test_a_leader_who_leads_another_session(world: World) -> None:
@@ -212,9 +212,9 @@ def test_an_expired_license_is_marked_and_the_leader_stays(world: World) -> None
     f.LicenseFactory(therapist=world.therapist, expires_on=TODAY + 20 * DAY)
     result = expand(world)
     row = Session.objects.latest("starts_at")
-    text = f"License: none of {world.therapist.name} is valid on 2026-03-23"
+    text = f"License: none of {world.therapist.name} is valid on Mon Mar 23"
     assert (row.needs_attention, row.staff.count()) == (text, 1)
-    assert result.findings == [f"{world.group.name}, 2026-03-23 09:00: {text}"]
+    assert result.findings == [f"{world.group.name}, Mon Mar 23, 9:00 AM: {text}"]
 
 
 def test_a_room_that_is_taken_or_closed(world: World) -> None:
@@ -255,7 +255,7 @@ def test_a_member_who_is_elsewhere_is_a_finding_without_a_name(world: World) -> 
     result = expand(world)
     assert (result.created, result.booked) == (4, 3)
     assert result.findings == [
-        f"{world.group.name}, 2026-03-09 09:00: a patient is booked elsewhere at this time"
+        f"{world.group.name}, Mon Mar 9, 9:00 AM: a patient is booked elsewhere at this time"
     ]
     assert expand(world).findings == result.findings
 

@@ -12,6 +12,7 @@ from attendance.compliance.findings import CaseKey, Finding, Night, Nights
 from attendance.models import AbsenceRule, Flag
 from iop_clinic.accounts.models import Membership
 from iop_clinic.accounts.roles import Role
+from iop_clinic.accounts.weeks import long_moment
 from scheduling.models import Booking, Session, SessionStaff
 
 COORDINATOR_AFTER = timedelta(minutes=60)
@@ -65,7 +66,7 @@ def _finding(night: Night, rule: Any, session: Any) -> Finding:
             "expected": session.expected,
             "missing": session.missing,
         },
-        sentence=f"Roster of {starts:%a, %b} {starts.day}, {starts:%H:%M} not recorded: "
+        sentence=f"Roster of {long_moment(starts)} not recorded: "
         f"{session.missing} of {session.expected} patients.",
         severity=rule.severity,
         rule=rule,

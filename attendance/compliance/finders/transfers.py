@@ -10,6 +10,7 @@ from datetime import date
 
 from attendance.compliance.courses import Course
 from attendance.compliance.status import JudgedStandard
+from iop_clinic.accounts.weeks import long_date
 
 CAUSE = "schedule"
 
@@ -54,10 +55,10 @@ def _is_out_of_reach(judged: JudgedStandard) -> bool:
 
 
 def cause_sentence(moved: date | None) -> str:
-    """ "; cause: schedule, moved to another group on Wed, Mar 4", or nothing."""
+    """ "; cause: schedule, moved to another group on Wed Mar 4", or nothing."""
     if moved is None:
         return ""
-    return f"; cause: {CAUSE}, moved to another group on {moved:%a, %b} {moved.day}"
+    return f"; cause: {CAUSE}, moved to another group on {long_date(moved)}"
 
 
 def cause_evidence(moved: date | None) -> dict[str, str]:

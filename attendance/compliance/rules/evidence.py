@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from iop_clinic.accounts.weeks import hours_and_minutes
+from iop_clinic.accounts.weeks import hours_and_minutes, long_date
 
 MINUTES = frozenset(
     {
@@ -39,7 +39,7 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
 
 
 def evidence_lines(evidence: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Each fact with its label: ("Credited", "6 h 50"), ("Days", "Mon, Mar 2; Wed, Mar 4")."""
+    """Each fact with its label: ("Credited", "6 h 50"), ("Days", "Mon Mar 2; Wed Mar 4")."""
     keys = [key for key in ORDER if key in evidence]
     keys += [key for key in evidence if key not in ORDER]
     return [
@@ -74,7 +74,7 @@ def _words(key: str, value: Any) -> str:
             return hours_and_minutes(value)
         case str() if _ISO_DATE.fullmatch(value):
             day = date.fromisoformat(value)
-            return f"{day:%a, %b} {day.day}, {day.year}"
+            return f"{long_date(day)}, {day.year}"
         case list():
             return "; ".join(_words(key, one) for one in value)
         case dict():

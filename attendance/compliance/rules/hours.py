@@ -12,7 +12,7 @@ from datetime import date
 from enum import StrEnum
 
 from attendance.compliance.rules.weeks import WeekJudgement, WeekStatus
-from iop_clinic.accounts.weeks import hours_and_minutes
+from iop_clinic.accounts.weeks import hours_and_minutes, long_date
 
 MOST_NAMED = 3
 """How many dates a sentence names before it says how many more there are."""
@@ -84,7 +84,7 @@ def days_are_short(week: WeekJudgement, *, ended: bool) -> bool:
 
 
 def hours_sentence(week: WeekJudgement, stage: HoursStage, rest: Rest = NOTHING_LEFT) -> str:
-    """ "credited 6 h of 9 h; 3 h to go; Fri 3 h not booked; 3 h to make up by Fri, Mar 6"."""
+    """ "credited 6 h of 9 h; 3 h to go; Fri 3 h not booked; 3 h to make up by Fri Mar 6"."""
     parts = [_credited_of(week)]
     match stage:
         case HoursStage.REPAIRED:
@@ -141,8 +141,7 @@ def _rest_parts(rest: Rest) -> list[str]:
 def _make_up_part(week: WeekJudgement, rest: Rest) -> str:
     if rest.repair_by is None:
         return f"{hours_and_minutes(week.make_up_minutes)} out of reach"
-    by = f"{rest.repair_by:%a, %b} {rest.repair_by.day}"
-    return f"{hours_and_minutes(week.make_up_minutes)} to make up by {by}"
+    return f"{hours_and_minutes(week.make_up_minutes)} to make up by {long_date(rest.repair_by)}"
 
 
 def _named(dated: Sequence[Dated]) -> str:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 
+from iop_clinic.accounts.weeks import long_moment
+
 PATIENCE = timedelta(hours=24)
 """How long an answer is waited for before somebody else is asked, or the supervisor."""
 PATIENCE_IF_SILENT = timedelta(hours=4)
@@ -210,5 +212,4 @@ def _still_ahead(at: datetime, now: datetime) -> datetime | None:
 
 
 def _not_before(at: datetime, zone: tzinfo) -> str:
-    wall = at.astimezone(zone)
-    return f"not before {wall:%a, %b} {wall.day}, {wall:%H:%M}"
+    return f"not before {long_moment(at.astimezone(zone))}"

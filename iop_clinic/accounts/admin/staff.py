@@ -170,7 +170,9 @@ class LicenseForm(ServiceForm):
 
     def run(self) -> str:
         row = services.add_license(therapist=self.row, by=self.user, **self.given)
-        return f"{row} is entered. Diagnoses can be made under it until {row.expires_on}."
+        return (
+            f"{row} is entered. Diagnoses can be made under it until {full_date(row.expires_on)}."
+        )
 
 
 @admin.register(Therapist)

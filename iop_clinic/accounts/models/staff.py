@@ -19,6 +19,7 @@ from iop_clinic.accounts.fields import ClinicForeignKey
 from iop_clinic.accounts.models.clinics import Clinic, ClinicModel
 from iop_clinic.accounts.roles import PERMISSIONS, Can, Role
 from iop_clinic.accounts.visibility import ClinicQuerySet, Scope, Sight, clinic_today
+from iop_clinic.accounts.weeks import full_date
 
 
 class UserManager(BaseUserManager["User"]):
@@ -227,4 +228,4 @@ class License(ClinicModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.credential} {self.state}, until {self.expires_on}"
+        return f"{self.credential} {self.state}, until {full_date(self.expires_on)}"

@@ -14,6 +14,7 @@ from iop_clinic.accounts.constraints import Audited, SameClinic, Trigger
 from iop_clinic.accounts.fields import ClinicForeignKey
 from iop_clinic.accounts.models.clinics import ClinicModel
 from iop_clinic.accounts.models.staff import Membership, User
+from iop_clinic.accounts.weeks import full_date
 
 
 class AuditEvent(models.Model):
@@ -127,4 +128,4 @@ class CalendarLink(ClinicModel):
         ]
 
     def __str__(self) -> str:
-        return f"Calendar link of {self.created_at:%Y-%m-%d}"
+        return f"Calendar link of {full_date(timezone.localtime(self.created_at))}"
