@@ -16,6 +16,8 @@ class MinutesRange(NamedTuple):
 
 IOP, PHP, OP = 2, 3, 1
 ADULT, ADOLESCENT = 1, 2
+OF_AGE, NO_ADOLESCENT = 18, 21
+"""Years: below the first everybody is an adolescent, from the second on nobody is (R2)."""
 
 WEEKLY_MINUTES: dict[tuple[int, int], MinutesRange] = {
     (OP, ADULT): MinutesRange(0, 539),
@@ -31,6 +33,11 @@ WEEKLY_MINUTES: dict[tuple[int, int], MinutesRange] = {
 def age_on(birth_date: datetime.date, day: datetime.date) -> int:
     """Completed years; a person born on 29 February turns a year older on 1 March."""
     return day.year - birth_date.year - ((day.month, day.day) < (birth_date.month, birth_date.day))
+
+
+def bracket_fits(bracket: int, age: int) -> bool:
+    """Whether somebody of so many years may be treated in an age bracket; in between in either."""
+    return age >= OF_AGE if bracket == ADULT else age < NO_ADOLESCENT
 
 
 def birthday(birth_date: datetime.date, years: int) -> datetime.date:

@@ -24,11 +24,8 @@ from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.prepared import prepared
 from iop_clinic.accounts.weeks import long_date
 from patients.models import AgeBracket, Episode, EpisodeHold, KeepApart, Patient, TreatmentPlan
-from patients.rules import age_on
+from patients.rules import OF_AGE, age_on
 from scheduling.models import Booking, Group, GroupMembership, Session
-
-OF_AGE = 18
-"""Years. A plan may treat an older patient as an adolescent (R2), never a minor as an adult."""
 
 
 class Fit(NamedTuple):

@@ -28,9 +28,9 @@ from iop_clinic.accounts.admin.forms import (
 )
 from iop_clinic.accounts.admin.panels import Panel
 from iop_clinic.accounts.weeks import full_date, hours_and_minutes, long_date
-from patients.admin.verbs import IN_TREATMENT, OF_AGE, EpisodeForm
+from patients.admin.verbs import IN_TREATMENT, EpisodeForm
 from patients.models import AgeBracket, Authorization, Episode, Level, Payer
-from patients.rules import WEEKLY_MINUTES, age_on
+from patients.rules import OF_AGE, WEEKLY_MINUTES, age_on
 from scheduling.models import Group
 
 PLAN = ("level", "age_bracket", "weekly_minutes_target", "days_per_week", "review_due_on")

@@ -36,14 +36,12 @@ from patients.models import (
     ReferralSource,
     TreatmentPlan,
 )
-from patients.rules import age_on
+from patients.rules import NO_ADOLESCENT, OF_AGE, age_on, bracket_fits
 from patients.services.episodes import ICD_10
-from scheduling.eligibility import OF_AGE
 
 State = Episode.State
 PAPERS = ("evaluated_on", "diagnosis", "agreement_signed_on")
 USUAL_MINUTES = 540
-NO_ADOLESCENT = 21
 """Years."""
 
 
@@ -276,10 +274,12 @@ def _check_age(intake: Intake, row: Row) -> None:
     if patient is None:
         return
     age = age_on(patient.birth_date, row["starts_on"])
-    if row["age_bracket"] == AgeBracket.ADULT and age < OF_AGE:
+    if bracket_fits(row["age_bracket"], age):
+        return
+    if row["age_bracket"] == AgeBracket.ADULT:
         sentence = f"the patient is {age} on {row['starts_on']}; below {OF_AGE} it is adolescent"
         intake.refuse(row, "age_bracket", sentence)
-    if row["age_bracket"] == AgeBracket.ADOLESCENT and age >= NO_ADOLESCENT:
+    else:
         sentence = f"the patient is {age} on {row['starts_on']}; from {NO_ADOLESCENT} it is adult"
         intake.refuse(row, "age_bracket", sentence)
 

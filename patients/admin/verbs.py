@@ -21,10 +21,9 @@ from iop_clinic.accounts.weeks import full_date
 from patients import services
 from patients.admin.care import Care
 from patients.models import AgeBracket, Authorization, Episode, Level, Payer
-from patients.rules import ADOLESCENT, IOP, WEEKLY_MINUTES, age_on
+from patients.rules import ADOLESCENT, IOP, OF_AGE, WEEKLY_MINUTES, age_on
 
 State = Episode.State
-OF_AGE = 18
 IN_TREATMENT = (State.ADMITTED, State.ON_HOLD)
 AFTER_DAILY_WORK = 40
 """What is done once at the beginning stands behind the verbs of every day afterwards."""

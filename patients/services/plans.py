@@ -12,6 +12,7 @@ from iop_clinic.accounts.editing import check, edit
 from iop_clinic.accounts.models import User
 from iop_clinic.accounts.weeks import full_date
 from patients.models import Episode, TreatmentPlan
+from patients.rules import NO_ADOLESCENT, OF_AGE, age_on, bracket_fits
 from patients.services.episodes import locked, refuse_before
 
 PLAN_FACTS = frozenset(
@@ -43,10 +44,12 @@ def set_plan(
     """Prescribe level, minutes and days a week from a date on; the plan before ends that eve.
 
     Refused: `target_outside_level` (names the field), `before_referral`, `before_admission`,
-    `after_discharge`, `plan_overlap` when a plan begins on that day or later.
+    `after_discharge`, `age_bracket` against the birth date, `plan_overlap` when a plan begins on
+    that day or later.
     """
     locked(episode)
     _refuse_outside_episode(episode, starts_on)
+    _refuse_age(episode, age_bracket, starts_on)
     if ends_on is not None:
         refuse_before(ends_on, starts_on, field="ends_on", event="start")
     plan = TreatmentPlan(
@@ -78,6 +81,16 @@ def _refuse_outside_episode(episode: Episode, starts_on: datetime.date) -> None:
         )
 
 
+def _refuse_age(episode: Episode, age_bracket: int, day: datetime.date) -> None:
+    """By the age on the plan's first day: a birthday later on ends no plan (R2)."""
+    age = age_on(episode.patient.birth_date, day)
+    if bracket_fits(age_bracket, age):
+        return
+    rule = f"below {OF_AGE} choose adolescent" if age < OF_AGE else f"from {NO_ADOLESCENT} on adult"
+    message = f"The patient is {age} on {full_date(day)}: {rule}, or correct the birth date."
+    raise Refused("age_bracket", message, field="age_bracket")
+
+
 def _end_plan_in_force(episode: Episode, starts_on: datetime.date) -> None:
     plan = episode.plans.in_force(starts_on).exclude(starts_on=starts_on).first()
     if plan is not None:
@@ -98,5 +111,8 @@ def edit_plan(
     plan.refresh_from_db()
     if "starts_on" in facts:
         _refuse_outside_episode(episode, facts["starts_on"])
+    if {"starts_on", "age_bracket"} & facts.keys():
+        bracket = facts.get("age_bracket", plan.age_bracket)
+        _refuse_age(episode, bracket, facts.get("starts_on", plan.starts_on))
     edit(plan, facts, allowed=PLAN_FACTS, version=version)
     return plan

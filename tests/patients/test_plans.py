@@ -86,6 +86,8 @@ def test_a_plan_after_a_gap_leaves_the_last_one_alone(episode, by):
     ],
 )
 def test_a_target_outside_the_level_names_its_field(episode, by, level, bracket, target):
+    if bracket == AgeBracket.ADOLESCENT:
+        born_so_that(episode, 17)
     before = plans(episode)
     facts = IOP | {
         "level": level, "age_bracket": bracket, "weekly_minutes_target": target,
@@ -94,6 +96,45 @@ def test_a_target_outside_the_level_names_its_field(episode, by, level, bracket,
     assert (refused.code, refused.field) == ("target_outside_level", "weekly_minutes_target")
     assert "minutes a week" in refused.message
     assert plans(episode) == before
+
+
+def born_so_that(episode: Episode, age: int, *, on: datetime.date = DAY + WEEK) -> None:
+    """The patient turns so old on a date."""
+    episode.patient.birth_date = on.replace(year=on.year - age)
+    episode.patient.save()
+
+
+YOUTH: dict[str, Any] = IOP | {"age_bracket": AgeBracket.ADOLESCENT}
+
+
+@pytest.mark.parametrize(("age", "plan"), [(17, YOUTH), (18, YOUTH), (18, IOP), (20, YOUTH)])
+def test_between_18_and_21_either_bracket_fits(episode, by, age, plan):
+    born_so_that(episode, age)
+    new = set_plan(episode=episode, starts_on=DAY + WEEK, by=by, **plan)
+    assert new.age_bracket == plan["age_bracket"]
+
+
+@pytest.mark.parametrize(
+    ("age", "plan", "message"),
+    [
+        (17, IOP, "The patient is 17 on Mar 9, 2026: below 18 choose adolescent"),
+        (21, YOUTH, "The patient is 21 on Mar 9, 2026: from 21 on adult"),
+    ],
+)
+def test_a_bracket_against_the_birth_date_is_refused_at_its_field(episode, by, age, plan, message):
+    born_so_that(episode, age)
+    before = plans(episode)
+    refused = refusal(set_plan, episode=episode, starts_on=DAY + WEEK, by=by, **plan)
+    assert (refused.code, refused.field) == ("age_bracket", "age_bracket")
+    assert refused.message == f"{message}, or correct the birth date."
+    assert plans(episode) == before
+
+
+def test_a_correction_is_held_against_the_birth_date_too(episode, by):
+    plan = episode.plans.get()
+    refused = refusal(edit_plan, plan=plan, by=by, version=1, age_bracket=AgeBracket.ADOLESCENT)
+    assert refused.field == "age_bracket"
+    assert TreatmentPlan.objects.get().age_bracket == AgeBracket.ADULT
 
 
 @pytest.mark.parametrize("level", [0, 9])
