@@ -93,7 +93,8 @@ def expire_logins() -> None:
     beside(lambda: Login.objects.all().delete())
 
 
-def clock(evening: Evening, minutes: int) -> str:
-    """The wall time so many minutes after the start, as a person types it."""
+def clock(evening: Evening, minutes: int, *, half: bool = False) -> str:
+    """The wall time so many minutes after the start, as a person types it, or as pages say it."""
     moment = evening.session.starts_at + datetime.timedelta(minutes=minutes)
-    return f"{moment.astimezone(evening.session.tz):%-I:%M}"
+    wall = moment.astimezone(evening.session.tz)
+    return f"{wall:%-I:%M %p}" if half else f"{wall:%-I:%M}"

@@ -273,8 +273,12 @@ def test_a_time_that_cannot_be_is_asked_for_again(chrome, evening, live_server):
     keys, error = visit.page.keyboard, visit.page.locator("#ask-error")
     open_sheet(visit, evening, evening.leader)
     keys.press("l")
+    hours = "–".join(clock(evening, minutes, half=True) for minutes in (0, 180))
+    example, late, far = (clock(evening, minutes, half=True) for minutes in (12, 200, 12 * 60))
     for typed, said in (
-        ("soon", "Type a time such as 6:12, or minutes such as 12."),
+        (far, f"{far} is far from {hours}. Look again."),
+        ("soon", f"Type a time such as {example}, or minutes such as 12."),
+        (late, f"{late} is after the end. Look again, or note a no-show."),
         (clock(evening, 60), "That lies ahead: note an arrival once somebody is there."),
     ):
         visit.page.locator("#ask-time").fill(typed)
@@ -284,6 +288,27 @@ def test_a_time_that_cannot_be_is_asked_for_again(chrome, evening, live_server):
     expect(visit.page.locator(".line").first).to_be_focused()
     unsent(visit.page, 0)
     assert evening.records() == []
+
+
+def test_times_away_that_overlap_are_told_before_they_are_sent(chrome, evening, live_server):
+    visit = a_visit(chrome, live_server)
+    keys, error = visit.page.keyboard, visit.page.locator("#ask-error")
+    open_sheet(visit, evening, evening.leader)
+
+    def away(first: int, last: int) -> None:
+        keys.press("a")
+        visit.page.locator("#ask-time").fill(clock(evening, first))
+        visit.page.locator("#ask-until").fill(clock(evening, last))
+        keys.press("Enter")
+
+    away(2, 6)
+    away(5, 8)
+    told = "–".join(clock(evening, minutes, half=True) for minutes in (2, 6))
+    expect(error).to_have_text(f"Away {told} already: choose times outside it.")
+    keys.press("Escape")
+    unsent(visit.page, 0)
+    assert [len(spans) for (spans,) in evening.records("away")] == [1]
+    assert visit.faults == []
 
 
 # --- sizes -----------------------------------------------------------------------------------

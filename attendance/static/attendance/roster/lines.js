@@ -92,7 +92,7 @@ export function factWords(facts, clock, late = true) {
   const words = ["Present"];
   if (facts.arrived_at) words.push(`${late ? "late" : "came"} ${clock.say(facts.arrived_at)}`);
   if (facts.left_at) words.push(`left ${clock.say(facts.left_at)}`);
-  for (const [from, until] of facts.away) words.push(`away ${clock.say(from)}–${clock.say(until)}`);
+  for (const span of facts.away) words.push(`away ${clock.spanWords(span)}`);
   return words.join(", ");
 }
 

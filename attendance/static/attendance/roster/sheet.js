@@ -174,15 +174,16 @@ function plain(line, attended) {
 }
 
 async function askTime(line, field, verb, words, sign, from) {
+  const example = clock.say(from() + sign * 12 * 60000);
   const read = (typed) => {
     const instant = clock.read(typed, { from: from(), sign });
-    if (!instant) throw new Error("Type a time such as 6:12, or minutes such as 12.");
+    if (!instant) throw new Error(`Type a time such as ${example}, or minutes such as 12.`);
     return checked(line, { attended: true, [field]: instant });
   };
   const answer = await askFor({
     title: `${line.patient.short_name} ${verb}`,
     time: { label: "Time", value: clock.now(skew) },
-    hint: `A time such as ${clock.say(from() + sign * 12 * 60000)}, or minutes ${words} such as 12.`,
+    hint: `A time such as ${example}, or minutes ${words} such as 12.`,
     check: read,
     needsReason: (facts) => altersWhatWasTold(line, sheet, pending(line), facts),
   });
@@ -197,11 +198,16 @@ function press(id) {
 
 function checked(line, facts) {
   const { arrived_at, left_at } = merged(now(line), facts);
+  const told = facts.arrived_at ?? facts.left_at;
+  if (!clock.isNear(told)) {
+    const hours = clock.spanWords([clock.starts, clock.ends]);
+    throw new Error(`${clock.say(told)} is far from ${hours}. Look again.`);
+  }
   if (facts.arrived_at && Date.parse(arrived_at) >= clock.ends) {
-    throw new Error("That is after the end: nobody was there. Note a no-show.");
+    throw new Error(`${clock.say(arrived_at)} is after the end. Look again, or note a no-show.`);
   }
   if (facts.left_at && Date.parse(left_at) <= clock.starts) {
-    throw new Error("That is before the start: nobody was there. Note a no-show.");
+    throw new Error(`${clock.say(left_at)} is before the start. Look again, or note a no-show.`);
   }
   if (arrived_at && left_at && Date.parse(left_at) <= Date.parse(arrived_at)) {
     throw new Error("The departure must be after the arrival.");
@@ -226,12 +232,21 @@ async function askAway(line) {
 
 function withSpan(line, from, until) {
   const [start, end] = [clock.read(from), clock.read(until)];
-  if (!start || !end) throw new Error("Type two times such as 6:40 and 6:55.");
+  const example = clock.spanWords([clock.starts + 40 * 60000, clock.starts + 55 * 60000]);
+  if (!start || !end) throw new Error(`Type two times such as ${example}.`);
   if (start >= end) throw new Error("The second time must be after the first.");
+  if (Date.parse(end) <= clock.starts || Date.parse(start) >= clock.ends) {
+    throw new Error(`${clock.spanWords([start, end])} is outside the session. Look again.`);
+  }
   const before = now(line)?.attended ? now(line).away : [];
-  const instants = ([one]) => Date.parse(one);
-  return [...before, [start, end]].sort((one, other) => instants(one) - instants(other));
+  const instants = (span) => span.map((one) => Date.parse(one));
+  const spans = [...before, [start, end]].sort((one, other) => instants(one)[0] - instants(other)[0]);
+  const twice = before.find((span) => overlap(instants(span), instants([start, end])));
+  if (twice) throw new Error(`Away ${clock.spanWords(twice)} already: choose times outside it.`);
+  return spans;
 }
+
+const overlap = (one, other) => one[0] < other[1] && other[0] < one[1];
 
 async function takeBack(line) {
   const waiting = pending(line);

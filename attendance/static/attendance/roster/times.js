@@ -2,6 +2,7 @@
 
 const MINUTE = 60000;
 const HALF_A_DAY = 720;
+const NEAR = 120 * MINUTE; // who comes earlier, or stays longer, is a typing mistake
 
 export class Clock {
   /** `starts` and `ends` of the roster, as instants of the API. */
@@ -22,9 +23,20 @@ export class Clock {
     return this.format.format(new Date(instant)).replace(/\s/g, "\u00a0");
   }
 
+  /** "6:40 PM–6:55 PM" */
+  spanWords([from, until]) {
+    return `${this.say(from)}–${this.say(until)}`;
+  }
+
   /** Whether the roster's local date is over. */
   get isOver() {
     return this.dates.format(Date.now()) > this.dates.format(this.starts);
+  }
+
+  /** Whether somebody of the roster may have come or gone then: 9:12 PM is not near 9:00 AM. */
+  isNear(instant) {
+    const at = Date.parse(instant);
+    return at > this.starts - NEAR && at < this.ends + NEAR;
   }
 
   /** What a time dialog starts with: the time now while the roster is under way. */
