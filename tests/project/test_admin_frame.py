@@ -1,0 +1,46 @@
+"""The frame around the pages: past the navigation by the first key, one main, a title in each."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from scheduling.models import Group
+from tests import factories as f
+from tests.admin import desk
+
+pytestmark = pytest.mark.django_db
+
+FOCUSABLE = re.compile(r"<(?:a|button|input|select|textarea)\b[^>]*>")
+PAGES = [
+    "index",
+    "patients_patient_changelist",
+    "patients_patient_add",
+    "scheduling_session_week",
+    "scheduling_session_plan",
+    "attendance_flag_changelist",
+    "accounts_clinic_switch",
+]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_has_one_main_and_the_first_key_leads_there(page: str) -> None:
+    html = desk(f.ClinicFactory()).client.get(reverse(f"admin:{page}")).content.decode()
+    assert html.count("<main") == html.count("</main>") == 1
+    assert html.count("<header>") == 1
+    assert 'class="clinic-skip" href="#work"' in FOCUSABLE.findall(html)[0]
+    assert '<main id="work" tabindex="-1"' in html
+    assert "<h1" in html
+
+
+def test_what_is_sent_stands_in_the_main_with_the_form() -> None:
+    html = desk(f.ClinicFactory()).open(Group, "add").content.decode()
+    assert html.index("<main") < html.index('name="_save"') < html.index("</main>")
+
+
+@pytest.mark.parametrize("page", ["admin:login", "admin_password_reset"])
+def test_a_page_before_the_login_has_one_main(page: str) -> None:
+    assert Client().get(reverse(page)).content.decode().count("<main") == 1
