@@ -137,7 +137,7 @@ def test_cases_of_groups_and_therapists_are_listed_and_open(house, coordinator):
 
 
 def found(at: Desk, words: str) -> list[str]:
-    page = at.open(Flag, q=words)
+    page = at.client.post(url(Flag), {"q": words}, follow=True)
     return [str(row.episode.patient) for row in page.context["cl"].result_list]
 
 

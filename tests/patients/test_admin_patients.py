@@ -19,7 +19,7 @@ from patients.models import (
     TreatmentPlan,
 )
 from tests import factories
-from tests.admin import Desk, actors, desk
+from tests.admin import Desk, actors, desk, url
 
 DAY = datetime.date(2026, 3, 2)
 
@@ -101,7 +101,7 @@ def test_the_list_leads_a_therapist_to_no_colleagues_episode(clinic):
 
 def test_a_patient_is_found_by_the_name_as_it_is_shown(coordinator, clinic):
     patient = factories.PatientFactory(clinic=clinic, first_name="Anna", last_name="Berg")
-    html = coordinator.open(Patient, q="Berg, Anna").content.decode()
+    html = coordinator.client.post(url(Patient), {"q": "Berg, Anna"}, follow=True).content.decode()
     assert f"/admin/patients/patient/{patient.pk}/change/" in html
 
 

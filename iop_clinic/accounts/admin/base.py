@@ -30,6 +30,7 @@ from iop_clinic.accounts.admin.forms import (
 )
 from iop_clinic.accounts.admin.history import changes_since, history
 from iop_clinic.accounts.admin.panels import Panel
+from iop_clinic.accounts.admin.searching import term_of, without_term
 from iop_clinic.accounts.admin.views import ServiceView
 from iop_clinic.accounts.admin.working import working_clinic
 from iop_clinic.accounts.editing import check_version
@@ -96,6 +97,7 @@ class ClinicModelAdmin(ModelAdmin):
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
         """Names are found as they are shown, "Last, First". A NUL finds none."""
+        search_term = term_of(request, search_term)
         if "\0" in search_term:
             return queryset.none(), False
         return super().get_search_results(request, queryset, search_term.replace(",", " "))
@@ -266,11 +268,14 @@ class ClinicModelAdmin(ModelAdmin):
         """What the columns tell of other tables is read once, for the rows of the page together."""
         shown = super().get_changelist_instance(request)
         shown.result_list = list(shown.result_list)
+        shown.query = term_of(request, shown.query)  # what the search box shows
         for teller in self.tellers:
             teller(request, shown.result_list)
         return shown
 
     def changelist_view(self, request: Any, extra_context: Any = None) -> Any:
+        if self.has_view_permission(request) and (searched := without_term(request)):
+            return searched
         response = super().changelist_view(request, extra_context)
         if isinstance(response, TemplateResponse) and response.context_data is not None:
             response.context_data["actions_list"] = self._buttons(request, self.list_verbs)
