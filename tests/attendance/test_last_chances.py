@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from attendance.compliance.last_chances import LastChance, last_chances
-from attendance.compliance.rules import make_ups as rules
+from attendance.compliance.rules import make_ups, weeks
 from attendance.models import AbsenceRule, Flag
 from attendance.models.standards import Severity
 from tests import factories as f
@@ -102,8 +102,8 @@ def test_groups_side_by_side_are_judged_once(
     week: ShortWeek, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What makes the morning page of a large clinic slow is judging, not reading."""
-    judged = Mock(side_effect=rules.judge_week)
-    monkeypatch.setattr(rules, "judge_week", judged)
+    judged = Mock(side_effect=weeks.judge_week)
+    monkeypatch.setattr(make_ups, "judge_week", judged)
     week.session(SAT, "09:00")
     assert len(chances(week)) == 1
     alone = judged.call_count
