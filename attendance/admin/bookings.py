@@ -24,7 +24,6 @@ from iop_clinic.accounts.admin.forms import (
     text_field,
     time_field,
 )
-from iop_clinic.accounts.admin.history import changes_since
 from iop_clinic.accounts.admin.panels import Panel
 from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import hours_and_minutes
@@ -61,6 +60,10 @@ class WriterForm(BookingForm):
         super().__init__(*args, **kwargs)
         if not Session.objects.visible_to(self.user).filter(pk=self.row.session_id).exists():
             raise PermissionDenied
+
+    def versioned_row(self, row: Booking) -> AttendanceRecord | None:
+        """The record: a booking does not change with what is recorded."""
+        return AttendanceRecord.objects.filter(booking=row).first()
 
 
 class AttendanceForm(WriterForm):
@@ -105,12 +108,6 @@ class AttendanceForm(WriterForm):
         return given
 
     def refuse(self, refused: Refused) -> None:
-        record = AttendanceRecord.objects.filter(booking=self.row).first()
-        seen = self.cleaned_data.get("version")
-        if refused.code == "stale_version" and record is not None and "version" in self.fields:
-            message = changes_since(record, seen or 0, refused.message)
-            refused = Refused("stale_version", message)
-            self.show_version(record.version)
         if refused.field == "away":
             refused.field = AWAY[0]
         super().refuse(refused)

@@ -49,6 +49,8 @@ class CancelForm(sessions.CancelForm):
     @cached_property
     def _impact(self) -> tuple[Sequence[Loss], str]:
         """What it would take, or why it is refused."""
+        if not self.row.live:
+            return (), sessions.CANCELLED_ALREADY
         try:
             losses = cancel_impact(session=self.row)
         except Refused as refused:

@@ -34,6 +34,8 @@ from scheduling.admin.wording import session_when
 from scheduling.models import Booking, Group, Room, Session, SessionType
 from scheduling.rules import Span, span_on
 
+CANCELLED_ALREADY = "The session is cancelled already."
+
 
 class SessionForm(ServiceForm):
     can = Can.MANAGE_SCHEDULE
@@ -142,6 +144,8 @@ class CancelForm(SessionForm):
     reason = text_field()
 
     def run(self) -> str:
+        if not self.row.live:
+            raise Refused("session_cancelled", CANCELLED_ALREADY)
         Seats.cancel_session(session=self.row, reason=self.cleaned_data["reason"], by=self.user)
         return "The session is cancelled. Patients who fall short now can be offered a make-up."
 
@@ -156,6 +160,8 @@ class ReviveForm(SessionForm):
         return not row.live
 
     def run(self) -> str:
+        if self.row.live:
+            raise Refused("session_live", "The session takes place already.")
         Seats.revive_session(session=self.row, by=self.user)
         return "The session takes place again."
 

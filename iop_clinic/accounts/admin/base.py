@@ -28,7 +28,7 @@ from iop_clinic.accounts.admin.forms import (
     refusal_of,
     validate_date,
 )
-from iop_clinic.accounts.admin.history import changes_since, history
+from iop_clinic.accounts.admin.history import changed_since, history, last_step, take_turns
 from iop_clinic.accounts.admin.panels import Panel
 from iop_clinic.accounts.admin.searching import term_of, without_term
 from iop_clinic.accounts.admin.views import ServiceView
@@ -101,6 +101,22 @@ class ClinicModelAdmin(ModelAdmin):
         if "\0" in search_term:
             return queryset.none(), False
         return super().get_search_results(request, queryset, search_term.replace(",", " "))
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        """With its newest step, read first: what is shown is never older than it claims to be."""
+        step = self._last_step(request, object_id) if str(object_id).isdecimal() else 0
+        row = super().get_object(request, object_id, from_field)
+        if row is not None:
+            row.last_step = step
+        return row
+
+    def _last_step(self, request: Any, key: Any) -> int:
+        return last_step(self.model, request.user.working_clinic_id, key)
+
+    def hold(self, request: Any, row: Any) -> None:
+        """From here on nobody else saves a form of the row; inside the transaction of a save."""
+        take_turns(row)
+        row.last_step = self._last_step(request, row.pk)
 
     def _get_obj_does_not_exist_redirect(self, request: Any, opts: Any, object_id: str) -> Any:
         raise Http404
@@ -179,6 +195,9 @@ class ClinicModelAdmin(ModelAdmin):
             row = self.enter(working_clinic(request), facts, obj, request.user)
             obj.pk, obj._state.adding = row.pk, False
         elif form.changed_data:
+            self.hold(request, obj)
+            if refused := changed_since(obj, form.seen_step):
+                raise refused
             stored = self.model._default_manager.get(pk=obj.pk)
             changed = {name: facts[name] for name in form.changed_data if name in facts}
             self.edit(stored, changed, form.cleaned_data.get("version"), request.user)
@@ -205,15 +224,7 @@ class ClinicModelAdmin(ModelAdmin):
             return post(by=request.user)
         except REFUSALS as error:
             request.refused = refusal_of(error)
-        if request.refused.code == "stale_version" and object_id:
-            self._tell_changes(request, object_id)
         return show(request, object_id, form_url, extra_context)
-
-    def _tell_changes(self, request: Any, object_id: str) -> None:
-        row = self.get_object(request, object_id)
-        seen = request.POST.get("version", "")
-        if row is not None and seen.isdigit():
-            request.refused.message = changes_since(row, int(seen), request.refused.message)
 
     def response_add(self, request: Any, obj: Any, post_url_continue: Any = None) -> HttpResponse:
         response = super().response_add(request, obj, post_url_continue)

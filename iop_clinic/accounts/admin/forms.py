@@ -19,6 +19,7 @@ from django.db.models import CheckConstraint, Model, QuerySet
 from unfold import widgets
 
 from iop_clinic.accounts.acting import Busy, Refused
+from iop_clinic.accounts.admin.history import changed_since, changes_since
 from iop_clinic.accounts.admin.panels import Panel
 from iop_clinic.accounts.constraints import violation
 from iop_clinic.accounts.models import Clinic, User
@@ -39,7 +40,12 @@ def refusal_of(error: Exception) -> Refused:
 
 
 class RefusableForm(forms.BaseForm):
-    """A form that can be told what a service refused."""
+    """A form that can be told what a service refused.
+
+    `seen_step` is the newest step of its row (see `last_step`) when the page was opened.
+    """
+
+    seen_step: int | None = None
 
     def refuse(self, refused: Refused) -> None:
         """Show a refusal at its field, or above the form when the field is not in it."""
@@ -52,12 +58,37 @@ class RefusableForm(forms.BaseForm):
             error = ValidationError(one["message"], code=one["code"])
             self.add_error(field if shown else None, error)
 
-    def show_version(self, version: int) -> None:
+    def remember_step(self, row: Any) -> None:
+        """Let the page say, when it is sent, what it knew of the row."""
+        form: Any = self
+        form.fields["last_step"] = forms.IntegerField(
+            widget=forms.HiddenInput, required=False, initial=getattr(row, "last_step", None)
+        )
+
+    def tell_changes(self, row: Any, refused: Refused) -> None:
+        """Say of what is stale who changed what; the row is as it is now."""
+        if refused.code != "stale_version":
+            return
+        if told := changed_since(row, self.seen_step):
+            refused.message = told.message
+        form: Any = self
+        versioned, seen = self.versioned_row(row), form.cleaned_data.get("version")
+        if seen is not None and versioned is not None and (told is None or versioned is not row):
+            refused.message = changes_since(versioned, seen, refused.message)
+        self._show_as_now(versioned, row)
+
+    def versioned_row(self, row: Any) -> Any:
+        """Whose version the page sends, if it sends one."""
+        return row
+
+    def _show_as_now(self, versioned: Any, row: Any) -> None:
         """After the warning the next save is made knowingly, from the values of now."""
         form: Any = self
         data = form.data.copy()
-        data["version"] = str(version)
-        self.data = data
+        data["last_step"] = str(row.last_step)
+        if "version" in form.fields:
+            data["version"] = str(getattr(versioned, "version", 0))
+        form.data = data
 
 
 class ClinicModelForm(RefusableForm, forms.ModelForm):
@@ -70,17 +101,20 @@ class ClinicModelForm(RefusableForm, forms.ModelForm):
         super().__init__(*args, **kwargs)
         if self.instance._state.adding:
             self.instance.clinic_id = self.clinic_id
-        elif hasattr(self.instance, "version"):
+            return
+        self.remember_step(self.instance)
+        if hasattr(self.instance, "version"):
             self.fields["version"] = forms.IntegerField(
                 widget=forms.HiddenInput, required=False, initial=self.instance.version
             )
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
-        if self.refused is not None:
-            self.refuse(self.refused)
-            if self.refused.code == "stale_version":
-                self.show_version(self.instance.version)
+        self.seen_step = self.cleaned_data.pop("last_step", None)
+        refused = changed_since(self.instance, self.seen_step) or self.refused
+        if refused is not None:
+            self.tell_changes(self.instance, refused)
+            self.refuse(refused)
         return cleaned
 
     def _post_clean(self) -> None:
@@ -134,6 +168,8 @@ class ServiceForm(RefusableForm, forms.Form):
     ) -> None:
         self.row, self.clinic, self.user = row, clinic, user
         super().__init__(*args, **kwargs)
+        if row is not None:
+            self.remember_step(row)
         if self.versioned:
             self.fields["version"] = forms.IntegerField(
                 widget=forms.HiddenInput, required=False, initial=row.version
@@ -167,6 +203,11 @@ class ServiceForm(RefusableForm, forms.Form):
     def rank(cls, row: Any) -> int:
         """Where the verb stands among the others of the row; small numbers come first."""
         return cls.order
+
+    def _clean_fields(self) -> None:
+        """What the page remembers is for the view, and no value that a service takes."""
+        super()._clean_fields()  # type: ignore[misc]
+        self.seen_step = self.cleaned_data.pop("last_step", None)
 
     def narrow(self) -> None:
         """Choices and first values that depend on the row."""

@@ -8,13 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
-from django.db.models import Model
+from django.db import connection
+from django.db.models import DateField, DateTimeField, Max, Model
+from django.utils import timezone
 
+from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.models import AuditEvent, User
+from iop_clinic.accounts.weeks import full_date
 
-UNSAID = {"id", "clinic_id", "version", "public_id"}
+UNSAID = {"id", "clinic_id", "version", "public_id", "live", "changed_at"}
+"""Keys, and columns that follow from others."""
+
 SHOWN = 200
-_TOLD = (AuditEvent.Operation.INSERT, AuditEvent.Operation.READ)
+KEPT = "Your entries are kept below: save again to put them in place."
+_ALL_NEW = (AuditEvent.Operation.INSERT, AuditEvent.Operation.READ)
 """Their new values are all there is to say; a read has some only when something was exported."""
 
 
@@ -56,19 +63,50 @@ def people(actors: Iterable[str]) -> dict[str, str]:
     return {user.actor: str(user) for user in User.objects.filter(pk__in=ids)}
 
 
+def last_step(model: type[Model], clinic_id: int, key: Any) -> int:
+    """The newest event of a row that is no read, as its id; 0 for a table that nobody audits.
+
+    Those of one row are numbered in the order in which they are committed: whoever changes a row
+    holds its lock until then.
+    """
+    trail = AuditEvent.objects.filter(clinic_id=clinic_id, table_name=model._meta.db_table)
+    steps = trail.filter(row_id=key).exclude(operation=AuditEvent.Operation.READ)
+    return steps.aggregate(last=Max("id"))["last"] or 0
+
+
+def take_turns(row: Any) -> None:
+    """Two who save forms of one row do it one after the other. Taken before any lock of a service,
+    so that nobody who holds one waits for it; it ends with the transaction."""
+    name = f"{row._meta.db_table} {row.pk}"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+
+
+def changed_since(row: Any, seen: int | None) -> Refused | None:
+    """What to tell whoever saves a form opened at the step `seen` of a row read at `last_step`.
+
+    None: nobody changed the row, or the form does not say when it was opened (no browser sent it).
+    """
+    if seen is None or seen == row.last_step:
+        return None
+    told = _told(row, events_of(row).filter(id__gt=seen)) or "Someone changed this in the meantime."
+    return Refused("stale_version", f"{told} {KEPT}")
+
+
 def changes_since(row: Any, version: int, message: str) -> str:
     """A warning to the second editor of a row: who changed what since the version they saw."""
-    changed = events_of(row).filter(operation="U", new__version__gt=version).order_by("at", "id")
-    events = list(changed[:10])
+    told = _told(row, events_of(row).filter(new__version__gt=version))
+    return f"{told} {KEPT}" if told else message
+
+
+def _told(row: Any, steps: Any) -> str:
+    events = list(steps.filter(operation=AuditEvent.Operation.UPDATE).order_by("at", "id")[:10])
     names = people(event.actor for event in events)
-    told = [
+    return " ".join(
         f"{names.get(event.actor, event.actor)} changed {', '.join(_lines(type(row), event))}."
         for event in events
         if list(_lines(type(row), event))
-    ]
-    if not told:
-        return message
-    return f"{' '.join(told)} Your entries are kept below: save again to put them in place."
+    )
 
 
 def _lines(model: type[Model], event: AuditEvent) -> Iterator[str]:
@@ -79,7 +117,7 @@ def _lines(model: type[Model], event: AuditEvent) -> Iterator[str]:
         label, before, after = _words(model, column, old.get(column), new.get(column))
         if event.operation == AuditEvent.Operation.UPDATE:
             yield f"{label}: {before} → {after}"
-        elif event.operation in _TOLD and after != "empty":
+        elif event.operation in _ALL_NEW and after != "empty":
             yield f"{label}: {after}"
         elif event.operation == AuditEvent.Operation.DELETE and before != "empty":
             yield f"{label}: {before}"
@@ -104,6 +142,11 @@ def _word(field: Any, value: Any) -> str:
         return ", ".join(_word(field, one) for one in value)
     if isinstance(value, bool):  # asked by its type: 0 and 1 are numbers
         return "yes" if value else "no"
+    if isinstance(field, DateTimeField):
+        moment = timezone.localtime(datetime.datetime.fromisoformat(value))
+        return f"{moment:%a %b %-d, %Y, %-I:%M %p %Z}"
+    if isinstance(field, DateField):
+        return full_date(datetime.date.fromisoformat(value))
     choices = dict(field.flatchoices) if field is not None else {}
     if value in choices:
         return str(choices[value])

@@ -13,10 +13,12 @@ from django.urls import reverse
 from django.views.generic import FormView
 from unfold.views import UnfoldModelAdminViewMixin
 
+from iop_clinic.accounts.acting import service
 from iop_clinic.accounts.admin.forms import REFUSALS, ServiceForm, refusal_of
-from iop_clinic.accounts.admin.history import changes_since
+from iop_clinic.accounts.admin.history import changed_since
 from iop_clinic.accounts.admin.panels import Panel
 from iop_clinic.accounts.admin.working import working_clinic
+from iop_clinic.accounts.models import User
 
 
 def seal(shown: object) -> str:
@@ -75,6 +77,15 @@ class ServiceView(UnfoldModelAdminViewMixin, FormView):
             "user": user,
         }
 
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """What others changed meanwhile is told first, whatever else is wrong."""
+        form = self.get_form()
+        valid = form.is_valid()
+        if self.row is not None and (refused := changed_since(self.row, form.seen_step)):
+            self._refuse(form, refused)
+            return self.form_invalid(form)
+        return self.form_valid(form) if valid else self.form_invalid(form)
+
     def form_valid(self, form: ServiceForm) -> HttpResponse:
         try:
             if form.looks_ahead:
@@ -82,7 +93,7 @@ class ServiceView(UnfoldModelAdminViewMixin, FormView):
                 if self.request.POST.get("seen") != self._seal(ahead):
                     told = {"ahead": ahead, "seal": self._seal(ahead)}
                     return self.render_to_response(self.get_context_data(form=form, **told))
-            sentence = form.run()
+            sentence = form.run() if self.row is None else self._run_alone(form, by=form.user)
         except REFUSALS as error:
             self._refuse(form, error)
             return self.form_invalid(form)
@@ -90,6 +101,14 @@ class ServiceView(UnfoldModelAdminViewMixin, FormView):
         if once := form.shown_once():
             return self.render_to_response(self.get_context_data(form=form, once=once))
         return HttpResponseRedirect(form.next_url() or self._row_url())
+
+    @service
+    def _run_alone(self, form: ServiceForm, *, by: User) -> str:
+        """Nobody else saves a form of this row until it is done."""
+        self.model_admin.hold(self.request, self.row)
+        if refused := changed_since(self.row, form.seen_step):
+            raise refused
+        return form.run()
 
     def _seal(self, ahead: list[Panel]) -> str:
         """What was sent and shown, in short: where either differs it is looked at again."""
@@ -99,10 +118,9 @@ class ServiceView(UnfoldModelAdminViewMixin, FormView):
 
     def _refuse(self, form: ServiceForm, error: Exception) -> None:
         refused = refusal_of(error)
-        if refused.code == "stale_version" and form.versioned:
-            row = type(self.row)._default_manager.get(pk=self.row.pk)
-            refused.message = changes_since(row, form.cleaned_data["version"], refused.message)
-            form.show_version(row.version)
+        if refused.code == "stale_version" and self.row is not None:
+            now = self.model_admin.get_object(self.request, str(self.row.pk))
+            form.tell_changes(now, refused)
         form.refuse(refused)
 
     def _row_url(self) -> str:
