@@ -57,12 +57,13 @@ def book(
     if own is not None and own.state == BOOKED:
         return row
     check_unsigned(session)
-    _take_seat(row, session, around, overflow_reason, by)
     _tie(row, makes_up=makes_up, nested_in=nested_in)
     _check_free(row, around)
     there = [one.episode_id for one in around if _is_expected(one, session)]
     held = check_may_come(episodes=[episode], session=session, there=there)
     row.membership_id = held.get(episode.pk)
+    # Last: nobody is asked why a full session takes one more who may not come at all.
+    _take_seat(row, session, around, overflow_reason, by)
     row.save()
     return row
 

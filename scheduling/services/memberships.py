@@ -55,7 +55,11 @@ def enrol(
         population_opt_in=population_opt_in,
     )
     _check_new(membership)
-    _take_seat(membership, overflow_reason, by)  # first, so that a full group answers at once
+    try:
+        _take_seat(membership, overflow_reason, by)  # first, so that a full group answers at once
+    except Refused:  # nobody is asked why it takes one more whom it does not suit
+        _check_fits(membership)
+        raise
     planned = _planned(group, starts_on, ends_on)
     lock(sessions=[session.pk for session in planned], episodes=[episode.pk])
     episode.refresh_from_db()

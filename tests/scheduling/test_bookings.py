@@ -72,6 +72,14 @@ def test_a_full_session(world: World) -> None:
     assert (refusal.code, refusal.details) == ("session_full", {"capacity": 1, "ceiling": 2})
 
 
+def test_whoever_may_not_come_is_not_asked_why_a_full_session_takes_one_more(world: World) -> None:
+    session = world.session(capacity=1, ceiling=2)
+    book(world, session)
+    busy = world.episode()
+    book(world, world.session(capacity=1, ceiling=1), busy)
+    assert refused(world, session, busy).code == "patient_busy"
+
+
 def test_an_overflow_seat_has_a_reason_and_an_author_and_an_end(world: World) -> None:
     session = world.session(capacity=1, ceiling=2)
     book(world, session)

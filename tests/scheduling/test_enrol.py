@@ -57,6 +57,12 @@ def test_a_full_group(world: World) -> None:
     )
 
 
+def test_whom_a_full_group_does_not_suit_is_not_asked_for_a_reason(world: World) -> None:
+    fill(world)
+    stranger = f.admitted(world.clinic, on=TODAY, program=f.ProgramFactory(clinic=world.clinic))
+    assert refused(world, stranger).code == "not_suitable"
+
+
 def test_a_full_group_takes_one_more_with_a_reason_and_an_author(world: World) -> None:
     fill(world)
     row = enrol(world, overflow_reason="Court order")
