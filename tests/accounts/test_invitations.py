@@ -16,10 +16,11 @@ from django.utils import timezone
 
 from iop_clinic.accounts import invitations, limits, tasks
 from iop_clinic.accounts.acting import Job, Refused
-from iop_clinic.accounts.models import Clinic, Device, Membership, User
+from iop_clinic.accounts.models import AuditEvent, Clinic, Device, Membership, User
 from iop_clinic.accounts.roles import Role
 from iop_clinic.accounts.services import add_member, deactivate, invite, resend_invitation
 from tests import factories
+from tests.admin import Desk, desk
 
 NEW = "a-new-long-password"
 JOB = Job("test")
@@ -213,6 +214,32 @@ def test_the_link_sets_the_password_and_opens_the_door(client, invited, path):
     page = set_password(client, path)
     assert page.redirect_chain[-1][0] == "/account/password-set/"
     assert may_sign_in(client, "Rosa@EXAMPLE.com", NEW)
+
+
+@pytest.fixture
+def at_desk(db: None) -> Desk:
+    return desk(factories.ClinicFactory())
+
+
+def password_events(user: User) -> list[tuple[str, Any]]:
+    rows = AuditEvent.objects.filter(table_name="accounts_user", row_id=user.pk, operation="U")
+    return list(rows.filter(new__has_key="password").values_list("actor", "new"))
+
+
+def test_a_new_password_is_in_the_trail_under_the_persons_name(client, invited, path):
+    set_password(client, path)
+    assert password_events(invited.user) == [(invited.user.actor, {"password": "set anew"})]
+
+
+def test_a_password_changed_in_the_site_is_too_and_signs_out_every_device(at_desk):
+    user = at_desk.user
+    Device.objects.create(user=user, name="Tablet")
+    given = {"old_password": factories.PASSWORD, "new_password1": NEW, "new_password2": NEW}
+    answer = at_desk.client.post("/admin/password_change/", given)
+    assert answer["Location"] == "/admin/password_change/done/"
+    assert password_events(user) == [(user.actor, {"password": "set anew"})]
+    assert not Device.objects.exists()
+    assert at_desk.client.get("/admin/").status_code == 200
 
 
 def test_the_token_leaves_the_address_bar(client, path):
