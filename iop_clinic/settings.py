@@ -194,6 +194,7 @@ FORMAT_MODULE_PATH = ["iop_clinic.formats"]
 # --- static files ----------------------------------------------------------------------------
 
 STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "iop_clinic" / "static"]  # before the files of any app
 STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(LOCAL_DIR / "static")))
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
