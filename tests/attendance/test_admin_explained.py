@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
 
 import pytest
-import time_machine
 
 from attendance.admin.explained import (
     credit_explained,
@@ -24,32 +22,16 @@ from iop_clinic.accounts.models import Clinic
 from iop_clinic.accounts.roles import Role
 from patients.models import AgeBracket
 from tests import factories as f
-from tests.admin import Desk, desk, url
+from tests.admin import desk, url
 from tests.attendance.house import BEFORE, MON, House
 from tests.lists import cells, panels
 
 JANUARY = datetime.date(2026, 1, 5)
 
 
-@pytest.fixture(autouse=True)
-def _wednesday_morning() -> Iterator[None]:
-    with time_machine.travel(datetime.datetime(2026, 3, 4, 13, tzinfo=datetime.UTC), tick=False):
-        yield
-
-
-@pytest.fixture
-def house(db) -> House:
-    return House()
-
-
 @pytest.fixture
 def clinic(house) -> Clinic:
     return house.clinic
-
-
-@pytest.fixture
-def coordinator(clinic) -> Desk:
-    return desk(clinic)
 
 
 # --- rules ------------------------------------------------------------------------------------

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
 
 import pytest
-import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -21,22 +19,6 @@ from tests import factories as f
 from tests.admin import Desk, desk, url
 from tests.attendance.house import BEFORE, MON, WED, House
 from tests.lists import lines, panels, said
-
-
-@pytest.fixture(autouse=True)
-def _wednesday_morning() -> Iterator[None]:
-    with time_machine.travel(datetime.datetime(2026, 3, 4, 13, tzinfo=datetime.UTC), tick=False):
-        yield
-
-
-@pytest.fixture
-def house(db) -> House:
-    return House()
-
-
-@pytest.fixture
-def coordinator(house) -> Desk:
-    return desk(house.clinic)
 
 
 def template(house: House):

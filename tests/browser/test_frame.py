@@ -1,4 +1,4 @@
-"""The frame around every page of the admin site, by keyboard: as it comes, only clicks open its menus."""
+"""The frame around every page of the admin site: its menus open by keyboard as well."""
 
 from __future__ import annotations
 
