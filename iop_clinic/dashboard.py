@@ -25,11 +25,12 @@ from attendance.models.standards import Severity
 from attendance.querysets import FlagQuerySet
 from attendance.reports.casework import of_caseload
 from attendance.reports.health import jobs_health, untold
+from attendance.roster_pages.units import Unit
 from iop_clinic.accounts.admin.panels import Panel, anchor, link
 from iop_clinic.accounts.admin.working import working_clinic
 from iop_clinic.accounts.models import Clinic
 from iop_clinic.accounts.roles import Can
-from iop_clinic.accounts.weeks import day_instants
+from iop_clinic.accounts.weeks import day_instants, long_date
 from scheduling.cover import Cover
 from scheduling.models import Booking, Session
 from scheduling.rules import Span
@@ -37,12 +38,23 @@ from scheduling.rules import Span
 LOOK_BACK = datetime.timedelta(days=14)
 SHOWN = 8
 CASELOAD = "whose=caseload&"
+DAILY: tuple[tuple[str, str, str, Can], ...] = (
+    ("Take a call-in", "admin:scheduling_callin_call-in", "", Can.TAKE_CALL_INS),
+    ("Rosters and sign-in sheets", "roster:list", "", Can.TAKE_CALL_INS),
+    ("Cover and week", "admin:scheduling_session_week", "", Can.MANAGE_SCHEDULE),
+    ("Make-ups to book", "admin:attendance_flag_changelist", "?case=repairable", Can.WORK_FLAGS),
+    ("Enter a patient", "admin:patients_patient_add", "", Can.EDIT_PATIENTS),
+)
+"""What is done every day and is not in a table below: title, page, its query, who may."""
 
 
 def dashboard(request: Any, context: dict[str, Any]) -> dict[str, Any]:
     """What the start page shows beside Unfold's own context."""
     clinic, now = working_clinic(request), timezone.now()
     context.update(title=clinic.name, today=timezone.localdate(), zone=clinic.zone)
+    context["links"] = [
+        (title, reverse(page) + query) for title, page, query, can in DAILY if may(request, can)
+    ]
     cases, query = cases_of(request, clinic)
     if may(request, Can.VIEW_FLAGS):
         context["severities"] = by_severity(cases, query, now)
@@ -118,8 +130,8 @@ def unrecorded_rosters(request: Any, clinic: Clinic, now: datetime.datetime) -> 
     note = "Unrecorded is not absent: nothing is held against a patient until it is recorded."
     return Panel(
         f"Rosters not recorded: {count}" if count else "Rosters not recorded",
-        ("Session", "Date", "Time"),
-        [_line(one) for one in rows.order_by("starts_at", "pk")[:SHOWN]],
+        ("Session", "Date", "Time", *(("Next",) if may(request, Can.RECORD_ATTENDANCE) else ())),
+        [_line(request, one) for one in rows.order_by("starts_at", "pk")[:SHOWN]],
         empty="Every roster of the last two weeks is in.",
         note=note if count else "",
     )
@@ -164,8 +176,10 @@ def _sessions(request: Any, clinic: Clinic) -> Any:
     return with_leaders(rows.select_related("group", "session_type", "room"))
 
 
-def _line(row: Session) -> list[Any]:
-    return [link(row, named(row)), f"{row.local_date:%a %b %-d}", _time(row)]
+def _line(request: Any, row: Session) -> list[Any]:
+    line = [link(row, named(row)), long_date(row.local_date), _time(row)]
+    records = may(request, Can.RECORD_ATTENDANCE)
+    return [*line, anchor(Unit((row,)).url, "Record")] if records else line
 
 
 def _trouble(row: Session, uncovered: str, *, plans: bool) -> str:

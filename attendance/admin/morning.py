@@ -181,13 +181,28 @@ def seats_panel(request: Any, clinic: Clinic) -> Panel:
     )  # fmt: skip
     return Panel(
         "Free seats",
-        ("Group", "Free", "Members of capacity", "Waiting"),
+        ("Group", "Free", "Members of capacity", "Waiting", *_next(request, Can.BOOK)),
         [
-            (link(one), one.capacity - one.kept, f"{one.kept} of {one.capacity}", one.waiting)
+            (
+                link(one),
+                one.capacity - one.kept,
+                f"{one.kept} of {one.capacity}",
+                one.waiting,
+                *_enrol(request, one),
+            )
             for one in rows
         ],
         empty="No group yet.",
     )
+
+
+def _enrol(request: Any, group: Any) -> tuple[str, ...]:
+    """The way to a free seat; into a full group somebody waits, or answers for it on its page."""
+    if not request.user.has_perm(Can.BOOK):
+        return ()
+    if group.kept >= group.capacity:
+        return ("",)
+    return (anchor(reverse("admin:scheduling_group_enrol", args=[group.pk]), "Enrol"),)
 
 
 # --- words -----------------------------------------------------------------------------------

@@ -55,28 +55,35 @@ class RosterPage(TemplateView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         clinic = working_clinic(self.request)
-        return super().get_context_data(**kwargs) | {"clinic": clinic, "zone": clinic.zone}
+        records = self.request.user.may(Can.RECORD_ATTENDANCE, clinic)
+        context = super().get_context_data(**kwargs)
+        return context | {"clinic": clinic, "zone": clinic.zone, "records": records}
 
 
 class RosterList(RosterPage):
-    """One day's rosters, and those of the two weeks before that are not in."""
+    """One day's rosters, and those of the two weeks before that are not in.
 
+    Whoever does not record attendance finds the sheets here that patients sign on paper.
+    """
+
+    needs = Can.VIEW_SCHEDULE
     template_name = "attendance/roster/list.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         self.allow()
+        context = super().get_context_data(**kwargs)
         today = timezone.localdate()
         day = self._day(today)
         step = datetime.timedelta(days=1)
         units = units_of(list(self.sessions().filter(local_date=day)))
-        return super().get_context_data(**kwargs) | {
+        return context | {
             "today": today,
             "day": day,
             "before": day - step,
             "after": day + step,
             "units": units,
             "others": not all(unit.led for unit in units),
-            "missing": self._missing(today),
+            "missing": self._missing(today) if context["records"] else [],
         }
 
     def _day(self, today: datetime.date) -> datetime.date:

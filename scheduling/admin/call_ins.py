@@ -11,18 +11,31 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from iop_clinic.accounts.admin.base import ClinicModelAdmin
-from iop_clinic.accounts.admin.forms import ServiceForm
+from iop_clinic.accounts.admin.forms import ServiceForm, found_field
 from iop_clinic.accounts.admin.panels import Panel, link
 from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import date_span
 from patients.models import Episode
-from scheduling.admin.episodes import REASONS
+from scheduling.admin.episodes import REASONS, CallInForm
 from scheduling.admin.seats import Seats
-from scheduling.admin.wording import bookings_counted, session_when
+from scheduling.admin.wording import bookings_counted, call_in_noted, session_when
 from scheduling.models import Booking, CallIn, Session
 
 SHOWN = 10
 """Calls on the page of an episode; the others are found by the patient's name."""
+
+
+class TakeCallForm(CallInForm):
+    """The sick call without the way over the patient's page: whoever answers types a name."""
+
+    wants_row = False
+    field_order = ("episode",)
+    episode = found_field(
+        CallIn, "episode", "Patient", help_text="The beginning of the last name, or a record number"
+    )
+
+    def run(self) -> str:
+        return call_in_noted(Seats.call_in(by=self.user, **self.given))
 
 
 class TakeBackForm(ServiceForm):
@@ -72,7 +85,7 @@ class StandingFilter(admin.SimpleListFilter):
 
 @admin.register(CallIn)
 class CallInAdmin(ClinicModelAdmin):
-    """Calls are taken on the page of an episode; here they are taken back."""
+    """Calls are taken here or on the page of an episode, and taken back here."""
 
     view = Can.VIEW_SCHEDULE
     list_display = ("patient", "dates", "why", "notified_at", "taken_by", "standing")
@@ -90,6 +103,7 @@ class CallInAdmin(ClinicModelAdmin):
         ("taken_back_at", "taken_back_by"),
     )
     verbs = (TakeBackForm,)
+    list_verbs = (TakeCallForm,)
     readonly_fields = ("why",)
 
     @admin.display(description="Patient", ordering="episode__patient__last_name")

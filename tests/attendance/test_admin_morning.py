@@ -19,7 +19,7 @@ from iop_clinic.accounts.admin.panels import Panel
 from iop_clinic.accounts.roles import Role
 from scheduling.models import Session
 from tests import factories as f
-from tests.admin import Desk, desk
+from tests.admin import Desk, desk, url
 from tests.attendance.house import SAT, WED
 from tests.attendance.short_weeks import ShortWeek
 
@@ -177,10 +177,21 @@ def test_what_else_needs_attention_is_said(week: ShortWeek) -> None:
 
 def test_free_seats_are_those_that_nobody_holds_from_today_on(week: ShortWeek) -> None:
     group = week.house.group
-    assert panel(today(desk(week.clinic)), "Free seats").rows[0][1:] == (11, "1 of 12", 0)
+    auditor = desk(week.clinic, Role.AUDITOR)
+    assert panel(today(auditor), "Free seats").rows[0][1:] == (11, "1 of 12", 0)
     week.patient.memberships.update(ends_on=WED)
-    assert panel(today(desk(week.clinic)), "Free seats").rows[0][1:] == (12, "0 of 12", 0)
+    assert panel(today(auditor), "Free seats").rows[0][1:] == (12, "0 of 12", 0)
     assert group.capacity == 12
+
+
+def test_a_free_seat_is_given_in_one_click(week: ShortWeek) -> None:
+    group = week.house.group
+    (row,) = panel(today(desk(week.clinic)), "Free seats").rows
+    assert f'href="{url(group, "enrol")}"' in row[-1]
+    for seat in range(2, group.capacity + 1):
+        week.house.patient(seat=seat)
+    (row,) = panel(today(desk(week.clinic)), "Free seats").rows
+    assert (row[1], row[-1]) == (0, "")
 
 
 def test_overdue_cases_cost_the_same_whatever_they_are_about(week: ShortWeek) -> None:

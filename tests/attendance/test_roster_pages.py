@@ -144,9 +144,20 @@ def test_rosters_open_as_the_role_table_says(day: Day, role: Role) -> None:
     record = 200 if Can.RECORD_ATTENDANCE in PERMISSIONS[role] else 403
     look = 200 if Can.VIEW_SCHEDULE in PERMISSIONS[role] else 403
     with nothing_written():
-        found = [client.get(path).status_code for path in (LIST, sheet(day), alone(one))]
-        printed = [client.get(path + "sign-in/").status_code for path in (sheet(day), alone(one))]
-    assert (found, printed) == ([record] * 3, [look] * 2)
+        found = [client.get(path).status_code for path in (sheet(day), alone(one))]
+        papers = (LIST, sheet(day, "sign-in/"), alone(one, "sign-in/"))
+        printed = [client.get(path).status_code for path in papers]
+    assert (found, printed) == ([record] * 2, [look] * 3)
+
+
+def test_who_records_nothing_finds_the_sheets_to_print_and_no_roster(day: Day) -> None:
+    client = signed_in(f.staff(day.clinic, Role.FRONT_DESK))
+    page = client.get(LIST)
+    html = page.content.decode()
+    assert f'href="{sheet(day, "sign-in/")}"' in html
+    assert (f'href="{sheet(day)}"' in html, page.context["missing"]) == (False, [])
+    back = f'href="{LIST}?date={day.sessions[0].local_date}"'
+    assert back in client.get(sheet(day, "sign-in/")).content.decode()
 
 
 def test_a_therapist_sees_what_they_lead_and_nothing_else(day: Day) -> None:
@@ -187,6 +198,24 @@ def test_a_therapist_signs_in_and_is_back_at_the_sheet(day: Day) -> None:
     url = f"{reverse('admin:login')}?next={sheet(day)}"
     given = {"username": email, "password": f.PASSWORD, "next": sheet(day)}
     assert Client().post(url, given)["Location"] == sheet(day)
+
+
+@pytest.mark.parametrize(
+    ("role", "lands"),
+    [(Role.THERAPIST, LIST), (Role.COORDINATOR, "/admin/"), (Role.FRONT_DESK, "/admin/")],
+)
+@pytest.mark.parametrize("asked", ["", "?next=/admin/"])
+def test_whoever_leads_sessions_lands_at_their_rosters(role: Role, lands: str, asked: str) -> None:
+    user = f.staff(f.ClinicFactory(), role)
+    given = {"username": user.email, "password": f.PASSWORD}
+    answer = Client().post(reverse("admin:login") + asked, given)
+    assert (answer.status_code, answer["Location"]) == (302, lands)
+
+
+def test_a_wrong_password_lands_nowhere(day: Day) -> None:
+    email = day.therapist.memberships.get().user.email
+    answer = Client().post(reverse("admin:login"), {"username": email, "password": "wrong"})
+    assert answer.status_code == 200
 
 
 def test_nobody_in_between_keeps_a_page(day: Day) -> None:

@@ -162,6 +162,37 @@ def test_the_menu_shows_what_a_role_may_open(held):
     assert "/admin/accounts/membership/" not in html
 
 
+@pytest.mark.parametrize(
+    ("role", "titles"),
+    [
+        (Role.COORDINATOR, [0, 1, 2, 3, 4]),
+        (Role.FRONT_DESK, [0, 1, 4]),
+        (Role.THERAPIST, [0, 1, 3]),
+        (Role.UTILIZATION_REVIEW, [3]),
+        (Role.AUDITOR, []),
+    ],
+)
+def test_what_is_done_every_day_is_one_click_away(held, role, titles):
+    daily = (
+        "Take a call-in",
+        "Rosters and sign-in sheets",
+        "Cover and week",
+        "Make-ups to book",
+        "Enter a patient",
+    )
+    at = desk(held.clinic, role)
+    links = today(at).context["links"]
+    assert [title for title, _ in links] == [daily[n] for n in titles]
+    assert {at.client.get(address).status_code for _, address in links} <= {200}
+
+
+def test_a_missing_roster_is_recorded_in_one_click_by_who_may(held):
+    (row,) = rosters(today(desk(held.clinic)))
+    assert ("/roster/" in row[-1], ">Record</a>" in row[-1]) == (True, True)
+    (row,) = rosters(today(desk(held.clinic, Role.FRONT_DESK)))
+    assert len(row) == 3
+
+
 def test_the_badge_says_demo_in_the_demo_only(held, settings):
     coordinator = desk(held.clinic)
     assert today(coordinator).context["environment"] is None

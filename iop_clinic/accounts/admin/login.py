@@ -1,5 +1,9 @@
 """Who may sign in to the admin site: people with a role in a clinic, and nobody else; and a new
-password for whoever is in."""
+password for whoever is in.
+
+Whoever sees their own rows alone leads sessions and has come for their rosters: without another
+page in the address, as after a link in a mail, they go on there.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,10 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.auth.views import PasswordChangeView
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest
-from django.urls import reverse_lazy
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse, reverse_lazy
+from django.views.decorators.cache import never_cache
 from rest_framework.exceptions import Throttled
 from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
 
@@ -70,3 +76,16 @@ def change_password(request: HttpRequest) -> Any:
         extra_context=admin.site.each_context(request),
     )
     return page(request)
+
+
+@never_cache
+def sign_in(request: HttpRequest) -> HttpResponseBase:
+    """Django's page for it, and where somebody goes on afterwards."""
+    answer = admin.site.login(request)
+    user: Any = request.user
+    start = reverse("admin:index")
+    if answer.status_code != 302 or answer.headers["Location"] != start:
+        return answer
+    clinic = user.working_clinic()
+    leads = clinic is not None and clinic.pk in user.sight.own_rows_clinics
+    return redirect("roster:list" if leads else start)
