@@ -114,7 +114,7 @@ def cancel_impact(*, session: Session, now: datetime.datetime | None = None) -> 
     before, after = _judged_twice(session, settings, around, now)
     day = session.local_date
     return [
-        _loss(row.patient, before[row.episode_id], after[row.episode_id], day) for row in booked
+        loss_on(row.patient, before[row.episode_id], after[row.episode_id], day) for row in booked
     ]
 
 
@@ -147,7 +147,7 @@ def _judged_twice(
     )
     changed = _as_if_cancelled(lines, session, settings, around, now)
     before, after = (
-        _by_episode(judge_weeks(settings, known, weeks, by_episode(one), now))
+        weeks_by_episode(judge_weeks(settings, known, weeks, by_episode(one), now))
         for one in (lines, changed)
     )
     return before, after
@@ -214,19 +214,20 @@ def _share(
 # --- what it makes of the weeks ------------------------------------------------------------------
 
 
-def _by_episode(weeks: Iterable[PatientWeek]) -> dict[int, list[PatientWeek]]:
+def weeks_by_episode(weeks: Iterable[PatientWeek]) -> dict[int, list[PatientWeek]]:
     grouped: defaultdict[int, list[PatientWeek]] = defaultdict(list)
     for week in weeks:
         grouped[week.episode_id].append(week)
     return grouped
 
 
-def _loss(
+def loss_on(
     patient: Patient,
     before: Sequence[PatientWeek],
     after: Sequence[PatientWeek],
     day: datetime.date,
 ) -> Loss:
+    """What changes about the week that holds the day."""
     was, will = (next(one for one in weeks if day in one.week) for weeks in (before, after))
     pairs = zip(_standards(before, day), _standards(after, day), strict=True)
     effects = tuple(Effect.of(*pair) for pair in pairs)

@@ -45,12 +45,12 @@ def move_session(*, session: Session, by: User | Job, now: Moment = None, **to: 
     before, times = session.local_date, (session.starts_at, session.ends_at)
     calendar.move_session(session=session, by=by, **to)
     if (session.starts_at, session.ends_at) != times:
-        _refuse_recorded(session)
+        refuse_recorded(session)
     _judge(session, by=by, now=now, before=before)
     return session
 
 
-def _refuse_recorded(session: Session) -> None:
+def refuse_recorded(session: Session) -> None:
     """Asked of the session once it is locked, so that nobody records it in between."""
     if AttendanceRecord.objects.filter(booking__session=session).exists():
         message = "Attendance is recorded for the old time. Clear the records first."

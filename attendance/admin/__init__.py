@@ -7,6 +7,7 @@ from attendance.admin.bookings import BOOKING_VERBS, booking_panels
 from attendance.admin.cancelling import CancelForm
 from attendance.admin.episodes import EPISODE_VERBS, episode_panels
 from attendance.admin.groups import group_panels
+from attendance.admin.moving import MoveForm
 from attendance.admin.sessions import SESSION_VERBS, session_panels
 from attendance.admin.summaries import SUMMARY_PAGES
 from attendance.admin.therapists import COLUMNS, tell_therapists, therapist_panels
@@ -26,7 +27,7 @@ __all__ = ["cases", "deliveries", "reports", "results", "rules"]
 
 EpisodeAdmin.offer(*EPISODE_VERBS, *SUMMARY_PAGES)
 EpisodeAdmin.show(episode_panels)
-SessionAdmin.offer(*SESSION_VERBS, CancelForm)
+SessionAdmin.offer(*SESSION_VERBS, CancelForm, MoveForm)
 SessionAdmin.show(session_panels)
 SessionAdmin.week_page = staticmethod(week_page)
 GroupAdmin.show(group_panels)

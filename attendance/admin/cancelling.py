@@ -55,7 +55,7 @@ class CancelForm(sessions.CancelForm):
             losses = cancel_impact(session=self.row)
         except Refused as refused:
             return (), refused.message
-        return sorted(losses, key=lambda one: not _falls(one)), ""
+        return sorted(losses, key=lambda one: not falls(one)), ""
 
     def introduction(self) -> str:
         losses, refusal = self._impact
@@ -67,9 +67,9 @@ class CancelForm(sessions.CancelForm):
             (
                 link(one.patient),
                 hours_and_minutes(one.minutes_lost),
-                _change(one.first.at_most_before, one.first.at_most_after),
-                _change(one.first.minimum_before, one.first.minimum),
-                "; ".join(_said(one)),
+                change_said(one.first.at_most_before, one.first.at_most_after),
+                change_said(one.first.minimum_before, one.first.minimum),
+                "; ".join(effects_said(one)),
             )
             for one in losses
         ]
@@ -79,7 +79,7 @@ class CancelForm(sessions.CancelForm):
 
 def summary(losses: Sequence[Loss]) -> str:
     """How many are expected, and for how many the week is out of reach then."""
-    falling = sum(_falls(one) for one in losses)
+    falling = sum(falls(one) for one in losses)
     who = f"{falling} of them" if falling else "Nobody"
     if not losses:
         return "Nobody is expected."
@@ -90,19 +90,19 @@ def summary(losses: Sequence[Loss]) -> str:
     return f"{expected} {who} would fall below what is asked of the week."
 
 
-def _falls(loss: Loss) -> bool:
+def falls(loss: Loss) -> bool:
     return any(one.falls_below or one.too_few_days for one in loss.effects)
 
 
-def _change(before: int, after: int) -> str:
+def change_said(before: int, after: int) -> str:
     """ "9 h → 6 h", or one figure where nothing changes."""
     figures = [hours_and_minutes(before), hours_and_minutes(after)]
     return " → ".join(dict.fromkeys(figures))
 
 
-def _said(loss: Loss) -> Iterator[str]:
+def effects_said(loss: Loss) -> Iterator[str]:
     """What each standard makes of it that can be reached now and could not be reached then."""
-    if not _falls(loss):
+    if not falls(loss):
         yield "short already" if _short(loss.first) else "stays within reach"
     for one in loss.effects:
         if one.falls_below:

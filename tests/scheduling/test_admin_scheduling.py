@@ -500,7 +500,8 @@ def test_a_taken_room_is_refused_at_the_room(world, coordinator):
 
 def test_a_session_moves_with_its_bookings(world, coordinator):
     booking = enrolled(world, coordinator).bookings.get(session=planned(world))
-    answer = coordinator.fill(booking.session, "move", starts="13:00", ends="14:00")
+    ahead = coordinator.look(booking.session, "move", starts="13:00", ends="14:00")
+    answer = coordinator.save(ahead)
     booking.refresh_from_db()
     assert booking.starts_at == world.at("2026-03-09", "13:00")
     assert answer.sentences == ["Moved to Mon Mar 9, 1:00 PM EDT."]

@@ -1,0 +1,84 @@
+"""Moving a session: before anybody confirms it, who could come then, and what weeks it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from attendance.admin.cancelling import change_said, effects_said, falls
+from attendance.move_impact import Moved, clashes, move_impact
+from iop_clinic.accounts.acting import Refused
+from iop_clinic.accounts.admin.panels import Panel, link
+from iop_clinic.accounts.reads import note_read
+from scheduling.admin import sessions
+from scheduling.admin.wording import session_when
+from scheduling.models import Booking
+
+FREE = "Nothing else is planned for its staff or its room at the new time."
+
+
+class MoveForm(sessions.MoveForm):
+    """Takes the place of the form below, which does not know what a week adds up to."""
+
+    looks_ahead = True
+    elsewhere: Sequence[Booking] = ()
+
+    def before(self) -> Iterable[Panel]:
+        """Whom the move would put into two places: they are moved or withdrawn first."""
+        if self.elsewhere:
+            yield Panel(
+                "Booked elsewhere at this time",
+                ("Patient", "Where"),
+                [(link(one.patient), link(one, session_when(one.session)))
+                 for one in self.elsewhere],
+            )  # fmt: skip
+
+    def ahead(self) -> Sequence[Panel]:
+        span = self.span()
+        note_read(self.row, by=self.user)
+        self.elsewhere = clashes(self.row, span.starts_at, span.ends_at)
+        if self.elsewhere:
+            who = len({one.patient_id for one in self.elsewhere})
+            said = "1 patient is" if who == 1 else f"{who} patients are"
+            raise Refused(
+                "patient_busy",
+                f"{said} booked elsewhere at this time, as shown above. Choose another time, or "
+                "open these bookings and withdraw them first.",
+                field="starts",
+            )
+        moved = move_impact(
+            session=self.row,
+            starts_at=span.starts_at,
+            ends_at=span.ends_at,
+            room=self.cleaned_data["room"],
+            by=self.user,
+        )
+        moved.sort(key=lambda one: (not one.hindrances, not falls(one.week)))
+        return [_panel(moved)]
+
+
+def _panel(moved: Sequence[Moved]) -> Panel:
+    rows = [
+        (
+            link(one.patient),
+            " ".join(one.hindrances) or "can come",
+            change_said(one.week.first.at_most_before, one.week.first.at_most_after),
+            "; ".join(effects_said(one.week)),
+        )
+        for one in moved
+    ]
+    headers = ("Patient", "On the new day", "Week can reach", "Then")
+    return Panel("Who moves along", headers, rows, note=_summary(moved), empty="")
+
+
+def _summary(moved: Sequence[Moved]) -> str:
+    """How many are expected, who could not come, and for whom the week is out of reach then."""
+    if not moved:
+        return f"Nobody is expected. {FREE}"
+    hindered = sum(bool(one.hindrances) for one in moved)
+    falling = sum(falls(one.week) for one in moved)
+    expected = "1 patient is" if len(moved) == 1 else f"{len(moved)} patients are"
+    return (
+        f"{expected} expected. {FREE} "
+        f"Something stands against the new day for {hindered or 'nobody'}; "
+        f"{falling or 'nobody'} would fall below what is asked of the week."
+    )

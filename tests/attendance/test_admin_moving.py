@@ -1,0 +1,114 @@
+"""Moving at the admin site: who could come then, and what it costs, is read before it is saved."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from iop_clinic.accounts.models import AuditEvent
+from scheduling.models import Booking, CallIn, Session
+from tests import factories as f
+from tests.admin import Desk, desk
+from tests.attendance.house import FRI, MON, SAT
+from tests.attendance.short_weeks import ShortWeek
+
+pytestmark = pytest.mark.django_db
+NEXT_MON = MON + datetime.timedelta(days=7)
+
+
+@pytest.fixture
+def coordinator(week: ShortWeek) -> Desk:
+    return Desk(week.by)
+
+
+def friday(week: ShortWeek) -> Session:
+    return Session.objects.get(group=week.house.group, starts_at__gt="2026-03-06T05:00Z")
+
+
+def told(at: Desk, session: Session, **to: Any) -> tuple[str, list[tuple[str, ...]]]:
+    (panel,) = at.look(session, "move", **to).panels
+    return str(panel.note), [tuple(row[1:]) for row in panel.rows]
+
+
+def test_a_day_of_the_same_week_costs_nothing(week, coordinator):
+    note, rows = told(coordinator, friday(week), day=SAT)
+    assert rows == [("can come", "6 h", "short already")]
+    assert note == (
+        "1 patient is expected. Nothing else is planned for its staff or its room at the new time. "
+        "Something stands against the new day for nobody; nobody would fall below what is asked "
+        "of the week."
+    )
+
+
+def test_the_week_it_leaves_loses_its_hours(week, coordinator):
+    assert told(coordinator, friday(week), day=NEXT_MON)[1][0][1] == "6 h → 3 h"
+
+
+def test_what_stands_against_the_new_day_is_said_first(week, coordinator):
+    guest = week.other()
+    f.booking(friday(week), guest, 2)
+    CallIn.objects.create(
+        clinic=week.clinic, episode=guest, from_date=SAT, to_date=SAT, reason="illness",
+        notified_at=friday(week).starts_at, taken_by=week.by,
+    )  # fmt: skip
+    rows = told(coordinator, friday(week), day=SAT)[1]
+    assert [row[0] for row in rows] == ["Has called in absent for the new day.", "can come"]
+
+
+def test_looking_moves_nothing_and_saving_does(week, coordinator):
+    before = AuditEvent.objects.exclude(operation="R").count()
+    ahead = coordinator.look(friday(week), "move", day=SAT)
+    assert AuditEvent.objects.exclude(operation="R").count() == before
+    assert friday(week).local_date == FRI
+    assert coordinator.save(ahead).sentences == ["Moved to Sat Mar 7, 9:00 AM EST."]
+    assert friday(week).local_date == SAT
+
+
+def test_whom_it_would_put_into_two_places_is_listed_and_nothing_moves(week, coordinator):
+    patient = friday(week).bookings.get().episode
+    other = f.session(week.clinic, SAT.isoformat(), "09:30", "10:30")
+    f.booking(other, patient)
+    answer = coordinator.fill(friday(week), "move", day=SAT)
+    assert answer.refusal == (
+        "1 patient is booked elsewhere at this time, as shown above. Choose another time, or open "
+        "these bookings and withdraw them first."
+    )
+    assert "Booked elsewhere at this time" in answer.html
+    assert friday(week).local_date == FRI
+
+
+def test_it_is_looked_at_again_when_somebody_is_booked_meanwhile(week, coordinator):
+    ahead = coordinator.look(friday(week), "move", day=SAT)
+    f.booking(friday(week), week.other(), 2)
+    assert coordinator.save(ahead).status == 200
+    assert friday(week).local_date == FRI
+
+
+def test_a_taken_room_is_refused_with_the_values_kept(week, coordinator):
+    room = f.RoomFactory(clinic=week.clinic)
+    f.session(week.clinic, SAT.isoformat(), "09:30", "10:30", room=room)
+    answer = coordinator.fill(friday(week), "move", day=SAT, room=room)
+    assert answer.refusal == f"{room} is taken."
+
+
+def statements(at: Desk, session: Session) -> int:
+    with CaptureQueriesContext(connection) as captured:
+        at.look(session, "move", day=SAT)
+    return len(captured)
+
+
+def test_it_takes_the_same_statements_for_one_and_for_twelve(week, coordinator):
+    before = statements(coordinator, friday(week))
+    for seat in range(2, 13):
+        f.booking(friday(week), week.other(), seat)
+    assert statements(coordinator, friday(week)) == before == 55
+
+
+def test_who_may_not_move_is_told_nothing(week):
+    person = desk(week.clinic, "front_desk")
+    assert person.open(friday(week), "move").status_code == 403
+    assert Booking.objects.filter(session=friday(week)).count() == 1
