@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.utils import timezone
+from django.utils.html import format_html
 
 from iop_clinic.accounts.admin.base import ClinicModelAdmin
 from iop_clinic.accounts.admin.filters import ClinicRelatedFilter
 from iop_clinic.accounts.admin.forms import ServiceForm, choice_field, moment_field, text_field
+from iop_clinic.accounts.admin.panels import verb_link
 from iop_clinic.accounts.roles import Can
 from scheduling.admin.episodes import REASONS
 from scheduling.admin.seats import Seats
@@ -42,7 +44,13 @@ class ReleaseForm(BookingForm):
 
     def run(self) -> str:
         Seats.release(booking=self.row, by=self.user, **self.given)
-        return f"{self.row.patient} is released. The seat can be booked for somebody else."
+        return format_html(
+            "{} is released. The seat can be booked for somebody else. {}",
+            self.row.patient,
+            verb_link(self.row.call_in, "take-back", "Take the notice back")
+            if self.row.call_in
+            else "",
+        )
 
 
 class WithdrawForm(BookingForm):

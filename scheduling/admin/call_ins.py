@@ -6,13 +6,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.contrib import admin
-from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
 
 from iop_clinic.accounts.admin.base import ClinicModelAdmin
 from iop_clinic.accounts.admin.forms import ServiceForm, found_field
-from iop_clinic.accounts.admin.panels import Panel, link
+from iop_clinic.accounts.admin.panels import Panel, link, verb_link
 from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import date_span
 from patients.models import Episode
@@ -160,7 +158,9 @@ def _line(row: CallIn, *, may: bool) -> Iterator[object]:
     yield from (link(row, _dates(row)), _why(row))
     yield f"{timezone.localtime(row.notified_at):%a %b %-d, %-I:%M %p %Z}"
     yield from (row.taken_by, _standing(row))
-    yield _take_back_link(row) if may and TakeBackForm.offered(row) else ""
+    yield (
+        verb_link(row, TakeBackForm.path, "Take back") if may and TakeBackForm.offered(row) else ""
+    )
 
 
 def _dates(row: CallIn) -> str:
@@ -176,11 +176,3 @@ def _standing(row: CallIn) -> str:
     if row.taken_back_at is None:
         return "stands"
     return f"taken back {timezone.localtime(row.taken_back_at):%b %-d} by {row.taken_back_by}"
-
-
-def _take_back_link(row: CallIn) -> str:
-    return format_html(
-        '<a href="{}" class="font-medium text-primary-700 underline underline-offset-2 '
-        'dark:text-primary-400">Take back</a>',
-        reverse("admin:scheduling_callin_take-back", args=[row.pk]),
-    )

@@ -11,6 +11,7 @@ from django import forms
 from django.contrib import admin
 from django.urls import path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
 
 from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.admin.base import ClinicModelAdmin
@@ -23,7 +24,7 @@ from iop_clinic.accounts.admin.forms import (
     text_field,
     time_field,
 )
-from iop_clinic.accounts.admin.panels import Panel, page_url
+from iop_clinic.accounts.admin.panels import Panel, page_url, verb_link
 from iop_clinic.accounts.models import Therapist
 from iop_clinic.accounts.roles import Can
 from scheduling import services
@@ -147,7 +148,10 @@ class CancelForm(SessionForm):
         if not self.row.live:
             raise Refused("session_cancelled", CANCELLED_ALREADY)
         Seats.cancel_session(session=self.row, reason=self.cleaned_data["reason"], by=self.user)
-        return "The session is cancelled. Patients who fall short now can be offered a make-up."
+        return format_html(
+            "The session is cancelled. Patients who fall short now can be offered a make-up. {}",
+            verb_link(self.row, ReviveForm.path, ReviveForm.title),
+        )
 
 
 class ReviveForm(SessionForm):

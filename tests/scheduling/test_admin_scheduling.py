@@ -428,7 +428,8 @@ def test_releasing_frees_the_seat_withdrawing_ends_it(world, coordinator):
     answer = coordinator.fill(
         booking, "release", reason="work", notified_at=("2026-03-02", "07:00")
     )
-    assert answer.sentences[0].endswith("is released. The seat can be booked for somebody else.")
+    assert "is released. The seat can be booked for somebody else." in answer.sentences[0]
+    assert f'href="{url(CallIn.objects.get(), "take-back")}"' in answer.sentences[0]
     coordinator.fill(booking, "withdraw", reason="plan changed")
     booking.refresh_from_db()
     assert (booking.state, booking.version) == ("withdrawn", 3)
@@ -517,8 +518,9 @@ def test_a_session_is_not_moved_into_the_past(world, coordinator):
 
 def test_a_cancelled_session_takes_place_after_all(world, coordinator):
     session = planned(world)
-    coordinator.fill(session, "cancel", reason="snow")
+    answer = coordinator.fill(session, "cancel", reason="snow")
     assert planned(world).state == "cancelled"
+    assert f'href="{url(session, "revive")}"' in answer.sentences[0]
     answer = coordinator.fill(session, "revive")
     assert answer.sentences == ["The session takes place again."]
     assert planned(world).state == "scheduled"

@@ -47,6 +47,12 @@ def link(row: Model, text: object = None) -> str:
     return anchor(page_url(row), row if text is None else text)
 
 
+def verb_link(row: Model, verb: str, text: object) -> str:
+    """A link to the page of a verb, such as the one that undoes what was just done."""
+    opts = row._meta
+    return anchor(reverse(f"admin:{opts.app_label}_{opts.model_name}_{verb}", args=[row.pk]), text)
+
+
 def anchor(address: str, text: object) -> str:
     return format_html(
         '<a href="{}" class="font-medium text-primary-700 underline underline-offset-2 '
