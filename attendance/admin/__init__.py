@@ -4,6 +4,7 @@ from attendance import bookings as seats
 from attendance import call_ins, memberships, papers
 from attendance.admin import cases, deliveries, reports, results, rules
 from attendance.admin.bookings import BOOKING_VERBS, booking_panels
+from attendance.admin.calling_in import CallInForm
 from attendance.admin.cancelling import CancelForm
 from attendance.admin.episodes import EPISODE_VERBS, episode_panels
 from attendance.admin.groups import group_panels
@@ -25,7 +26,7 @@ from scheduling.admin.sessions import SessionAdmin
 
 __all__ = ["cases", "deliveries", "reports", "results", "rules"]
 
-EpisodeAdmin.offer(*EPISODE_VERBS, *SUMMARY_PAGES)
+EpisodeAdmin.offer(*EPISODE_VERBS, *SUMMARY_PAGES, CallInForm)
 EpisodeAdmin.show(episode_panels)
 SessionAdmin.offer(*SESSION_VERBS, CancelForm, MoveForm)
 SessionAdmin.show(session_panels)
