@@ -27,6 +27,10 @@ HIDDEN = (
     (CONTROL, "holds a control character, such as NUL"),
     (DIRECTION, "holds an invisible character that turns the direction of text"),
 )
+ERRORS = frozenset(
+    ("#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!", "#SPILL!", "#CALC!")
+)
+"""What a spreadsheet shows where a formula found no value."""
 UNDECODED = re.compile("[\udc80-\udcff]")
 LONGEST_CELL = 10_000
 LONGEST_NUMBER = 9
@@ -51,6 +55,8 @@ def clean(text: str, *, may_start_with: str = "") -> str:
     for pattern, sentence in HIDDEN:
         if pattern.search(value):
             raise BadCell(sentence)
+    if value in ERRORS:
+        raise BadCell(f"“{value}” is a spreadsheet’s error, not a value")
     return value.strip()
 
 
@@ -120,7 +126,12 @@ _US = re.compile(r"(?P<m>[0-9]{1,2})/(?P<d>[0-9]{1,2})/(?P<y>[0-9]{4})")
 _CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::00)?(?: ?([AaPp])[Mm])?")
 
 
+_MIDNIGHT = re.compile(r"[ T]0?0:00(?::00)?$")
+
+
 def date(value: str) -> datetime.date:
+    """A date; databases and workbooks write midnight after it."""
+    value = _MIDNIGHT.sub("", value)
     found = _ISO.fullmatch(value) or _US.fullmatch(value)
     if found is None:
         raise BadCell(f"“{value}” is not a date such as 2026-03-31")

@@ -13,7 +13,7 @@ from attendance.imports.doubts import Doubts
 from attendance.imports.intake import Draft, Intake
 from attendance.imports.reading import Row
 from attendance.imports.tables import ATTENDANCE, BLOCKS, EPISODES, HOLDS, MAKE_UPS, MEMBERSHIPS
-from attendance.models import AttendanceRecord, CreditRule, NightlyRun
+from attendance.models import AttendanceRecord, CreditRule
 from attendance.records.facts import attendance_facts, policy_of, session_facts
 from attendance.records.overlaps import at_the_same_time
 from attendance.records.rules import CreditPolicy, attended_minutes, credited_minutes
@@ -71,7 +71,7 @@ def load_make_ups(intake: Intake) -> None:
     if not rows:
         return
     bookings, doubts = _bookings(intake, rows), Doubts(intake)
-    for row in rows:
+    for row in intake.told(rows):
         missed = _booking(intake, row, bookings, doubts, "missed_date", "missed_start")
         if row["group"] and not row.bad:
             _seat_guest(intake, row, bookings, doubts)
@@ -85,6 +85,7 @@ def load_make_ups(intake: Intake) -> None:
             continue
         repair.makes_up = missed
         repair.save(update_fields=["makes_up"])
+        intake.created[MAKE_UPS.name].append(repair)
         intake.counts[MAKE_UPS.file].created += 1
 
 
@@ -133,13 +134,12 @@ def load_attendance(intake: Intake) -> None:
     }
     rules = list(CreditRule.objects.filter(clinic=intake.clinic))
     drafts = []
-    for row in rows:
+    for row in intake.told(rows):
         booking = _booking(intake, row, bookings, doubts, "date", "start")
         if booking is not None and _is_recordable(intake, row, booking):
             drafts.append(_record(intake, row, booking, rules))
     written = intake.settle(ATTENDANCE, drafts, stored)
     credit_once(written)
-    judge_again(intake, written)
 
 
 def _bookings(intake: Intake, rows: Iterable[Row]) -> Bookings:
@@ -249,15 +249,3 @@ def credit_once(written: Sequence[Draft]) -> None:
         sheet = locked_sheet(sessions)
         if sheet.recompute():
             sheet.save()
-
-
-def judge_again(intake: Intake, written: Sequence[Draft]) -> None:
-    """Days that a nightly run has judged are judged again; a clinic that is new has none."""
-    judged = NightlyRun.objects.filter(clinic=intake.clinic).exists()
-    if not judged or not written or intake.problems:
-        return
-    from attendance.compliance.evaluation import reevaluate
-
-    episodes = sorted({draft.instance.booking.episode_id for draft in written})
-    lock(episodes=episodes)
-    reevaluate(clinic=intake.clinic, episode_ids=episodes, by=intake.by, now=intake.now)

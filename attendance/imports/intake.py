@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,15 +87,19 @@ class Intake:
     def instant(self, wall: datetime.datetime) -> datetime.datetime:
         return wall.replace(tzinfo=self.clinic.tz).astimezone(datetime.UTC)
 
-    def rows(self, table: Table) -> list[Row]:
+    def rows(self, table: Table) -> Iterator[Row]:
         """The rows that are good so far."""
-        self.progress(len(self.reading.of(table)))
-        return [row for row in self.reading.of(table) if not row.bad]
+        return self.told([row for row in self.reading.of(table) if not row.bad])
 
     def readable(self, table: Table) -> list[Row]:
         """The rows of which some cells can be judged, even where others are bad."""
-        self.progress(len(self.reading.of(table)))
         return [row for row in self.reading.of(table) if not row.torn]
+
+    def told(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """These rows one by one, with word of each to whoever follows the import."""
+        for row in rows:
+            self.progress(1)
+            yield row
 
     def refuse(self, row: Row, column: str, reason: str) -> None:
         self.problems.append(row.problem(column, reason))

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import datetime
 from collections import defaultdict
-from pathlib import Path
 
 from attendance.imports.columns import folded
-from attendance.imports.history import credit, credit_once, judge_again, policy_for
+from attendance.imports.history import credit, credit_once, policy_for
 from attendance.imports.intake import Draft, Intake
-from attendance.imports.reading import Reading, Row
+from attendance.imports.reading import Row
 from attendance.imports.tables import LONG_LIST, PATIENTS
 from attendance.models import AttendanceRecord, CreditRule
 from iop_clinic.accounts.acting import Job
-from iop_clinic.accounts.models import Clinic, User
 from patients.models import Episode, Patient
-from scheduling.locks import lock
 from scheduling.models import Booking, Session, SessionType
 from scheduling.rules import LONGEST, SHORTEST, Span
 from scheduling.services.seating import new_booking
@@ -24,23 +21,20 @@ Placed = tuple[Row, Span, Episode]
 GROUP, ALONE = SessionType.Kind.GROUP, SessionType.Kind.INDIVIDUAL
 
 
-def load_list(*, file: Path, clinic: Clinic, by: User | Job, now: datetime.datetime) -> Intake:
+def load_list(intake: Intake) -> None:
     """Rows of one date, start and end become one past session, unless the patient is booked then.
 
-    The session has no group and no leader: the list names none.
+    The session has no group and no leader: the list names none. The patients are known already.
     """
-    reading = Reading()
-    reading.read(LONG_LIST, file)
-    lock(clinics=[clinic.pk])
-    intake = Intake(clinic, reading, by, now, lambda rows: None, problems=reading.problems)
-    _know_patients(intake)
+    if not intake.reading.of(LONG_LIST):
+        return
     placed = _placed(intake)
     bookings = _bookings(intake, placed)
-    rules = list(CreditRule.objects.filter(clinic=clinic))
+    rules = list(CreditRule.objects.filter(clinic=intake.clinic))
     stored = {
         record.booking_id: record
         for record in AttendanceRecord.objects.filter(
-            clinic=clinic, booking__in=[booking.pk for booking in bookings.values()]
+            clinic=intake.clinic, booking__in=[booking.pk for booking in bookings.values()]
         )
     }
     drafts = [
@@ -50,12 +44,10 @@ def load_list(*, file: Path, clinic: Clinic, by: User | Job, now: datetime.datet
     ]
     written = intake.settle(LONG_LIST, drafts, stored)
     credit_once(written)
-    judge_again(intake, written)
-    intake.counts = {file.name: intake.counts[LONG_LIST.file]}
-    return intake
 
 
-def _know_patients(intake: Intake) -> None:
+def know_patients(intake: Intake) -> None:
+    """What the clinic has, for a list that comes alone."""
     for patient in Patient.objects.filter(clinic=intake.clinic):
         intake.known[PATIENTS.name][folded(patient.record_number)] = patient
     for episode in Episode.objects.filter(clinic=intake.clinic).select_related("patient"):
@@ -65,7 +57,7 @@ def _know_patients(intake: Intake) -> None:
 def _placed(intake: Intake) -> list[Placed]:
     """The good rows with their times and episodes; the others are judged as far as they go."""
     placed = []
-    for row in intake.readable(LONG_LIST):
+    for row in intake.told(intake.readable(LONG_LIST)):
         span = _span(intake, row)
         episode = intake.episode_on(row, "date")
         if span is not None and episode is not None and not row.bad:

@@ -22,12 +22,13 @@ from attendance.imports.tables import (
 )
 from iop_clinic.accounts.acting import Job, Refused
 from iop_clinic.accounts.models import Clinic, License, Membership, Therapist, User
-from iop_clinic.accounts.roles import Role
+from iop_clinic.accounts.roles import Can, Role
 from iop_clinic.accounts.services import add_member
 from patients.models import Patient, Payer, Program
 from scheduling.models import Room, SessionType
 
 STAND_IN = "A clinic whose own row cannot be read"
+ONLY_ADMINISTRATORS = "staff are brought in by an administrator: leave this table out, or ask one"
 LICENSE = ("license_credential", "license_state", "license_number", "license_expires_on")
 
 
@@ -63,6 +64,21 @@ def note_clinic(intake: Intake, *, opened: bool) -> None:
         else:
             draft = Draft(row, Clinic(**row.values), row.key)
             intake.compared(row, intake.differences(draft, intake.clinic))
+
+
+def refuse_other_clinic(intake: Intake) -> None:
+    """A clinic's own row among the files is that of the clinic they are brought into."""
+    for row in intake.reading.of(CLINIC):
+        if row["name"] and folded(row["name"]) != folded(intake.clinic.name):
+            sentence = f"these files are of another clinic; this one is {intake.clinic.name}"
+            intake.refuse(row, "name", sentence)
+
+
+def refuse_staff(reading: Reading, clinic: Clinic, by: User) -> None:
+    """Roles and licenses come from whoever manages staff."""
+    if reading.of(STAFF) and not by.may(Can.MANAGE_STAFF, clinic):
+        rows = reading.rows.pop(STAFF.name)
+        reading.break_off(STAFF, rows[0].file, 0, ONLY_ADMINISTRATORS)
 
 
 def load_plain(intake: Intake) -> None:

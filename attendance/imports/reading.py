@@ -17,8 +17,17 @@ from attendance.imports.problems import Problem
 from attendance.imports.tables import EPISODES, TABLES
 
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+NO_HEADER = "has no first line with the names of the columns"
 BYTE_ORDER_MARK = "\ufeff"
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One table as CSV text, still undecoded, under the name that problems call it by."""
+
+    name: str
+    data: bytes
 
 
 @dataclass(slots=True)
@@ -59,28 +68,37 @@ class Reading:
     def of(self, table: Table) -> list[Row]:
         return self.rows.get(table.name, [])
 
-    def read(self, table: Table, path: Path) -> None:
-        """Add the rows of one file; a file with a good first line is read to its end."""
+    def read_file(self, table: Table, path: Path) -> None:
+        """Add the rows of a file, as `read` does."""
+        try:
+            source = Source(path.name, path.read_bytes())
+        except OSError as error:
+            self.break_off(table, path.name, 0, f"cannot be opened: {error.strerror}")
+            return
+        self.read(table, source)
+
+    def read(self, table: Table, source: Source) -> None:
+        """Add the rows of one table; one with a good first line is read to its end."""
         known = len(self.problems)
-        lines = self._lines(table, path)
+        lines = self._lines(table, source)
         header = next(lines, None)
         if header is None:
             if table.name not in self.broken:
-                self._break(table, path, 1, "has no first line with the names of the columns")
+                self.break_off(table, source.name, 1, NO_HEADER)
             return
         separator = _separator(table, header[1])
         if separator:
             sentence = f"columns are separated by {separator}; save it with commas"
-            self._break(table, path, 1, sentence)
+            self.break_off(table, source.name, 1, sentence)
             return
-        columns = self._header(table, path, header[1])
+        columns = self._header(table, source.name, header[1])
         self.columns[table.name] = {column.name for column in columns if column}
         complete = not any(column.required and column not in columns for column in table.columns)
         rows = self.rows.setdefault(table.name, [])
         for line, texts in lines:
             if not any(text.strip() for text in texts):
                 continue
-            row = Row(table, path.name, line, bad=not complete)
+            row = Row(table, source.name, line, bad=not complete)
             self._fill(row, columns, texts)
             rows.append(row)
         if not rows and len(self.problems) > known:
@@ -89,46 +107,40 @@ class Reading:
 
     # --- a file ---
 
-    def _lines(self, table: Table, path: Path) -> Iterator[tuple[int, list[str]]]:
+    def _lines(self, table: Table, source: Source) -> Iterator[tuple[int, list[str]]]:
         """Line number (of the first line, where a quoted cell has several) and cells."""
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            self._break(table, path, 0, f"cannot be opened: {error.strerror}")
-            return
         # Without a mark, every other byte of plain text is 0.
-        if data.startswith(UTF_16) or data[:4].count(0) > 1:
-            self._break(table, path, 1, "is UTF-16 text; save the file as “CSV UTF-8”")
+        if source.data.startswith(UTF_16) or source.data[:4].count(0) > 1:
+            sentence = "is UTF-16 text; save the file as “CSV UTF-8”"
+            self.break_off(table, source.name, 1, sentence)
             return
-        # What is not UTF-8 goes on as a mark that `cells.clean` refuses: cell by cell.
-        text = data.decode(errors="surrogateescape").lstrip(BYTE_ORDER_MARK)
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        reader = cells_of(source.data)
         line = 1
         try:
             for texts in reader:
                 yield line, texts
                 line = reader.line_num + 1
         except csv.Error as error:
-            self._break(table, path, line, f"cannot be read from here on: {error}")
+            self.break_off(table, source.name, line, f"cannot be read from here on: {error}")
 
-    def _header(self, table: Table, path: Path, texts: Sequence[str]) -> list[Column | None]:
+    def _header(self, table: Table, file: str, texts: Sequence[str]) -> list[Column | None]:
         columns: list[Column | None] = []
-        names = [text.strip().lower().replace(" ", "_") for text in texts]
+        names = [column_name(text) for text in texts]
         for name in names:
             column = table.by_name.get(name)
             columns.append(column)
             if column is None and name:
                 known = ", ".join(table.by_name)
                 shown = name.encode(errors="replace").decode()[:60]
-                self._note(path, 1, shown, f"no such column; the file may have: {known}")
+                self._note(file, 1, shown, f"no such column; the file may have: {known}")
                 if table is EPISODES:  # it may be the admission that is misspelt
                     self.broken.add(table.name)
             elif column is not None and names.count(name) > 1:
-                self._note(path, 1, name, "stands twice in the first line")
+                self._note(file, 1, name, "stands twice in the first line")
                 self.broken.add(table.name)
         for column in table.columns:
             if column.required and column.name not in names:
-                self._note(path, 1, column.name, "this column is missing")
+                self._note(file, 1, column.name, "this column is missing")
                 if column.key:
                     self.broken.add(table.name)
         return columns
@@ -198,12 +210,18 @@ class Reading:
             sentence = f"give exactly one of {' and '.join(row.table.one_of)}"
             self.problems.append(row.problem((given or row.table.one_of)[0], sentence))
 
-    def _break(self, table: Table, path: Path, line: int, reason: str) -> None:
-        self._note(path, line, "", reason)
+    def break_off(self, table: Table, file: str, line: int, reason: str) -> None:
+        """Note that a table cannot be read as a whole, and why."""
+        self._note(file, line, "", reason)
         self.broken.add(table.name)
 
-    def _note(self, path: Path, line: int, column: str, reason: str) -> None:
-        self.problems.append(Problem(path.name, line, column, reason))
+    def refuse_unknown(self, file: str, reason: str) -> None:
+        """Note a file that is no known table: it may be any of those that are not there."""
+        self._note(file, 0, "", reason)
+        self.broken |= {table.name for table in TABLES if table.name not in self.rows}
+
+    def _note(self, file: str, line: int, column: str, reason: str) -> None:
+        self.problems.append(Problem(file, line, column, reason))
 
 
 def read_folder(folder: Path) -> Reading:
@@ -226,28 +244,35 @@ def read_folder(folder: Path) -> Reading:
             _refuse_file(reading, found, "is a folder, not a file")
             reading.broken.add(table.name)
         elif found is not None:
-            reading.read(table, found)
-    _refuse_misnamed(reading, list(paths.values()))
-    return reading
-
-
-def _refuse_misnamed(reading: Reading, paths: Sequence[Path]) -> None:
+            reading.read_file(table, found)
     known = ", ".join(table.file for table in TABLES)
-    for path in paths:
-        _refuse_file(reading, path, f"is none of {known}")
-    if paths:  # nobody knows which of the files that are not there it was to be
-        reading.broken |= {table.name for table in TABLES if table.name not in reading.rows}
+    for path in paths.values():
+        reading.refuse_unknown(path.name, f"is none of {known}")
+    return reading
 
 
 def _refuse_file(reading: Reading, path: Path, reason: str) -> None:
     reading.problems.append(Problem(path.name, 0, "", reason))
 
 
+def cells_of(data: bytes) -> Any:
+    """The lines of a CSV file as cells. What is not UTF-8 goes on as a mark that `cells.clean`
+    refuses: cell by cell."""
+    text = data.decode(errors="surrogateescape").lstrip(BYTE_ORDER_MARK)
+    return csv.reader(io.StringIO(text, newline=""), strict=True)
+
+
+def column_name(text: str) -> str:
+    """The column that a cell of the first line names. The * is this format's own, for columns
+    that must be filled."""
+    return text.strip(" *").lower().replace(" ", "_")
+
+
 def _separator(table: Table, texts: Sequence[str]) -> str:
     """What stands between the columns of the first line instead of a comma."""
     for mark, name in SEPARATORS.items():
         if len(texts) == 1 and texts[0].count(mark):
-            parts = {part.strip(' "').lower().replace(" ", "_") for part in texts[0].split(mark)}
+            parts = {column_name(part.strip(' "')) for part in texts[0].split(mark)}
             if parts & table.by_name.keys():
                 return name
     return ""

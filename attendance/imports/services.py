@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +13,21 @@ from django.utils import timezone
 
 from attendance.imports.history import expand_history, load_attendance, load_make_ups
 from attendance.imports.intake import Counts, Intake
-from attendance.imports.long_list import load_list
+from attendance.imports.judging import judge_imported
+from attendance.imports.long_list import know_patients, load_list
 from attendance.imports.people import load_coverages, load_episodes, load_papers
-from attendance.imports.places import clinic_of, load_plain, load_staff, note_clinic
+from attendance.imports.naming import read_sources
+from attendance.imports.places import (
+    clinic_of,
+    load_plain,
+    load_staff,
+    note_clinic,
+    refuse_other_clinic,
+    refuse_staff,
+)
 from attendance.imports.problems import ImportRefused, Problem
-from attendance.imports.reading import read_folder
+from attendance.imports.reading import Reading, Source, read_folder
+from attendance.imports.tables import LONG_LIST
 from attendance.imports.timetable import check_members, load_timetable
 from attendance.models import AttendanceRecord
 from iop_clinic.accounts.acting import Job, service
@@ -90,6 +100,12 @@ def _import(
     lock(clinics=[clinic.pk])
     intake = Intake(clinic, reading, by, now, progress, problems=reading.problems)
     note_clinic(intake, opened=opened)
+    load(intake)
+    return finish(intake, dry_run=dry_run)
+
+
+def load(intake: Intake) -> None:
+    """Every table of a clinic that is there, in the order in which rows name each other."""
     load_plain(intake)
     load_staff(intake)
     load_coverages(intake)
@@ -102,13 +118,14 @@ def _import(
         _look_further(intake)
     else:
         _load_past(intake)
-    return finish(intake, dry_run=dry_run)
 
 
 def _load_past(intake: Intake) -> None:
     expand_history(intake)
     load_make_ups(intake)
     load_attendance(intake)
+    load_list(intake)
+    judge_imported(intake)
 
 
 def _look_further(intake: Intake) -> None:
@@ -156,11 +173,51 @@ def _measure_tables() -> None:
         cursor.execute(f"ANALYZE {', '.join(model._meta.db_table for model in models)}")
 
 
-@service
-def _import_list(
-    *, file: Path, clinic: Clinic, by: User | Job, dry_run: bool, now: datetime.datetime
+def import_into(
+    *,
+    clinic: Clinic,
+    sources: Sequence[Source],
+    by: User,
+    dry_run: bool = False,
+    now: datetime.datetime | None = None,
+    progress: Progress = lambda rows: None,
 ) -> Outcome:
-    return finish(load_list(file=file, clinic=clinic, by=by, now=now), dry_run=dry_run)
+    """Read tables into a clinic that is there, as `import_clinic` otherwise.
+
+    Which table a source is, its name says, or else its first line. One that may not be brought in
+    by this person is a problem like any other.
+    """
+    try:
+        return _import_into(
+            clinic=clinic,
+            sources=sources,
+            by=by,
+            dry_run=dry_run,
+            now=now or timezone.now(),
+            progress=progress,
+        )
+    except _OnlyChecked as checked:
+        return checked.outcome
+
+
+@service
+def _import_into(
+    *,
+    clinic: Clinic,
+    sources: Sequence[Source],
+    by: User,
+    dry_run: bool,
+    now: datetime.datetime,
+    progress: Progress,
+) -> Outcome:
+    reading = read_sources(sources)
+    refuse_staff(reading, clinic, by)
+    lock(clinics=[clinic.pk])
+    intake = Intake(clinic, reading, by, now, progress, problems=reading.problems)
+    refuse_other_clinic(intake)
+    note_clinic(intake, opened=False)
+    load(intake)
+    return finish(intake, dry_run=dry_run)
 
 
 def import_attendance(
@@ -178,3 +235,18 @@ def import_attendance(
         )
     except _OnlyChecked as checked:
         return checked.outcome
+
+
+@service
+def _import_list(
+    *, file: Path, clinic: Clinic, by: User | Job, dry_run: bool, now: datetime.datetime
+) -> Outcome:
+    reading = Reading()
+    reading.read_file(LONG_LIST, file)
+    lock(clinics=[clinic.pk])
+    intake = Intake(clinic, reading, by, now, lambda rows: None, problems=reading.problems)
+    know_patients(intake)
+    load_list(intake)
+    judge_imported(intake)
+    intake.counts = {file.name: intake.counts[LONG_LIST.file]}
+    return finish(intake, dry_run=dry_run)

@@ -32,6 +32,7 @@ class Can(TextChoices):
     VIEW_REPORTS = "view_reports", "See compliance reports"
     VIEW_AUDIT = "view_audit", "See who changed what"
     EXPORT = "export", "Export data"
+    IMPORT = "import", "Bring data from files"
 
 
 _SEE = {Can.VIEW_PATIENTS, Can.VIEW_SCHEDULE, Can.VIEW_FLAGS}
