@@ -60,13 +60,16 @@ def clean(text: str, *, may_start_with: str = "") -> str:
     return value.strip()
 
 
-def text(most: int) -> Reader:
-    def read(value: str) -> str:
-        if len(value) > most:
-            raise BadCell(f"longer than {most} characters")
-        return value
+@dataclass(frozen=True, slots=True)
+class Text:
+    """At most so many characters."""
 
-    return read
+    most: int
+
+    def __call__(self, value: str) -> str:
+        if len(value) > self.most:
+            raise BadCell(f"longer than {self.most} characters")
+        return value
 
 
 def phone(value: str) -> str:
@@ -111,14 +114,17 @@ class Number:
         return int(value)
 
 
-def choice(choices: Mapping[str, Any]) -> Reader:
-    def read(value: str) -> Any:
-        found = choices.get(value.lower().replace(" ", "_"))
-        if found is None:
-            raise BadCell(f"“{value}” is none of {', '.join(choices)}")
-        return found
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of a few words, each with the value that is stored for it."""
 
-    return read
+    options: Mapping[str, Any]
+
+    def __call__(self, value: str) -> Any:
+        found = self.options.get(value.lower().replace(" ", "_"))
+        if found is None:
+            raise BadCell(f"“{value}” is none of {', '.join(self.options)}")
+        return found
 
 
 _ISO = re.compile(r"(?P<y>[0-9]{4})-(?P<m>[0-9]{1,2})-(?P<d>[0-9]{1,2})")

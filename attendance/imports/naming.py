@@ -14,8 +14,6 @@ from attendance.imports.tables import ATTENDANCE, LONG_LIST, TABLES
 KNOWN = (*TABLES, LONG_LIST)
 ENDING = re.compile(r"\.[a-z]{3,4}$", re.IGNORECASE)
 NO_WORD = re.compile(r"[^a-z]+")
-SHEET = ", sheet "
-"""Between the name of a workbook and that of a sheet in it."""
 
 
 def read_sources(sources: Sequence[Source]) -> Reading:
@@ -48,7 +46,7 @@ UNKNOWN = (
 def table_of(source: Source) -> Table | None:
     """By name: case, blanks, dates and numbers make no difference. By header: if only one fits."""
     header = _header(source)
-    named = _named(source.name)
+    named = _named(source.called or source.name)
     if named is ATTENDANCE and _fits(LONG_LIST, header):
         return LONG_LIST  # a past that is one list is most often called so
     if named is not None:
@@ -58,8 +56,7 @@ def table_of(source: Source) -> Table | None:
 
 
 def _named(name: str) -> Table | None:
-    own = name.rpartition(SHEET)[2]
-    letters = NO_WORD.sub("", ENDING.sub("", own).lower())
+    letters = NO_WORD.sub("", ENDING.sub("", name).lower())
     return next((table for table in KNOWN if NO_WORD.sub("", table.name) == letters), None)
 
 

@@ -28,6 +28,8 @@ class Source:
 
     name: str
     data: bytes
+    called: str = ""
+    """The sheet's or file's own name, where `name` says more."""
 
 
 @dataclass(slots=True)

@@ -15,8 +15,8 @@ from attendance.imports.history import expand_history, load_attendance, load_mak
 from attendance.imports.intake import Counts, Intake
 from attendance.imports.judging import judge_imported
 from attendance.imports.long_list import know_patients, load_list
-from attendance.imports.people import load_coverages, load_episodes, load_papers
 from attendance.imports.naming import read_sources
+from attendance.imports.people import load_coverages, load_episodes, load_papers
 from attendance.imports.places import (
     clinic_of,
     load_plain,
@@ -212,7 +212,8 @@ def _import_into(
 ) -> Outcome:
     reading = read_sources(sources)
     refuse_staff(reading, clinic, by)
-    lock(clinics=[clinic.pk])
+    if not dry_run:  # while a check goes on, others work
+        lock(clinics=[clinic.pk])
     intake = Intake(clinic, reading, by, now, progress, problems=reading.problems)
     refuse_other_clinic(intake)
     note_clinic(intake, opened=False)

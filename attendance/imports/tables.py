@@ -7,7 +7,7 @@ from functools import partial
 from django.db.models import Choices
 
 from attendance.imports import cells
-from attendance.imports.cells import Number, Reader, choice, text
+from attendance.imports.cells import Choice, Number, Text
 from attendance.imports.columns import Column, Table
 from attendance.models import AttendanceRecord
 from attendance.models.records import AbsenceReason
@@ -17,19 +17,19 @@ from patients.models import AgeBracket, Authorization, Episode, EpisodeHold, Lev
 from scheduling.models import Group, SessionType
 
 
-def _options(choices: type[Choices]) -> Reader:
+def _options(choices: type[Choices]) -> Choice:
     """The values of a text choice as they are stored."""
-    return choice({str(value): value for value in choices.values if value != ""})
+    return Choice({str(value): value for value in choices.values if value != ""})
 
 
 must = partial(Column, required=True)
 key = partial(Column, required=True, key=True)
-names = text(120)
-record = key("record_number", text(30), names="patients")
+names = Text(120)
+record = key("record_number", Text(30), names="patients")
 date, time, yes_no = cells.date, cells.time, cells.yes_no
-level = choice({"op": Level.OP, "iop": Level.IOP, "php": Level.PHP})
-bracket = choice({"adult": AgeBracket.ADULT, "adolescent": AgeBracket.ADOLESCENT})
-weekday = choice({day.name.lower(): day.value for day in Weekday})
+level = Choice({"op": Level.OP, "iop": Level.IOP, "php": Level.PHP})
+bracket = Choice({"adult": AgeBracket.ADULT, "adolescent": AgeBracket.ADOLESCENT})
+weekday = Choice({day.name.lower(): day.value for day in Weekday})
 DATES = (("starts_on", "ends_on"),)
 
 
@@ -41,8 +41,8 @@ CLINIC = Table(
     "clinic",
     (
         key("name", names),
-        must("zone", text(60)),
-        Column("state", text(2)),
+        must("zone", Text(60)),
+        Column("state", Text(2)),
         _phone("phone"),
         Column("week_starts_on", weekday),
     ),
@@ -53,21 +53,21 @@ STAFF = Table(
         key("email", cells.email),
         must("name", names),
         must("role", _options(Role)),
-        Column("credentials", text(60)),
+        Column("credentials", Text(60)),
         _phone("phone"),
-        Column("license_credential", text(20)),
-        Column("license_state", text(2)),
-        Column("license_number", text(40)),
+        Column("license_credential", Text(20)),
+        Column("license_state", Text(2)),
+        Column("license_number", Text(40)),
         Column("license_expires_on", date),
         Column("license_may_diagnose", yes_no),
         Column("access_until", date),
     ),
 )
-ROOMS = Table("rooms", (key("name", text(60)), must("seats", Number(1, 500))))
+ROOMS = Table("rooms", (key("name", Text(60)), must("seats", Number(1, 500))))
 SESSION_TYPES = Table(
     "session_types",
     (
-        key("name", text(60)),
+        key("name", Text(60)),
         must("kind", _options(SessionType.Kind)),
         Column("creditable", yes_no),
         Column("ceiling", Number(1, 200)),
@@ -76,7 +76,7 @@ SESSION_TYPES = Table(
 PROGRAMS = Table(
     "programs",
     (
-        key("name", text(80)),
+        key("name", Text(80)),
         must("kind", _options(Program.Kind)),
         Column("part2", yes_no),
     ),
@@ -93,12 +93,12 @@ PAYERS = Table(
 PATIENTS = Table(
     "patients",
     (
-        key("record_number", text(30)),
-        must("first_name", text(60)),
-        must("last_name", text(60)),
+        key("record_number", Text(30)),
+        must("first_name", Text(60)),
+        must("last_name", Text(60)),
         must("birth_date", date),
-        Column("preferred_name", text(60)),
-        Column("pronouns", text(30)),
+        Column("preferred_name", Text(60)),
+        Column("pronouns", Text(30)),
         _phone("phone"),
         *(
             Column(name, yes_no)
@@ -109,15 +109,15 @@ PATIENTS = Table(
                 "may_say_clinic_name",
             )
         ),
-        Column("best_time_to_call", text(60)),
+        Column("best_time_to_call", Text(60)),
         Column("email", cells.email),
         Column("emergency_name", names),
         _phone("emergency_phone"),
-        Column("emergency_relation", text(40)),
+        Column("emergency_relation", Text(40)),
         Column("emergency_consent", yes_no),
         Column("guardian_name", names),
         _phone("guardian_phone"),
-        Column("guardian_relation", text(40)),
+        Column("guardian_relation", Text(40)),
     ),
 )
 COVERAGES = Table(
@@ -126,7 +126,7 @@ COVERAGES = Table(
         record,
         key("payer", names, names="payers"),
         key("starts_on", date),
-        Column("member_number", text(40)),
+        Column("member_number", Text(40)),
         Column("ends_on", date),
         Column("verified_on", date),
         Column("verification_due_on", date),
@@ -137,7 +137,7 @@ EPISODES = Table(
     "episodes",
     (
         record,
-        must("program", text(80), names="programs"),
+        must("program", Text(80), names="programs"),
         key("referred_on", date),
         Column("referral_source", names),
         Column("admitted_on", date),
@@ -148,7 +148,7 @@ EPISODES = Table(
         Column("priority", _options(Episode.Priority)),
         Column("priority_until", date),
         Column("evaluated_on", date),
-        Column("diagnosis", text(10)),
+        Column("diagnosis", Text(10)),
         Column("diagnosed_on", date),
         Column("agreement_signed_on", date),
         Column("court", names),
@@ -178,9 +178,9 @@ PLANS = Table(
 AUTHORIZATIONS = Table(
     "authorizations",
     (
-        must("record_number", text(30), names="patients"),
+        must("record_number", Text(30), names="patients"),
         key("payer", names, names="payers"),
-        key("number", text(60)),
+        key("number", Text(60)),
         must("unit", _options(Authorization.Unit)),
         must("units", Number(1, 5000)),
         must("starts_on", date),
@@ -213,8 +213,8 @@ HOLDS = Table(
 GROUPS = Table(
     "groups",
     (
-        key("name", text(40)),
-        must("program", text(80), names="programs"),
+        key("name", Text(40)),
+        must("program", Text(80), names="programs"),
         Column("level", level),
         Column("age_bracket", bracket),
         Column("population", _options(Group.Population)),
@@ -225,16 +225,16 @@ GROUPS = Table(
 BLOCKS = Table(
     "blocks",
     (
-        Column("group", text(40), key=True, names="groups"),
-        Column("record_number", text(30), key=True, names="patients"),
+        Column("group", Text(40), key=True, names="groups"),
+        Column("record_number", Text(30), key=True, names="patients"),
         key("weekday", weekday),
         key("starts", time, field="starts_at"),
         must("ends", time, field="ends_at"),
         Column("breaks", cells.breaks),
-        must("session_type", text(60), names="session_types"),
+        must("session_type", Text(60), names="session_types"),
         must("facilitator", cells.email, names="therapists"),
         Column("co_facilitator", cells.email, names="therapists"),
-        Column("room", text(60), names="rooms"),
+        Column("room", Text(60), names="rooms"),
         Column("every_weeks", Number(1, 2)),
         key("valid_from", date),
         Column("valid_until", date),
@@ -245,7 +245,7 @@ BLOCKS = Table(
 MEMBERSHIPS = Table(
     "memberships",
     (
-        key("group", text(40), names="groups"),
+        key("group", Text(40), names="groups"),
         record,
         key("starts_on", date),
         Column("ends_on", date),
@@ -257,7 +257,7 @@ MEMBERSHIPS = Table(
 WAITLIST = Table(
     "waitlist",
     (
-        key("group", text(40), names="groups"),
+        key("group", Text(40), names="groups"),
         record,
         must("added_on", date, field="added_at"),
     ),
@@ -270,7 +270,7 @@ CLOSURES = Table(
         key("reason", names),
         Column("from_time", time),
         Column("to_time", time),
-        Column("room", text(60), names="rooms"),
+        Column("room", Text(60), names="rooms"),
     ),
     in_order=(*DATES, ("from_time", "to_time")),
 )
@@ -292,7 +292,7 @@ MAKE_UPS = Table(
         key("start", time),
         must("missed_date", date),
         must("missed_start", time),
-        Column("group", text(40), names="groups"),
+        Column("group", Text(40), names="groups"),
     ),
 )
 ATTENDANCE = Table(

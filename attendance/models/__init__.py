@@ -1,4 +1,5 @@
 from attendance.models.cases import Flag, OutreachAttempt, WeekNote
+from attendance.models.imports import DataImport
 from attendance.models.records import AttendanceRecord, CreditRule
 from attendance.models.reports import (
     ComplianceReport,
@@ -13,6 +14,7 @@ __all__ = [
     "AttendanceRecord",
     "ComplianceReport",
     "CreditRule",
+    "DataImport",
     "Flag",
     "JobTick",
     "NightlyRun",

@@ -19,6 +19,7 @@ from kombu.exceptions import OperationalError
 TICK = "attendance.reports.tasks.tick"
 RUN_NIGHTS = "attendance.reports.tasks.run_nights"
 DELIVER = "attendance.reports.tasks.deliver"
+RUN_IMPORT = "attendance.imports.tasks.run_import"
 
 CLINICS_TOGETHER = 50
 """At most so many share a night's statements: their fixed costs are small then, and locks short."""
@@ -54,6 +55,10 @@ def _parts(ids: list[int], together: int) -> list[list[int]]:
 
 def queue_deliveries(delivery_ids: Sequence[int]) -> bool:
     return _queue(DELIVER, [[delivery] for delivery in delivery_ids])
+
+
+def queue_imports(import_ids: Sequence[int]) -> bool:
+    return _queue(RUN_IMPORT, [[one] for one in import_ids])
 
 
 def _queue(task: str, calls: Sequence[list[Any]]) -> bool:

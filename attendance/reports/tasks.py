@@ -10,6 +10,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from attendance.compliance.escalation import ESCALATION, escalate
+from attendance.imports.runs import IMPORT, forget_old, to_do
 from attendance.models import JobTick
 from attendance.reports import delivery, due_nights, nightly, queue
 from iop_clinic.accounts.api.idempotency import purge_keys
@@ -28,9 +29,11 @@ def tick() -> None:
         queue.queue_nights(fresh)
         and queue.queue_nights(begun, together=1)
         and queue.queue_deliveries(due)
+        and queue.queue_imports(to_do())
     )
     escalate(now=now, by=ESCALATION)
     purge_keys(now=now)
+    forget_old(by=IMPORT, now=now)
     if rung:
         JobTick.objects.update_or_create(name="tick", defaults={"at": timezone.now()})
 

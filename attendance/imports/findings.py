@@ -1,0 +1,57 @@
+"""What is kept of a check or an import for people to read: the first of it, and all as a file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+from attendance.imports.cells import FORMULA
+from attendance.imports.problems import Problem
+from attendance.imports.services import Outcome
+
+SHOWN = 200
+HEADER = ("file", "line", "column", "problem")
+
+
+def refusal(problems: Sequence[Problem]) -> dict[str, Any]:
+    return {"problems": _first(problems), "found": len(problems)}
+
+
+def account(outcome: Outcome) -> dict[str, Any]:
+    """Counts by table, rows that the clinic has otherwise, what somebody should look at."""
+    return {
+        "counts": [
+            [file.removesuffix(".csv"), counts.created, counts.unchanged, counts.differs]
+            for file, counts in outcome.counts.items()
+        ],
+        "problems": _first(outcome.differing),
+        "found": len(outcome.differing),
+        "notes": outcome.notes[:SHOWN],
+        "noted": len(outcome.notes),
+    }
+
+
+def _first(problems: Sequence[Problem]) -> list[list[Any]]:
+    return [[one.file, one.line, one.column, one.reason] for one in problems[:SHOWN]]
+
+
+def listed(problems: Sequence[Problem]) -> bytes:
+    """All of them as a CSV file, compressed. No cell of it is a formula."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(HEADER)
+    for one in problems:
+        line = one.line or ""
+        writer.writerow([_harmless(one.file), line, _harmless(one.column), _harmless(one.reason)])
+    return zlib.compress(text.getvalue().encode("utf-8-sig", errors="replace"))
+
+
+def unlisted(listing: bytes) -> bytes:
+    return zlib.decompress(listing)
+
+
+def _harmless(text: str) -> str:
+    return f"'{text}" if text.startswith(FORMULA) else text

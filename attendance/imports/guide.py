@@ -1,0 +1,55 @@
+"""What goes into each column, in words: for the page that takes files and the empty workbook."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from attendance.imports import cells
+from attendance.imports.cells import Choice, Number, Text
+from attendance.imports.columns import Column, Table
+from attendance.imports.tables import CLINIC, LONG_LIST, TABLES
+
+GUIDED = (*(table for table in TABLES if table is not CLINIC), LONG_LIST)
+"""The clinic's own row is there already."""
+
+PLAIN: Mapping[Any, str] = {
+    cells.date: "date, such as 2026-03-31 or 3/31/2026",
+    cells.time: "time, such as 09:00 or 9:00 AM",
+    cells.moment: "date and time, such as 2026-03-31 09:00",
+    cells.yes_no: "yes or no",
+    cells.email: "email address",
+    cells.phone: "phone number",
+    cells.breaks: "minutes from the start, such as 50-60 110-120",
+}
+
+
+class Line(NamedTuple):
+    """A column: what goes into it, and whether it must be filled or is what rows are known by."""
+
+    name: str
+    must: bool
+    key: bool
+    what: str
+
+
+def lines(table: Table) -> list[Line]:
+    return [Line(one.name, one.required, one.key, what(one)) for one in table.columns]
+
+
+def what(column: Column) -> str:
+    if column.names:
+        return f"as in {column.names.replace('_', ' ')}"
+    read = column.read
+    if isinstance(read, Choice):
+        return ", ".join(read.options)
+    if isinstance(read, Number):
+        unit = f" {read.unit}" if read.unit else ""
+        return f"whole number{unit}, {read.least} to {read.most:,}"
+    if isinstance(read, Text):
+        return f"text, up to {read.most} characters"
+    return PLAIN[read]
+
+
+def title(table: Table) -> str:
+    return table.name.replace("_", " ").capitalize()
