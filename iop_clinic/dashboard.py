@@ -254,6 +254,7 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, Can], ...]], ...] = (
             ("Session types", "category", "scheduling_sessiontype", Can.VIEW_SCHEDULE),
             ("Programs", "local_library", "patients_program", Can.VIEW_SCHEDULE),
             ("Payers", "account_balance", "patients_payer", Can.VIEW_PATIENTS),
+            ("Import", "upload_file", "admin:attendance_dataimport_bring", Can.IMPORT),
             ("Settings", "settings", "accounts_clinic", Can.MANAGE_CLINIC),
         ),
     ),

@@ -2,7 +2,7 @@
 
 from attendance import bookings as seats
 from attendance import call_ins, memberships, papers
-from attendance.admin import cases, deliveries, reports, results, rules
+from attendance.admin import cases, deliveries, imports, reports, results, rules
 from attendance.admin.bookings import BOOKING_VERBS, booking_panels
 from attendance.admin.calling_in import CallInForm
 from attendance.admin.cancelling import CancelForm
@@ -24,7 +24,7 @@ from scheduling.admin.places import ClosureAdmin
 from scheduling.admin.seats import Seats
 from scheduling.admin.sessions import SessionAdmin
 
-__all__ = ["cases", "deliveries", "reports", "results", "rules"]
+__all__ = ["cases", "deliveries", "imports", "reports", "results", "rules"]
 
 EpisodeAdmin.offer(*EPISODE_VERBS, *SUMMARY_PAGES, CallInForm)
 EpisodeAdmin.show(episode_panels)

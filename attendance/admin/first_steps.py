@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import Exists, Model, OuterRef, Q
 from django.urls import reverse
+from django.utils.html import format_html
 
 from iop_clinic.accounts.admin.panels import Panel, anchor
 from iop_clinic.accounts.models import Clinic, License, Therapist
@@ -64,9 +65,16 @@ def first_steps(request: Any, clinic: Clinic) -> Panel | None:
             (step.title, step.why, "done" if is_done else _way(request, step))
             for step, is_done in zip(STEPS, done, strict=True)
         ],
-        note="In this order each step finds what it needs. Whoever runs this installation can "
-        "import whole lists instead.",
+        note=_note(request),
     )
+
+
+def _note(request: Any) -> str:
+    said = "In this order each step finds what it needs."
+    if not request.user.has_perm(Can.IMPORT):
+        return said
+    way = anchor(reverse("admin:attendance_dataimport_bring"), "import your lists")
+    return format_html("{} What you have in spreadsheets comes in at once: {}.", said, way)
 
 
 def _is_done(step: Step) -> Exists:

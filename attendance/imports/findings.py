@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from attendance.imports.cells import FORMULA
+from attendance.imports.naming import KNOWN
 from attendance.imports.problems import Problem
 from attendance.imports.services import Outcome
 
@@ -24,8 +25,9 @@ def account(outcome: Outcome) -> dict[str, Any]:
     """Counts by table, rows that the clinic has otherwise, what somebody should look at."""
     return {
         "counts": [
-            [file.removesuffix(".csv"), counts.created, counts.unchanged, counts.differs]
-            for file, counts in outcome.counts.items()
+            [table.name, counts.created, counts.unchanged, counts.differs]
+            for table in KNOWN
+            if (counts := outcome.counts.get(table.file))
         ],
         "problems": _first(outcome.differing),
         "found": len(outcome.differing),

@@ -38,6 +38,8 @@ def lines(table: Table) -> list[Line]:
 
 
 def what(column: Column) -> str:
+    if column.names == "therapists":
+        return "email of a therapist"
     if column.names:
         return f"as in {column.names.replace('_', ' ')}"
     read = column.read

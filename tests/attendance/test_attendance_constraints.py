@@ -80,6 +80,9 @@ def rows(db) -> SimpleNamespace:
         share=attendance.AbsenceRule.objects.create(
             **same, kind=11, times=75, window_days=30, starts_on="2026-01-01"
         ),
+        files=attendance.DataImport.objects.create(
+            **same, uploaded_by=user, files=["rooms.csv"], digest="0" * 64, content=b"PK"
+        ),
         report=report,
         delivery=attendance.ReportDelivery.objects.create(
             **same, report=report, recipient=user, message_id="<1@example.com>"
@@ -135,6 +138,10 @@ CASES: dict[str, Callable[[Any], None]] = {
     "flag_snoozed_until_a_date": lambda r: update(r.flag, state="snoozed"),
     "weeknote_one_per_case": lambda r: insert_copy(r.note, reason="work"),
     "weeknote_other_has_detail": lambda r: update(r.note, reason="other"),
+    "dataimport_running_has_lease": lambda r: update(r.files, state="checking"),
+    "dataimport_over_has_time_and_no_files": lambda r: update(r.files, state="refused"),
+    "dataimport_to_do_has_files": lambda r: update(r.files, content=None),
+    "dataimport_confirmed_by_somebody": lambda r: update(r.files, state="confirmed"),
     "nightlyrun_once_per_night": lambda r: insert_copy(r.run, attempts=2),
     "nightlyrun_finished_has_time": lambda r: update(r.run, state="finished"),
     "compliancereport_once_per_scope": lambda r: insert_copy(r.report),
@@ -326,7 +333,7 @@ def test_one_record_for_a_booking(rows):
 
 # --- the trail ------------------------------------------------------------------------------------
 
-FACTS = ["record", "credit", "standard", "rule", "flag", "outreach"]
+FACTS = ["record", "credit", "standard", "rule", "flag", "outreach", "files"]
 DERIVED = ["result", "run", "report", "delivery"]
 
 

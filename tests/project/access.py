@@ -30,6 +30,7 @@ SEES = {"view_patients", "view_schedule", "view_flags"}
 WORKS = SEES | {
     "edit_patients", "manage_episodes", "manage_authorizations", "manage_schedule", "book",
     "take_call_ins", "record_attendance", "sign_rosters", "work_flags", "view_reports", "export",
+    "import",
 }  # fmt: skip
 MAY: dict[str, set[str]] = {
     "administrator": WORKS | {"manage_staff", "manage_clinic", "view_audit"},

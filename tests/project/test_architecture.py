@@ -164,6 +164,7 @@ def test_every_table_of_facts_is_audited():
 
 SHOWN_TO_NO_THERAPIST = [
     "accounts.Membership",  # roles are the administrator's
+    "attendance.DataImport",
     "attendance.NightlyRun",
     "attendance.ReportDelivery",
     "patients.KeepApart",  # the reason names another patient

@@ -35,6 +35,7 @@ OF_THE_WHOLE_CLINIC = {
 }
 SHOWN_TO_NO_THERAPIST = {
     accounts.Membership,
+    attendance.DataImport,
     attendance.NightlyRun,
     attendance.ReportDelivery,
     patients.KeepApart,

@@ -172,4 +172,7 @@ def _attendance_rows(user: accounts.User, rows: Rows, shared: Rows) -> Rows:
         judged_minutes=60, qualifying_days=0, minimum=540, prorated_minimum=540,
         prorated_days=3, inputs={},
     )  # fmt: skip
-    return _filed(record, flag, attempt, note, report, delivery, result)
+    files = attendance.DataImport.objects.create(
+        clinic=clinic, uploaded_by=user, files=["patients.csv"], digest="0" * 64, content=b"PK"
+    )
+    return _filed(record, flag, attempt, note, report, delivery, result, files)
