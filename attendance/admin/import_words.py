@@ -12,7 +12,7 @@ from attendance.models import DataImport
 from iop_clinic.accounts.admin.panels import Panel
 
 State = DataImport.State
-NOTHING = "Nothing is imported."
+NOTHING, NOT_YET = "Nothing was imported.", "Nothing is imported yet."
 STALLED = (
     "The worker that had these files has not answered in its time: it was stopped or restarted. "
     f"{NOTHING} Try again."
@@ -51,9 +51,9 @@ def standing_of(row: DataImport, progress: Progress | None, now: datetime.dateti
 def _busy(row: DataImport, progress: Progress | None) -> tuple[str, str]:
     rows = f"{progress.rows:,} of {progress.of:,} rows." if progress else ""
     if row.state == State.WAITING:
-        return "Waiting", f"Waiting for a free worker. {NOTHING}"
+        return "Waiting", f"Waiting for a free worker. {NOT_YET}"
     if row.state == State.CHECKING:
-        return "Checking", f"{rows or 'Reading the files.'} {NOTHING}"
+        return "Checking", f"{rows or 'Reading the files.'} {NOT_YET}"
     if row.state == State.CONFIRMED:
         return "Waiting", "Confirmed; waiting for a free worker. You may leave this page."
     return "Importing", f"{rows or 'Reading the files.'} You may leave this page."
@@ -61,21 +61,20 @@ def _busy(row: DataImport, progress: Progress | None) -> tuple[str, str]:
 
 def _over(row: DataImport) -> Standing:
     report, found = row.report, row.report.get("found", 0)
-    listing = {True: "All of them as a CSV file"}.get(found > 0, "")
+    listing = "Differences as a CSV file" if found else ""
     if row.state == State.REFUSED:
         return Standing(
             f"{_many(found, 'problem')}",
-            "Nothing was imported. Put them right in your files, then bring all of the files "
-            "again.",
+            f"{NOTHING} Put them right in your files, then bring all of the files again.",
             bring=True,
-            listing=listing,
+            listing="All problems as a CSV file",
         )
     if row.state == State.DISCARDED:
         return Standing("Discarded", f"The files are gone. {NOTHING}", bring=True)
     new, unchanged, differs = totals(report)
     said = _sums(new, unchanged, differs, imported=row.state == State.IMPORTED)
     if row.state == State.CHECKED:
-        said = f"{said} {NOTHING} The files are kept for a day."
+        said = f"{said} {NOT_YET} The files are kept for a day."
         return Standing("Ready to import", said, new_rows=new, discard=True, listing=listing)
     if row.state == State.NOTHING_NEW:
         said = f"Every row of these files is in the clinic already. {_kept(differs)}".strip()
@@ -101,7 +100,8 @@ def _sums(new: int, unchanged: int, differs: int, *, imported: bool) -> str:
 def _kept(differs: int) -> str:
     if not differs:
         return ""
-    return f"{_many(differs, 'row')} {'differs' if differs == 1 else 'differ'}: the clinic’s stay."
+    verbs = "differs and stays" if differs == 1 else "differ and stay"
+    return f"{_many(differs, 'row')} {verbs} as the clinic has {'it' if differs == 1 else 'them'}."
 
 
 def _is(number: int) -> str:

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from attendance.admin.import_words import Standing, panels_of, standing_of, took
 from attendance.imports.findings import unlisted
-from attendance.imports.guide import GUIDED, lines, title
+from attendance.imports.guide import GUIDED, guide_to
 from attendance.imports.progress import progress_of
 from attendance.imports.runs import confirm, discard, take_in, try_again
 from attendance.imports.template import template
@@ -58,7 +58,7 @@ class BringPage(ServiceView):
         context = super().get_context_data(**kwargs)
         rows = self.model_admin.get_queryset(self.request)[:LAST]
         return context | {
-            "guides": [(title(table), table.name, lines(table)) for table in GUIDED],
+            "guides": [guide_to(table) for table in GUIDED],
             "most_bytes": MOST_BYTES,
             "recent": Panel(
                 "The last ones",
@@ -154,8 +154,7 @@ class DataImportAdmin(ClinicModelAdmin):
     list_filter = ("state",)
     related = ("uploaded_by", "confirmed_by")
     ordering = ("-uploaded_at", "-pk")
-    fields = (("said_files", "uploaded_by"), ("confirmed_by", "finished_at"))
-    readonly_fields = ("said_files",)
+    fields = (("uploaded_by", "uploaded_at"), ("confirmed_by", "finished_at"))
     verbs = (ConfirmForm, TryAgainForm, DiscardForm)
     list_verbs = (BringForm,)
     reads_are_noted = True  # what is wrong with a cell quotes it
@@ -167,10 +166,6 @@ class DataImportAdmin(ClinicModelAdmin):
     @admin.display(description="What became of it")
     def became(self, row: DataImport) -> str:
         return took(row)
-
-    @admin.display(description="Files")
-    def said_files(self, row: DataImport) -> str:
-        return ", ".join(row.files)
 
     def get_queryset(self, request: Any) -> Any:
         return super().get_queryset(request).defer("content", "listing")

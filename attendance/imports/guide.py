@@ -53,5 +53,40 @@ def what(column: Column) -> str:
     return PLAIN[read]
 
 
-def title(table: Table) -> str:
-    return table.name.replace("_", " ").capitalize()
+ABOUT = {
+    "staff": "who works here, with roles and licenses; only an administrator brings them in",
+    "rooms": "where sessions are held",
+    "session_types": "kinds of sessions beyond those every clinic has",
+    "programs": "what patients are admitted to",
+    "payers": "who pays",
+    "patients": "who is treated, with phone and what may be said",
+    "coverages": "by which payer a patient is covered, from when",
+    "episodes": "courses of treatment: referral, admission, discharge",
+    "plans": "level, weekly minutes and days of an episode",
+    "authorizations": "what a payer approved",
+    "certifications": "when the need was certified, and is due again",
+    "holds": "hospital, jail or leave",
+    "groups": "standing groups of 8 to 15 seats",
+    "blocks": "the timetable: weekly sessions of a group, or of one patient",
+    "memberships": "who has a seat in which group",
+    "waitlist": "who waits for which group",
+    "closures": "days on which the clinic is closed",
+    "time_off": "when a therapist is away",
+    "make_ups": "which session repairs which missed one",
+    "attendance": "who came to the sessions of the timetable; found by patient, date and start",
+    "long_list": "past attendance in one list, where no timetable is at hand",
+}
+
+
+class Guide(NamedTuple):
+    """A table as the page explains it."""
+
+    title: str
+    file: str
+    about: str
+    lines: list[Line]
+
+
+def guide_to(table: Table) -> Guide:
+    title = table.name.replace("_", " ").capitalize()
+    return Guide(title, table.name, ABOUT[table.name], lines(table))

@@ -58,7 +58,7 @@ def test_a_check_says_what_would_be_created_and_writes_nothing(administrator):
     assert row.report["counts"][0] == ["staff", 2, 0, 0]
     assert sum(one[1] for one in row.report["counts"]) == 24
     page = html_of(administrator, row)
-    assert "24 rows would be created. Nothing is imported." in page
+    assert "24 rows would be created. Nothing is imported yet." in page
     assert "Import 24 rows" in page
     own = AuditEvent.objects.filter(table_name="attendance_dataimport").exclude(operation="R")
     assert AuditEvent.objects.exclude(operation="R").count() == before + own.count()
@@ -87,7 +87,7 @@ def test_a_row_that_differs_stays_as_the_clinic_has_it(administrator):
     changed = folders.GOOD["patients"].replace("Birch", "Beech") + "\nH-3,Cy,Cedar,1991-01-01,,"
     row = checked(administrator, csv_file("patients.csv", changed))
     assert problems(row) == ["patients.csv, 3, last_name: differs, kept as it is in the clinic"]
-    assert "1 row differs: the clinic’s stay." in html_of(administrator, row)
+    assert "1 row differs and stays as the clinic has it." in html_of(administrator, row)
     imported(administrator, row)
     assert Patient.objects.get(record_number="H-2").last_name == "Birch"
     assert Patient.objects.filter(record_number="H-3").exists()
@@ -271,7 +271,7 @@ def test_the_form_shows_every_table_and_the_last_uploads(administrator):
     row = checked(administrator, csv_file("rooms.csv", TABLES["rooms"]))
     answer = administrator.client.get(reverse(BRING))
     page = answer.content.decode()
-    assert [name for _, name, _ in answer.context["guides"]][:3] == [
+    assert [one.file for one in answer.context["guides"]][:3] == [
         "staff", "rooms", "session_types"
     ]  # fmt: skip
     assert "patients" in page

@@ -45,7 +45,15 @@ drop.addEventListener("drop", (event) => {
     show();
   }
 });
-input.addEventListener("change", show);
+// Before it gets to the input: there the site's own script looks for a text field beside it.
+form.addEventListener(
+  "change",
+  (event) => {
+    event.stopPropagation();
+    show();
+  },
+  { capture: true },
+);
 form.addEventListener("submit", () => {
   button.disabled = true; // a second click would send them twice
   form.querySelector("[data-sending]").textContent = "The files are being sent.";
