@@ -18,6 +18,8 @@ from django.core.validators import validate_email
 Reader = Callable[[str], Any]
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
+MARKED = re.compile("'+ *[-=+@\t\r]")
+"""Text that would be taken for a formula, marked as text with an apostrophe (exports do so)."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 LINE_BREAK = re.compile("[\n\r\x0b\x0c\x85\u2028\u2029]")
 DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -48,7 +50,9 @@ def clean(text: str, *, may_start_with: str = "") -> str:
     if len(text) > LONGEST_CELL:
         raise BadCell(f"longer than {LONGEST_CELL} characters")
     start = text.lstrip(" ")
-    if start.startswith(FORMULA) and start[0] not in may_start_with:
+    if MARKED.match(start):
+        text = start[1:]
+    elif start.startswith(FORMULA) and start[0] not in may_start_with:
         raise BadCell(f"starts with {start[0]!r}, as a spreadsheet formula does")
     # Blanks and line ends around it are a spreadsheet's, and go.
     value = text.strip(" \r\n\t\u00a0")
@@ -126,10 +130,14 @@ class Choice:
             raise BadCell(f"“{value}” is none of {', '.join(self.options)}")
         return found
 
+    def words(self) -> dict[Any, str]:
+        """The other way round: the word that is written for a stored value."""
+        return {value: word for word, value in self.options.items()}
+
 
 _ISO = re.compile(r"(?P<y>[0-9]{4})-(?P<m>[0-9]{1,2})-(?P<d>[0-9]{1,2})")
 _US = re.compile(r"(?P<m>[0-9]{1,2})/(?P<d>[0-9]{1,2})/(?P<y>[0-9]{4})")
-_CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::00)?(?: ?([AaPp])[Mm])?")
+_CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?(?: ?([AaPp])[Mm])?")
 
 
 _MIDNIGHT = re.compile(r"[ T]0?0:00(?::00)?$")
@@ -148,15 +156,25 @@ def date(value: str) -> datetime.date:
 
 
 def time(value: str) -> datetime.time:
+    """A wall time at a whole minute, as sessions begin and end."""
+    read = exact_time(value)
+    if read.second:
+        raise BadCell(f"“{value}” is not a time such as 09:00")
+    return read
+
+
+def exact_time(value: str) -> datetime.time:
+    """A wall time of what happened; seconds may be told."""
     found = _CLOCK.fullmatch(value)
     if found is None:
         raise BadCell(f"“{value}” is not a time such as 09:00")
-    hour, minute, half = int(found[1]), int(found[2]), (found[3] or "").lower()
-    if minute > 59 or hour > 23 or (half and not 1 <= hour <= 12):
+    hour, minute, second = int(found[1]), int(found[2]), int(found[3] or 0)
+    half = (found[4] or "").lower()
+    if max(minute, second) > 59 or hour > 23 or (half and not 1 <= hour <= 12):
         raise BadCell(f"“{value}” is not on the clock")
     if half:
         hour = hour % 12 + (12 if half == "p" else 0)
-    return datetime.time(hour, minute)
+    return datetime.time(hour, minute, second)
 
 
 def moment(value: str) -> datetime.datetime:
@@ -164,7 +182,7 @@ def moment(value: str) -> datetime.datetime:
     day, _, clock = value.replace("T", " ", 1).partition(" ")
     if not clock:
         raise BadCell(f"“{value}” is not a date and time such as 2026-03-31 09:00")
-    return datetime.datetime.combine(date(day), time(clock.strip()))
+    return datetime.datetime.combine(date(day), exact_time(clock.strip()))
 
 
 def breaks(value: str) -> list[list[int]]:

@@ -266,7 +266,10 @@ class Intake:
         found = fields.get(column.fills)
         if found is None or column.key:
             return False
-        return bool(getattr(new, found.attname) != getattr(stored, found.attname))
+        told, kept = getattr(new, found.attname), getattr(stored, found.attname)
+        if isinstance(kept, datetime.datetime):  # files tell no fractions of a second
+            kept = kept.replace(microsecond=0)
+        return bool(told != kept)
 
     def compared(self, row: Row, different: Sequence[str]) -> None:
         counts = self.counts[row.table.file]

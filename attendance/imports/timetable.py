@@ -168,6 +168,9 @@ def _load_waitlist(intake: Intake) -> None:
     for row in intake.rows(WAITLIST):
         episode = intake.episode_on(row, "added_on", from_referral=True)
         added_at, _ = day_instants(row["added_on"], intake.clinic.tz)
+        known = stored.get(row.key)
+        if known and known.added_at.astimezone(intake.clinic.tz).date() == row["added_on"]:
+            added_at = known.added_at  # the file tells the day only
         drafts.append(intake.draft(row, WaitlistEntry, episode=episode, added_at=added_at))
     intake.settle(WAITLIST, drafts, stored)
 
