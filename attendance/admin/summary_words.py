@@ -11,14 +11,11 @@ from django.utils import timezone
 from attendance.admin.wording import day_said, judged_part, minimum_said, verdict
 from attendance.compliance.rules.absences import DayKind
 from attendance.compliance.summary import Approved, AttendanceSummary, SummaryDay, SummaryWeek
-from attendance.documents.sheet import Cells, Group, Sheet
+from attendance.documents.sheet import PART2_NOTICE, Cells, Group, Sheet
 from attendance.models.records import AbsenceReason
 from attendance.records.rules import Status
 from iop_clinic.accounts.weeks import full_date, hours_and_minutes
 from patients.models import Authorization, Level, Patient
-
-PART2_NOTICE = "42 CFR part 2 prohibits unauthorized use or disclosure of these records."
-"""What a document of a Part 2 program carries (42 CFR 2.32), and no other: it tells of itself."""
 
 HEADERS = ("Date", "Scheduled", "Attended", "Credited", "Qualifying day", "Services", "Remarks")
 WIDTHS = (0.185, 0.095, 0.09, 0.09, 0.1, 0.085, 0.355)

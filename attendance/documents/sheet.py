@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+PART2_NOTICE = "42 CFR part 2 prohibits unauthorized use or disclosure of these records."
+"""What a document of a Part 2 program carries (42 CFR 2.32), and no other: it tells of itself."""
+
 Cells = tuple[str, ...]
 
 

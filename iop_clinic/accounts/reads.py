@@ -10,7 +10,7 @@ from django.utils import timezone
 from iop_clinic.accounts.models import AuditEvent
 
 if TYPE_CHECKING:
-    from iop_clinic.accounts.models import ClinicModel, User
+    from iop_clinic.accounts.models import Clinic, ClinicModel, User
 
 
 def note_read(*rows: ClinicModel, by: User) -> None:
@@ -23,7 +23,7 @@ def note_read(*rows: ClinicModel, by: User) -> None:
         AuditEvent.objects.bulk_create(events)
 
 
-def note_export(row: ClinicModel, *, by: User, **what: str) -> None:
+def note_export(row: ClinicModel | Clinic, *, by: User, **what: str) -> None:
     """Write who took what of a row out of the site, by names that its history shows: a read, with
     `exported` what it was. One statement."""
     event = _read(row, by, timezone.now())
@@ -31,9 +31,9 @@ def note_export(row: ClinicModel, *, by: User, **what: str) -> None:
     event.save(force_insert=True)
 
 
-def _read(row: ClinicModel, by: User, now: datetime) -> AuditEvent:
+def _read(row: ClinicModel | Clinic, by: User, now: datetime) -> AuditEvent:
     return AuditEvent(
-        clinic_id=row.clinic_id,
+        clinic_id=getattr(row, "clinic_id", row.pk),  # of a clinic: itself
         table_name=row._meta.db_table,
         row_id=row.pk,
         operation=AuditEvent.Operation.READ,

@@ -6,10 +6,11 @@ import datetime
 
 import pytest
 
-from attendance.admin.summary_words import PART2_NOTICE, sheet_of
+from attendance.admin.summary_words import sheet_of
 from attendance.compliance.rules.absences import DayKind
 from attendance.compliance.status import minutes_detail, week_statuses
 from attendance.compliance.summary import attendance_summary
+from attendance.documents.sheet import PART2_NOTICE
 from attendance.models import CreditRule, Standard
 from patients.models import Authorization, EpisodeHold, Level
 from tests import factories as f

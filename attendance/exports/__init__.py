@@ -1,0 +1,1 @@
+"""What leaves the clinic as files: the tables of docs/import.md, sessions and cases."""
