@@ -236,6 +236,7 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, Can], ...]], ...] = (
             ("Week results", "fact_check", "attendance_weekresult", Can.VIEW_FLAGS),
             ("Nights", "bedtime", "attendance_nightlyrun", Can.VIEW_REPORTS),
             ("Mails", "outgoing_mail", "attendance_reportdelivery", Can.VIEW_REPORTS),
+            ("Export", "download", "admin:accounts_clinic_export", Can.EXPORT),
         ),
     ),
     (

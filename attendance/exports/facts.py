@@ -197,7 +197,8 @@ def _cases(asked: Asked) -> Any:
 
 def _owner() -> Case:
     """As the queue says it: the person, or else the role; of a case that went on, both."""
-    person = Coalesce(NullIf("owner__name", Value("")), "owner__email")
+    name = NullIf("owner__name", Value(""))
+    person = Coalesce(name, "owner__email", output_field=CharField())
     role = Case(*(When(owner_role=one.value, then=Value(str(one.label))) for one in Role))
     went_on = Concat(role, Value(" (went on)"), output_field=CharField())
     return Case(
