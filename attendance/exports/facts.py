@@ -23,7 +23,7 @@ from django.db.models.functions import Cast, Coalesce, Concat, ExtractIsoWeekDay
 
 from attendance.exports.sources import Asked, Source
 from attendance.imports import cells, tables
-from attendance.imports.cells import Choice, text
+from attendance.imports.cells import Choice, Text
 from attendance.imports.columns import Column, Table
 from attendance.models import AbsenceRule, AttendanceRecord, Flag
 from attendance.models.standards import Severity
@@ -163,14 +163,14 @@ SESSIONS = Source(
             Column("date", cells.date),
             Column("start", cells.time),
             Column("end", cells.time),
-            Column("group", text(40)),
-            Column("type", text(60)),
-            Column("leader", text(120)),
-            Column("room", text(60)),
-            Column("seats_taken", text(3)),
-            Column("seats", text(3)),
+            Column("group", Text(40)),
+            Column("type", Text(60)),
+            Column("leader", Text(120)),
+            Column("room", Text(60)),
+            Column("seats_taken", Text(3)),
+            Column("seats", Text(3)),
             Column("state", _labels(Session.State)),
-            Column("cancelled_reason", text(200)),
+            Column("cancelled_reason", Text(200)),
         ),
     ),
     "Sessions",
@@ -220,10 +220,10 @@ CASES = Source(
         (
             Column("opened", cells.moment),
             Column("rule", _labels(AbsenceRule.Kind)),
-            Column("record_number", text(30)),
-            Column("about", text(120)),
+            Column("record_number", Text(30)),
+            Column("about", Text(120)),
             Column("state", _labels(Flag.State)),
-            Column("assignee", text(200)),
+            Column("assignee", Text(200)),
             Column("due", cells.moment),
             Column("severity", _labels(Severity)),
             Column("closed", cells.moment),
