@@ -24,12 +24,12 @@ from iop_clinic.accounts.weeks import full_date
 USUAL_DAYS = 28
 MOST_DAYS = 3 * 366
 WHOLE_SAID = (
-    "The whole clinic: every row of every table, as a workbook with a sheet for each or as a zip "
-    "with a CSV file for each. The import reads it back."
+    "The whole clinic: every row of every table, as an Excel file with a sheet for each, or as a "
+    "zip with a CSV file for each. The import reads it back."
 )
 PART2_SAID = (
-    "They tell of patients in a Part 2 program: the workbook carries the notice on a sheet of its "
-    "own, and CSV comes as a zip that holds it."
+    "These rows tell of patients in a Part 2 program: the Excel file carries the notice on a sheet "
+    "of its own, and CSV comes as a zip with it."
 )
 _DAY = datetime.timedelta(days=1)
 
@@ -52,6 +52,7 @@ class ExportPage(ServiceView):
     """Read with a kind and dates in the address; a POST counts again or sends the file."""
 
     template_name = "admin/attendance/export.html"
+    form_class: type[ExportForm]
 
     def get_form_kwargs(self) -> dict[str, Any]:
         kwargs = super().get_form_kwargs()
@@ -80,8 +81,10 @@ class ExportPage(ServiceView):
     def shown(self, form: Any) -> HttpResponse:
         """The form, and how many rows it would take."""
         said = list(form.said()) if form.stands() else []
-        clinic = working_clinic(self.request)
-        return self.render_to_response(self.get_context_data(form=form, clinic=clinic, said=said))
+        context = self.get_context_data(form=form, clinic=working_clinic(self.request), said=said)
+        if self.form_class.preset == WHOLE:
+            context["opts"] = None  # it belongs to no list: no way back to one
+        return self.render_to_response(context)
 
 
 class ExportForm(ServiceForm):

@@ -42,13 +42,15 @@ def _of_the_whole(asked: Asked) -> Iterator[str]:
     )
     if count := apart(asked):
         yield (
-            f"{count} attendance rows are left out: their sessions were planned singly, moved or "
-            "visited as a guest, and no weekly block leads to them. Export “Attendance” for all."
+            f"{count} attendance row{'s are' if count > 1 else ' is'} left out: no weekly block "
+            "leads to a session that was planned singly, moved or visited as a guest. Export "
+            "“Attendance” for all of them."
         )
     if count := _without_address(asked):
         yield (
-            f"{count} therapists never had an account. Files know staff by their email "
-            "address: enter one where a cell for it is empty, or invite them and export again."
+            f"{count} therapist{'s' if count > 1 else ''} never had an account. Files know staff "
+            "by their email address: enter one where a cell for it is empty, or invite them and "
+            "export again."
         )
 
 

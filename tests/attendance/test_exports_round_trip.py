@@ -7,18 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 
 from attendance.demo.loading import load_demo
 from attendance.imports.services import Outcome, import_clinic
 from attendance.models import AttendanceRecord
 from iop_clinic.accounts.acting import Job
 from iop_clinic.accounts.models import Clinic
-from scheduling.models import Booking
+from iop_clinic.accounts.roles import Role
+from patients.models import Episode
+from scheduling.models import Booking, Group, Session
+from tests import factories as f
 from tests.attendance import folders
 from tests.attendance.exported import Rows, tables, taken, unpacked
 
 NOW = datetime.datetime(2026, 3, 11, 12, tzinfo=datetime.UTC)
 DEMO_NOW = datetime.datetime(2026, 11, 21, 20, tzinfo=datetime.UTC)
+MONDAY_NINE = ("2026-03-02", "09:00")
 JOB = Job("import")
 
 pytestmark = pytest.mark.django_db
@@ -82,3 +87,80 @@ def test_a_small_clinic_there_and_back(harbor, tmp_path):
     other = elsewhere(harbor, tmp_path / "there")
     assert files_of(other) == files_of(harbor)
     assert (minutes(other), seats(other)) == (minutes(harbor), seats(harbor))
+
+
+# --- what the form has no place for ------------------------------------------------------------
+
+
+def record(session: Session, episode: Episode, **booked: Any) -> AttendanceRecord:
+    clinic = session.clinic
+    booking = f.booking(session, episode, **booked)
+    return AttendanceRecord.objects.create(clinic=clinic, booking=booking, attended=True)
+
+
+def ada() -> Episode:
+    return Episode.objects.get(patient__record_number="H-1")
+
+
+def planned_singly(clinic: Clinic) -> None:
+    record(f.session(clinic, "2026-03-04", "09:00", "10:00"), ada())
+
+
+def moved(clinic: Clinic) -> None:
+    session = Session.objects.get(clinic=clinic, local_date="2026-03-03")
+    hour = datetime.timedelta(hours=1)
+    Session.objects.filter(pk=session.pk).update(
+        starts_at=session.starts_at + hour, ends_at=session.ends_at + hour
+    )
+
+
+def made_longer(clinic: Clinic) -> None:
+    session = Session.objects.get(clinic=clinic, local_date="2026-03-03")
+    Session.objects.filter(pk=session.pk).update(ends_at=f.at(clinic, "2026-03-03", "14:20"))
+
+
+def visited_as_a_guest(clinic: Clinic) -> None:
+    group = Group.objects.get(clinic=clinic)
+    guest = f.admitted(clinic, on=datetime.date(2026, 3, 2), program=group.program)
+    record(Session.objects.get(clinic=clinic, local_date="2026-03-02"), guest, seat=3)
+
+
+@pytest.mark.parametrize("happened", [planned_singly, moved, made_longer, visited_as_a_guest])
+def test_what_follows_from_no_block_is_left_out_and_said(harbor, tmp_path, happened):
+    with time_machine.travel(NOW, tick=False):
+        happened(harbor)
+        about = [row[0] for row in tables(taken(harbor, "whole", "xlsx"))["About"]]
+        every = tables(taken(harbor, "attendance", "xlsx"))["attendance"]
+        kept = files_of(harbor)["attendance"]
+        assert len(kept) == len(every) - 1
+        assert [said for said in about if said.startswith("1 attendance row is left out:")]
+        again = bring(unpacked(taken(harbor, "whole"), tmp_path / "files"))
+        assert (again.total.created, again.total.differs) == (0, 0)
+        assert files_of(elsewhere(harbor, tmp_path / "there"))["attendance"] == kept
+
+
+def test_of_two_records_at_one_time_the_one_that_holds_a_seat_is_kept(harbor, tmp_path):
+    """A patient who gave notice came to another session of the same time."""
+    own = Booking.objects.get(patient__record_number="H-1", starts_at=f.at(harbor, *MONDAY_NINE))
+    Booking.objects.filter(pk=own.pk).update(state="released", released_at=NOW)
+    other = f.session(harbor, *MONDAY_NINE, "10:00")
+    record(other, ada())
+    with time_machine.travel(NOW, tick=False):
+        again = bring(unpacked(taken(harbor, "whole"), tmp_path / "files"))
+    assert (again.total.created, again.total.differs) == (0, 0)
+
+
+def test_therapists_without_an_account_are_said(harbor):
+    f.TherapistFactory(clinic=harbor)
+    about = [row[0] for row in tables(taken(harbor, "whole", "xlsx"))["About"]]
+    assert [said for said in about if said.startswith("1 therapist never had an account.")]
+
+
+def test_who_has_left_and_led_nothing_stays_behind(harbor):
+    gone = f.MembershipFactory(clinic=harbor, active=False)
+    ended = f.MembershipFactory(clinic=harbor, role="auditor", ends_on=datetime.date(2026, 3, 10))
+    led = f.staff(harbor, Role.THERAPIST, active=False)
+    with time_machine.travel(NOW, tick=False):
+        emails = [row[0] for row in tables(taken(harbor, "whole"))["staff"]]
+    there = [one.user.email in emails for one in (gone, ended)]
+    assert (there, led.email in emails) == ([False, False], True)
