@@ -15,9 +15,8 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 
-ABOUT = "About"
-"""The sheet with what must be known of a workbook; the importer passes over it."""
-README = "README.txt"
+from attendance.imports.tables import ABOUT, README
+
 WIDTH, WIDE = 16, 90
 """Of columns, in letters."""
 

@@ -37,7 +37,7 @@ def writer(column: Column, zone: ZoneInfo) -> Writer:
     """How the values of a column are written; instants become wall times of the zone."""
     read = column.read
     if isinstance(read, Choice):
-        words = read.words()
+        words = {value: word for word, value in read.options.items()}
         return lambda value: words[value]
     if read in _TIMES:
         write = _TIMES[read]

@@ -130,10 +130,6 @@ class Choice:
             raise BadCell(f"“{value}” is none of {', '.join(self.options)}")
         return found
 
-    def words(self) -> dict[Any, str]:
-        """The other way round: the word that is written for a stored value."""
-        return {value: word for word, value in self.options.items()}
-
 
 _ISO = re.compile(r"(?P<y>[0-9]{4})-(?P<m>[0-9]{1,2})-(?P<d>[0-9]{1,2})")
 _US = re.compile(r"(?P<m>[0-9]{1,2})/(?P<d>[0-9]{1,2})/(?P<y>[0-9]{4})")

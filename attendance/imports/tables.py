@@ -346,3 +346,6 @@ TABLES = (
     ATTENDANCE,
 )
 """In the order in which rows may name rows of other files."""
+
+ABOUT, README = "About", "README.txt"
+"""The sheet, or the file in a zip, in which an export says what must be known of it: no table."""
