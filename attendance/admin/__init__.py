@@ -7,7 +7,7 @@ from attendance.admin.bookings import BOOKING_VERBS, booking_panels
 from attendance.admin.calling_in import CallInForm
 from attendance.admin.cancelling import CancelForm
 from attendance.admin.episodes import EPISODE_VERBS, episode_panels
-from attendance.admin.exports import ExportForm, export_of
+from attendance.admin.exports import export_of
 from attendance.admin.groups import group_panels
 from attendance.admin.moving import MoveForm
 from attendance.admin.sessions import SESSION_VERBS, session_panels
@@ -15,6 +15,7 @@ from attendance.admin.summaries import SUMMARY_PAGES
 from attendance.admin.therapists import COLUMNS, tell_therapists, therapist_panels
 from attendance.admin.week_calendar.page import week_page
 from attendance.closures import close
+from attendance.exports.kinds import WHOLE
 from attendance.sessions import cancel_session, create_session, move_session, revive_session
 from iop_clinic.accounts.admin.clinics import ClinicAdmin
 from iop_clinic.accounts.admin.staff import TherapistAdmin
@@ -42,8 +43,8 @@ BookingAdmin.related = (*BookingAdmin.related, "attendance")
 BookingAdmin.offer(*BOOKING_VERBS)
 BookingAdmin.show(booking_panels)
 ClosureAdmin.close = staticmethod(close)
-ClinicAdmin.list_verbs = (*ClinicAdmin.list_verbs, ExportForm)
 for page, kind in (
+    (ClinicAdmin, WHOLE),
     (PatientAdmin, "patients"),
     (GroupAdmin, "groups"),
     (SessionAdmin, "sessions"),
