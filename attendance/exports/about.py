@@ -43,7 +43,7 @@ def _of_the_whole(asked: Asked) -> Iterator[str]:
     if count := apart(asked):
         yield (
             f"{count} attendance row{'s are' if count > 1 else ' is'} left out: no weekly block "
-            "leads to a session that was planned singly, moved or visited as a guest. Export "
+            "leads to a session that was moved, planned for several or visited as a guest. Export "
             "“Attendance” for all of them."
         )
     if count := _without_address(asked):

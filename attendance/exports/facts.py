@@ -8,19 +8,16 @@ from django.db.models import (
     Case,
     CharField,
     Count,
-    DateTimeField,
     Exists,
-    F,
-    Func,
     OuterRef,
     Q,
     Subquery,
-    TimeField,
     Value,
     When,
 )
-from django.db.models.functions import Cast, Coalesce, Concat, ExtractIsoWeekDay, NullIf
+from django.db.models.functions import Coalesce, Concat, NullIf
 
+from attendance.exports.planned import comes_back
 from attendance.exports.sources import Asked, Source
 from attendance.imports import cells, tables
 from attendance.imports.cells import Choice, Text
@@ -33,45 +30,12 @@ from scheduling.models import Booking, Session, SessionStaff
 WITHDRAWN, BOOKED = Booking.State.WITHDRAWN, Booking.State.BOOKED
 
 
-# --- what follows from the weekly blocks ---------------------------------------------------------
-
-
-def as_planned(booking: str = "") -> Q:
-    """Bookings that an import of blocks, seats and make-ups makes anew.
-
-    Not those of sessions that were planned singly, moved or cancelled, nor of guests who make up
-    for nothing: the format has no place for them.
-    """
-    path = f"{booking}__" if booking else ""
-    session, block = f"{path}session", f"{path}session__block"
-    own = Q(**{f"{block}__episode": F(f"{path}episode")})
-    seat = Q(**{f"{path}membership__isnull": False})
-    guest = Q(**{f"{path}makes_up__isnull": False, f"{session}__group__isnull": False})
-    open_end = Q(**{f"{block}__valid_until__isnull": True})
-    return (own | seat | guest) & Q(
-        open_end | Q(**{f"{block}__valid_until__gte": F(f"{session}__local_date")}),
-        **{
-            f"{block}__starts_at": _wall_time(session, "starts_at"),
-            f"{block}__ends_at": _wall_time(session, "ends_at"),
-            f"{block}__valid_from__lte": F(f"{session}__local_date"),
-            f"{block}__weekday": ExtractIsoWeekDay(f"{session}__local_date") - 1,
-            f"{session}__original_local_date": F(f"{session}__local_date"),
-        },
-    )
-
-
-def _wall_time(session: str, instant: str) -> Cast:
-    zone, at = F(f"{session}__zone"), F(f"{session}__{instant}")
-    local = Func(zone, at, function="timezone", output_field=DateTimeField())
-    return Cast(local, TimeField())
-
-
 def _records(asked: Asked) -> Any:
     """Without those of cancelled sessions and withdrawn bookings: they count nowhere."""
     rows = asked.rows(AttendanceRecord).filter(booking__live=True)
     rows = asked.within(rows.exclude(booking__state=WITHDRAWN), "booking__session__local_date")
     if asked.whole:
-        rows = rows.filter(as_planned("booking")).exclude(Exists(_sooner_meant()))
+        rows = rows.filter(comes_back("booking__")).exclude(Exists(_sooner_meant()))
     return rows.order_by("booking__starts_at", "booking__seat", "pk")
 
 
@@ -99,7 +63,7 @@ def _make_ups(asked: Asked) -> Any:
     rows = rows.exclude(makes_up__state=WITHDRAWN)
     rows = asked.within(rows, "session__local_date")
     if asked.whole:
-        rows = rows.filter(as_planned(), as_planned("makes_up"), live=True)
+        rows = rows.filter(comes_back(), comes_back("makes_up__"), live=True)
     return rows.order_by("starts_at", "pk")
 
 

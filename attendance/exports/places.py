@@ -9,6 +9,7 @@ from django.db.models import OuterRef, Q, Subquery
 from django.utils import timezone
 
 from attendance.exports.people import OF_EPISODE, RECORD
+from attendance.exports.planned import SINGLES
 from attendance.exports.sources import Asked, Source
 from attendance.imports import tables
 from iop_clinic.accounts.models import Clinic, License, Membership
@@ -103,6 +104,7 @@ BLOCKS = Table(
         "room": "room__name",
     },
     part2=OF_EPISODE,
+    beside=SINGLES,
 )
 MEMBERSHIPS = Table(
     tables.MEMBERSHIPS,

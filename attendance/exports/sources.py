@@ -56,6 +56,8 @@ class Source:
     places: Mapping[str, Any] = field(default_factory=dict)
     dated: bool = False
     part2: Q | None = None
+    beside: Source | None = None
+    """Rows of the same table from another place, when the whole clinic is taken."""
 
     @property
     def headers(self) -> list[str]:
@@ -80,3 +82,5 @@ class Source:
                 "" if value is None or value == "" else write(value)
                 for write, value in zip(writers, values, strict=True)
             ]
+        if self.beside is not None and asked.whole:
+            yield from self.beside.lines(asked)

@@ -12,6 +12,7 @@ from attendance.imports.intake import Draft, Intake
 from attendance.imports.people import last_day
 from attendance.imports.places import load_by_key
 from attendance.imports.reading import Row
+from attendance.imports.singles import single_blocks
 from attendance.imports.tables import BLOCKS, CLOSURES, GROUPS, MEMBERSHIPS, TIME_OFF, WAITLIST
 from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.weeks import day_instants
@@ -53,7 +54,10 @@ def _load_blocks(intake: Intake) -> None:
             "group", "episode__patient"
         )
     }
-    intake.settle(BLOCKS, [_block(intake, row) for row in intake.rows(BLOCKS)], stored)
+    rows = list(intake.rows(BLOCKS))
+    if any(row["record_number"] and row["valid_from"] == row["valid_until"] for row in rows):
+        stored = single_blocks(intake.clinic) | stored
+    intake.settle(BLOCKS, [_block(intake, row) for row in rows], stored)
 
 
 def _block(intake: Intake, row: Row) -> Draft | None:

@@ -13,10 +13,10 @@ from attendance.demo.loading import load_demo
 from attendance.imports.services import Outcome, import_clinic
 from attendance.models import AttendanceRecord
 from iop_clinic.accounts.acting import Job
-from iop_clinic.accounts.models import Clinic
+from iop_clinic.accounts.models import Clinic, Therapist
 from iop_clinic.accounts.roles import Role
 from patients.models import Episode
-from scheduling.models import Booking, Group, Session
+from scheduling.models import Booking, Closure, Group, Room, Session
 from tests import factories as f
 from tests.attendance import folders
 from tests.attendance.exported import Rows, tables, taken, unpacked
@@ -98,12 +98,28 @@ def record(session: Session, episode: Episode, **booked: Any) -> AttendanceRecor
     return AttendanceRecord.objects.create(clinic=clinic, booking=booking, attended=True)
 
 
+def lead(clinic: Clinic) -> Therapist:
+    return Therapist.objects.get(clinic=clinic, name="Lee Lead")
+
+
 def ada() -> Episode:
     return Episode.objects.get(patient__record_number="H-1")
 
 
-def planned_singly(clinic: Clinic) -> None:
+def planned_for_two(clinic: Clinic) -> None:
+    session = f.session(clinic, "2026-03-04", "09:00", "10:00", therapist=lead(clinic))
+    f.booking(session, Episode.objects.get(patient__record_number="H-2"), seat=2)
+    record(session, ada())
+
+
+def planned_without_a_leader(clinic: Clinic) -> None:
     record(f.session(clinic, "2026-03-04", "09:00", "10:00"), ada())
+
+
+def held_on_a_day_that_was_closed_later(clinic: Clinic) -> None:
+    Closure.objects.create(
+        clinic=clinic, starts_on="2026-03-03", ends_on="2026-03-03", reason="Water"
+    )
 
 
 def moved(clinic: Clinic) -> None:
@@ -125,7 +141,17 @@ def visited_as_a_guest(clinic: Clinic) -> None:
     record(Session.objects.get(clinic=clinic, local_date="2026-03-02"), guest, seat=3)
 
 
-@pytest.mark.parametrize("happened", [planned_singly, moved, made_longer, visited_as_a_guest])
+EXCEPTIONS = [
+    planned_for_two,
+    planned_without_a_leader,
+    held_on_a_day_that_was_closed_later,
+    moved,
+    made_longer,
+    visited_as_a_guest,
+]
+
+
+@pytest.mark.parametrize("happened", EXCEPTIONS)
 def test_what_follows_from_no_block_is_left_out_and_said(harbor, tmp_path, happened):
     with time_machine.travel(NOW, tick=False):
         happened(harbor)
@@ -137,6 +163,33 @@ def test_what_follows_from_no_block_is_left_out_and_said(harbor, tmp_path, happe
         again = bring(unpacked(taken(harbor, "whole"), tmp_path / "files"))
         assert (again.total.created, again.total.differs) == (0, 0)
         assert files_of(elsewhere(harbor, tmp_path / "there"))["attendance"] == kept
+
+
+def test_a_session_planned_for_one_patient_comes_back_as_a_block_of_one_day(harbor, tmp_path):
+    session = f.session(
+        harbor, "2026-03-04", "09:00", "10:00", therapist=lead(harbor), capacity=1,
+        room=Room.objects.get(clinic=harbor), breaks=[[50, 60]],
+    )  # fmt: skip
+    came = record(session, ada())
+    AttendanceRecord.objects.filter(pk=came.pk).update(attended_minutes=50, credited_minutes=50)
+    again = bring(unpacked(taken(harbor, "whole"), tmp_path / "files"))
+    assert (again.total.created, again.total.differs) == (0, 0)
+    other = elsewhere(harbor, tmp_path / "there")
+    assert (minutes(other), seats(other)) == (minutes(harbor), seats(harbor))
+    (there,) = Session.objects.filter(clinic=other, local_date="2026-03-04")
+    assert (there.room.name, there.breaks, there.staff.get().therapist.name) == (
+        "Blue", [[50, 60]], "Lee Lead",
+    )  # fmt: skip
+    assert files_of(other) == files_of(harbor)
+
+
+def test_a_single_session_that_changed_meanwhile_is_said_to_differ(harbor, tmp_path):
+    session = f.session(harbor, "2026-03-04", "09:00", "10:00", therapist=lead(harbor), capacity=1)
+    record(session, ada())
+    files = unpacked(taken(harbor, "whole"), tmp_path / "files")
+    Session.objects.filter(pk=session.pk).update(ends_at=f.at(harbor, "2026-03-04", "09:50"))
+    (differing,) = bring(files).differing
+    assert (differing.file, differing.column) == ("blocks.csv", "ends")
 
 
 def test_of_two_records_at_one_time_the_one_that_holds_a_seat_is_kept(harbor, tmp_path):
