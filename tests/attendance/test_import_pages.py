@@ -263,7 +263,7 @@ def test_the_page_takes_the_same_statements_however_long_the_report_is(
         with django_assert_num_queries(7):
             administrator.client.get(page_of(row))
     for row in rows:
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(6):
             administrator.client.get(reverse("admin:attendance_dataimport_progress", args=[row.pk]))
 
 
