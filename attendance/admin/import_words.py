@@ -112,8 +112,10 @@ def _many(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def took(row: DataImport) -> str:
+def took(row: DataImport, now: datetime.datetime) -> str:
     """A few words for lists."""
+    if row.is_stalled(now):
+        return "stopped: try again"
     if row.state == State.REFUSED:
         return _many(row.report.get("found", 0), "problem")
     new, unchanged, _ = totals(row.report)

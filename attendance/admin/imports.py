@@ -63,7 +63,10 @@ class BringPage(ServiceView):
             "recent": Panel(
                 "The last ones",
                 ("Import", "By", "State", "What became of it"),
-                [(link(one), one.uploaded_by, one.get_state_display(), took(one)) for one in rows],
+                [
+                    (link(one), one.uploaded_by, one.get_state_display(), took(one, timezone.now()))
+                    for one in rows
+                ],
                 empty="Nothing has been brought in yet.",
             ),
         }
@@ -165,7 +168,7 @@ class DataImportAdmin(ClinicModelAdmin):
 
     @admin.display(description="What became of it")
     def became(self, row: DataImport) -> str:
-        return took(row)
+        return took(row, timezone.now())
 
     def get_queryset(self, request: Any) -> Any:
         return super().get_queryset(request).defer("content", "listing")

@@ -18,6 +18,9 @@ from attendance.imports.tables import EPISODES, TABLES
 
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 NO_HEADER = "has no first line with the names of the columns"
+MOST_PROBLEMS = 100_000
+"""So many have one cause, and would only fill the memory."""
+TOO_MANY = f"is not read beyond this line: {MOST_PROBLEMS:,} problems are enough"
 BYTE_ORDER_MARK = "\ufeff"
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
@@ -103,6 +106,9 @@ class Reading:
             row = Row(table, source.name, line, bad=not complete)
             self._fill(row, columns, texts)
             rows.append(row)
+            if len(self.problems) >= MOST_PROBLEMS:
+                self.break_off(table, source.name, line, TOO_MANY)
+                break
         if not rows and len(self.problems) > known:
             self.broken.add(table.name)
         self._refuse_duplicates(rows)

@@ -21,6 +21,7 @@ from django.utils import timezone
 from attendance.imports import progress
 from attendance.imports.findings import account, listed, refusal
 from attendance.imports.problems import ImportRefused, Problem
+from attendance.imports.reading import Source
 from attendance.imports.services import Outcome, import_into
 from attendance.imports.uploads import (
     ALL,
@@ -47,6 +48,7 @@ KEPT = datetime.timedelta(days=1)
 """How long files wait for whoever brought them."""
 NEXT = {State.WAITING: State.CHECKING, State.CONFIRMED: State.IMPORTING}
 RUNNING = tuple(NEXT.values())
+OVER = (State.REFUSED, State.IMPORTED, State.NOTHING_NEW, State.DISCARDED)
 DONE = (State.CONFIRMED, State.IMPORTING, State.IMPORTED)
 
 TOO_LONG = "It took longer than 14 minutes. Bring the files in several parts."
@@ -124,14 +126,16 @@ def discard(*, row: DataImport, by: User, now: datetime.datetime | None = None) 
     if row.state == State.DISCARDED:
         return row
     importing = row.state == State.IMPORTING and not row.is_stalled(now)
-    if row.content is None or importing:
+    if row.state in OVER or importing:
         raise Refused("not_kept", f"Nothing to discard: {row.get_state_display().lower()}.")
     _end(row, State.DISCARDED, row.report)
     return row
 
 
 def _locked(row: DataImport) -> DataImport:
-    return DataImport.objects.select_for_update(no_key=True).get(pk=row.pk)
+    """The row as it is stored, without what is large in it."""
+    rows = DataImport.objects.defer("content", "listing")
+    return rows.select_for_update(no_key=True).get(pk=row.pk)
 
 
 def _ring(row: DataImport) -> None:
@@ -156,10 +160,11 @@ def run(import_id: int) -> None:
 def _work(row: DataImport) -> None:
     progress.forget(row.pk)
     try:
+        sources = _sources(row)  # a large workbook takes minutes: before a transaction is open
         if row.confirmed_by is None:
-            _check(row)
+            _check(row, sources)
         else:
-            _bring_in(row=row, by=row.confirmed_by)
+            _bring_in(row=row, sources=sources, by=row.confirmed_by)
     except Superseded:
         raise
     except ImportRefused as refused:
@@ -191,24 +196,33 @@ def _running(clinic_id: int, now: datetime.datetime) -> bool:
     return rows.exists()
 
 
-def _check(row: DataImport) -> None:
-    outcome = _read(row, row.uploaded_by, dry_run=True)
+def _sources(row: DataImport) -> list[Source]:
+    by = row.confirmed_by or row.uploaded_by
+    if not (by.is_active and by.may(Can.IMPORT, row.clinic)):
+        raise ImportRefused([Problem(ALL, 0, "", f"{by} may no longer bring in data")])
+    return sources_of(unpack(bytes(row.content or b"")))
+
+
+def _check(row: DataImport, sources: Sequence[Source]) -> None:
+    outcome = _read(row, sources, row.uploaded_by, dry_run=True)
     _told(row=row, outcome=outcome, by=IMPORT)
 
 
 @service
-def _bring_in(*, row: DataImport, by: User) -> None:
+def _bring_in(*, row: DataImport, sources: Sequence[Source], by: User) -> None:
     """The import and the word that it is done, in one transaction."""
-    _told(row=row, outcome=_read(row, by, dry_run=False), by=by)
+    _told(row=row, outcome=_read(row, sources, by, dry_run=False), by=by)
 
 
-def _read(row: DataImport, by: User, *, dry_run: bool) -> Outcome:
-    if not (by.is_active and by.may(Can.IMPORT, row.clinic)):
-        raise ImportRefused([Problem(ALL, 0, "", f"{by} may no longer bring in data")])
-    sources = sources_of(unpack(bytes(row.content or b"")))
+def _read(row: DataImport, sources: Sequence[Source], by: User, *, dry_run: bool) -> Outcome:
     lines = sum(max(source.data.count(b"\n") - 1, 0) for source in sources)
-    teller = progress.Teller(row.pk, lines)
-    return import_into(clinic=row.clinic, sources=sources, by=by, dry_run=dry_run, progress=teller)
+    return import_into(
+        clinic=row.clinic,
+        sources=sources,
+        by=by,
+        dry_run=dry_run,
+        progress=progress.Teller(row.pk, lines),
+    )
 
 
 @service

@@ -210,6 +210,7 @@ def _import_into(
     now: datetime.datetime,
     progress: Progress,
 ) -> Outcome:
+    _allow_for_reading()
     reading = read_sources(sources)
     refuse_staff(reading, clinic, by)
     if not dry_run:  # while a check goes on, others work
@@ -219,6 +220,12 @@ def _import_into(
     note_clinic(intake, opened=False)
     load(intake)
     return finish(intake, dry_run=dry_run)
+
+
+def _allow_for_reading() -> None:
+    """To the database a long file that is read is idle time; the worker has a limit of its own."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
 
 
 def import_attendance(

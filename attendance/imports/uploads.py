@@ -23,7 +23,9 @@ MEGABYTE = 1024 * 1024
 MOST_BYTES = 20 * MEGABYTE
 """Of all files of one upload together."""
 MOST_FILES = 40
-MOST_UNPACKED = 200 * MEGABYTE
+MOST_UNPACKED = 100 * MEGABYTE
+MOST_ROWS = 200_000
+"""Of all tables together: a worker holds them in memory, 100,000 in less than 500 MB."""
 MOST_PARTS = 2000
 """Files inside an archive; a workbook has some for each of its sheets."""
 
@@ -148,6 +150,9 @@ def sources_of(uploads: Sequence[Upload]) -> list[Source]:
     problems = [one for one in found if isinstance(one, Problem)]
     if not found:
         problems.append(Problem(ALL, 0, "", "hold nothing"))
+    if sum(one.data.count(b"\n") for one in sources) > MOST_ROWS:
+        sentence = f"hold more than {MOST_ROWS:,} rows: bring them in several times"
+        problems.append(Problem(ALL, 0, "", sentence))
     if problems:
         raise ImportRefused(problems)
     return sources

@@ -35,6 +35,8 @@ UNREADABLE = (
 )
 """What openpyxl raises for a file that is damaged or only looks like a workbook."""
 LONGEST_NAME = 80
+MOST_ROWS = 1_048_576
+"""No spreadsheet has more; a row may state any number."""
 PADDED = re.compile("0+")
 LINE_ENDS = re.compile("\r\n|[\r\n]")
 DAY = datetime.timedelta(days=1)
@@ -77,6 +79,8 @@ def _lines(sheet: Any) -> list[list[str]]:
     sheet.reset_dimensions()  # some programs state a size that is not the sheet's
     lines: list[list[str]] = []
     for number, cells in enumerate(sheet.iter_rows(), start=1):
+        if number > MOST_ROWS:
+            raise NoWorkbook
         texts = [text_of(cell) for cell in cells]
         while texts and not texts[-1].strip():
             texts.pop()

@@ -11,7 +11,7 @@ import pytest
 from django.urls import reverse
 from openpyxl import Workbook, load_workbook
 
-from attendance.imports import uploads
+from attendance.imports import reading, uploads
 from attendance.imports.guide import GUIDED
 from attendance.imports.template import template
 from attendance.imports.workbooks import sheets
@@ -222,6 +222,20 @@ def test_midnight_after_a_date_is_a_database_s(at):
     assert row.report["counts"] == [["closures", 1, 0, 0]]
 
 
+def test_more_rows_than_a_worker_can_hold_are_refused(at, monkeypatch):
+    monkeypatch.setattr(uploads, "MOST_ROWS", 1)
+    row = checked(at, csv_file("rooms.csv", "name,seats\nBlue,5\nRed,6"))
+    assert problems(row) == ["the files, 0, : hold more than 1 rows: bring them in several times"]
+
+
+def test_a_file_with_endless_problems_is_read_no_further(at, monkeypatch):
+    monkeypatch.setattr(reading, "MOST_PROBLEMS", 2)
+    row = checked(at, csv_file("rooms.csv", "name,seats\nA,x\nB,x\nC,x\nD,x"))
+    assert [one.partition(":")[0] for one in problems(row)] == [
+        "rooms.csv, 2, seats", "rooms.csv, 3, ", "rooms.csv, 3, seats"
+    ]  # fmt: skip
+
+
 # --- what is refused at once ---------------------------------------------------------------------
 
 
@@ -257,7 +271,7 @@ def test_too_much_at_once_is_refused_at_the_form(at, monkeypatch):
 def test_an_archive_that_unpacks_to_too_much_is_refused_unread(at):
     bomb = zip_file({f"{n}.csv": bytes(uploads.MOST_UNPACKED // 20) for n in range(21)})
     assert bomb.size < uploads.MEGABYTE
-    assert "the files: larger than 200 MB when they are unpacked" in bring(at, bomb).refusal
+    assert "the files: larger than 100 MB when they are unpacked" in bring(at, bomb).refusal
     assert not DataImport.objects.exists()
 
 
