@@ -79,7 +79,7 @@ class BringForm(ServiceForm):
     can = Can.IMPORT
     wants_row = False
     page = BringPage
-    files = FilesField(
+    uploads = FilesField(
         label="Files",
         allow_empty_file=True,  # the service says it in words
         error_messages={"required": "Choose one file or more."},
@@ -88,11 +88,11 @@ class BringForm(ServiceForm):
     )
 
     def run(self) -> str:
-        files = self.cleaned_data["files"]
+        files = self.cleaned_data["uploads"]
         if sum(one.size for one in files) > MOST_BYTES:  # before they are read into memory
             size = f"{MOST_BYTES // MEGABYTE} MB"
             raise Refused("too_large", f"Together larger than {size}: bring them in several times.",
-                          field="files")  # fmt: skip
+                          field="uploads")  # fmt: skip
         uploads = [Upload(file_name(one.name), one.read()) for one in files]
         self.brought = take_in(clinic=self.clinic, uploads=uploads, by=self.user)
         return "The files are here and are being checked. Nothing is imported yet."

@@ -73,7 +73,7 @@ def take_in(*, clinic: Clinic, uploads: Sequence[Upload], by: User) -> DataImpor
     """Keep files until they are checked and confirmed. Raises Refused for what cannot be read."""
     found = troubles(uploads)
     if found:
-        raise Refused("unreadable_files", " ".join(f"{one}." for one in found), field="files")
+        raise Refused("unreadable_files", " ".join(f"{one}." for one in found), field="uploads")
     kept = packed(uploads)
     row = DataImport.objects.create(
         clinic=clinic,

@@ -39,7 +39,7 @@ def csv_files(tables: Mapping[str, str]) -> list[SimpleUploadedFile]:
     return [csv_file(f"{name}.csv", text) for name, text in tables.items()]
 
 
-def zip_file(parts: Mapping[str, str | bytes], name: str = "tables.zip") -> SimpleUploadedFile:
+def zip_file(parts: Mapping[str, Any], name: str = "tables.zip") -> SimpleUploadedFile:
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
         for part, text in parts.items():
@@ -47,7 +47,7 @@ def zip_file(parts: Mapping[str, str | bytes], name: str = "tables.zip") -> Simp
     return SimpleUploadedFile(name, data.getvalue())
 
 
-def workbook(sheets: Mapping[str, Sequence[Sequence[Any]]], name: str = "clinic.xlsx") -> Any:
+def workbook(sheets: Mapping[str, Sequence[Any]], name: str = "clinic.xlsx") -> Any:
     book = Workbook()
     book.remove(book.worksheets[0])
     for title, rows in sheets.items():
@@ -60,7 +60,7 @@ def workbook(sheets: Mapping[str, Sequence[Sequence[Any]]], name: str = "clinic.
 
 
 def bring(at: Desk, *files: SimpleUploadedFile) -> Answer:
-    return at.send(reverse(BRING), {"files": list(files)})
+    return at.send(reverse(BRING), {"uploads": list(files)})
 
 
 def checked(at: Desk, *files: SimpleUploadedFile) -> DataImport:
