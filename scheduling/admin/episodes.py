@@ -88,7 +88,7 @@ class CallInForm(InTreatmentForm):
     note = text_field(required=False)
 
     def narrow(self) -> None:
-        self.start_with(notified_at=timezone.now())
+        self.start_with(notified_at=timezone.now().replace(second=0, microsecond=0))
 
     def run(self) -> str:
         return call_in_noted(Seats.call_in(episode=self.row, by=self.user, **self.given))

@@ -311,6 +311,20 @@ def test_times_away_that_overlap_are_told_before_they_are_sent(chrome, evening, 
     assert visit.faults == []
 
 
+def test_times_are_the_clinics_wherever_the_browser_is(chrome, evening, live_server):
+    visit = a_visit(chrome, live_server, timezone_id="Pacific/Honolulu")
+    open_sheet(visit, evening, evening.leader)
+    visit.page.keyboard.press("l")
+    visit.page.locator("#ask-time").fill(clock(evening, 5))
+    visit.page.keyboard.press("Enter")
+    unsent(visit.page, 0)
+    line = visit.page.locator(".line").first
+    expect(line).to_contain_text(f"came {clock(evening, 5, half=True)}")
+    expect(visit.page.locator("main")).to_contain_text(f"Times in {evening.house.clinic.zone}.")
+    came = evening.session.starts_at + datetime.timedelta(minutes=5)
+    assert evening.records("arrived_at") == [(came,)]
+
+
 # --- sizes -----------------------------------------------------------------------------------
 
 

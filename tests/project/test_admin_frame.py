@@ -41,6 +41,14 @@ def test_what_is_sent_stands_in_the_main_with_the_form() -> None:
     assert html.index("<main") < html.index('name="_save"') < html.index("</main>")
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_names_the_clinics_zone_where_its_content_stands(page: str) -> None:
+    at = desk(f.ClinicFactory(zone="Pacific/Honolulu"))
+    html = at.client.get(reverse(f"admin:{page}")).content.decode()
+    main = html[html.index("<main") : html.index("</main>")]
+    assert main.lower().count("times in pacific/honolulu") == 1
+
+
 @pytest.mark.parametrize("page", ["admin:login", "admin_password_reset"])
 def test_a_page_before_the_login_has_one_main(page: str) -> None:
     assert Client().get(reverse(page)).content.decode().count("<main") == 1

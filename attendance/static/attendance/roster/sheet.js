@@ -20,7 +20,8 @@ const SOON = 500;
 const ASKS_AGAIN = 5000;
 const LOOKS_AGAIN = 5 * 60000; // each look is noted as a read
 const place = document.getElementById("sheet");
-const { unit, zone } = place.dataset;
+const { unit } = place.dataset;
+const { zone } = document.body.dataset;
 const leads = place.dataset.leads === "yes";
 const paper = document.getElementById("paper");
 const summary = document.getElementById("summary");

@@ -29,6 +29,7 @@ function showRefused(refused, unit, sender) {
 function item(mark, unit, sender) {
   const at = new Date(mark.recorded_at).toLocaleString("en-US", {
     weekday: "short", month: "short", day: "numeric", hour: "numeric", minute: "2-digit",
+    timeZone: document.body.dataset.zone,
   }); // prettier-ignore
   const node = document.createElement("li");
   node.append(`A mark made ${at} was not taken: ${mark.refused.message} `);
