@@ -92,6 +92,7 @@ MIDDLEWARE = [
     "iop_clinic.accounts.middleware.ContentPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "iop_clinic.accounts.middleware.IdleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -181,6 +182,8 @@ LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_COOKIE_AGE = 12 * 60 * 60
+# Tests move the clock between two clicks; those of the timeout itself set it.
+IDLE_SECONDS = env.int("IDLE_MINUTES", default=0 if MODE == "test" else 15) * 60
 PASSWORD_RESET_TIMEOUT = 3 * 24 * 60 * 60
 
 # --- language and time -----------------------------------------------------------------------
@@ -354,7 +357,10 @@ UNFOLD = {
         }
     ],
     "STYLES": [lambda request: static("accounts/admin.css")],
-    "SCRIPTS": [lambda request: static("accounts/frame.js")],
+    "SCRIPTS": [
+        lambda request: static("accounts/frame.js"),
+        lambda request: f"{static('accounts/session.js')}?idle={IDLE_SECONDS}",
+    ],
     # A quiet teal; text on it reaches a contrast of 4.5 in both themes.
     "COLORS": {
         "primary": {

@@ -5,7 +5,7 @@ from django.views.generic import RedirectView
 
 from attendance.reports import health as jobs_health
 from iop_clinic import health
-from iop_clinic.accounts.admin.login import change_password, sign_in
+from iop_clinic.accounts.admin.login import awake, change_password, sign_in
 from iop_clinic.accounts.api import problems
 from iop_clinic.accounts.api.views import NoSuchPath
 from iop_clinic.find import find
@@ -21,6 +21,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("account/", include("iop_clinic.accounts.urls")),
     path("admin/find/", admin.site.admin_view(find), name="find"),
+    path("admin/awake/", awake),
     path("admin/login/", sign_in),
     path("admin/password_change/", admin.site.admin_view(change_password)),
     path("admin/", admin.site.urls),

@@ -3,9 +3,12 @@ load, and no body where nobody reads one."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
@@ -16,6 +19,10 @@ _OWN = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'n
 PAGES = f"{_OWN}; form-action 'self'"
 ADMIN_PAGES = f"{PAGES}; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'"
 """Unfold's Alpine evaluates its attributes, and its pages carry styles; scripts are files."""
+
+
+TIMES, ONE_WRITE = "times", 60
+"""When a login began and when it was last used, in seconds; how seldom that is written."""
 
 
 class ContentPolicyMiddleware:
@@ -57,6 +64,31 @@ class ClinicTimeMiddleware:
         if clinic is not None:
             request.working_clinic = clinic
             timezone.activate(clinic.tz)
+
+
+class IdleMiddleware:
+    """Sign out whoever has sent nothing for `IDLE_SECONDS`, and everybody when a login is as old as
+    `SESSION_COOKIE_AGE` (R16). The page itself tells before it strikes (`session.js`).
+
+    The time is written at most once a minute: a session is a row.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if settings.IDLE_SECONDS and SESSION_KEY in request.session:
+            self._look(request.session, int(time.time()))
+        return self.get_response(request)
+
+    def _look(self, session: Any, now: int) -> None:
+        began, seen = session.get(TIMES, (now, 0))
+        if (
+            seen and now - seen > settings.IDLE_SECONDS
+        ) or now - began > settings.SESSION_COOKIE_AGE:
+            session.flush()
+        elif now - seen >= ONE_WRITE:
+            session[TIMES] = (began, now)
 
 
 class NoBodyMiddleware:

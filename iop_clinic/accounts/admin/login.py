@@ -13,7 +13,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.auth.views import PasswordChangeView
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse, reverse_lazy
 from django.views.decorators.cache import never_cache
@@ -66,6 +66,11 @@ class OwnPasswordForm(AdminOwnPasswordChangeForm):
         user: User = self.user
         password = self.cleaned_data["new_password1"]
         return services.set_password(user=user, password=password, by=user)
+
+
+def awake(request: HttpRequest) -> HttpResponse:
+    """A sign of life of somebody who types: 204, or 401 once the login has ended."""
+    return HttpResponse(status=204 if request.user.is_authenticated else 401)
 
 
 def change_password(request: HttpRequest) -> Any:

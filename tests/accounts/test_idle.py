@@ -1,0 +1,60 @@
+"""A login ends when nothing was sent for a while, and in any case after 12 hours (R16)."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import pytest
+from django.contrib.sessions.models import Session as Login
+
+from tests import factories
+from tests.admin import Desk, desk
+
+START = datetime.datetime(2026, 3, 2, 14, tzinfo=datetime.UTC)
+MINUTE = datetime.timedelta(minutes=1)
+
+
+@pytest.fixture
+def at(db: None, settings: Any, time_machine: Any) -> Desk:
+    settings.IDLE_SECONDS = 15 * 60
+    time_machine.move_to(START, tick=False)
+    person = desk(factories.ClinicFactory())
+    person.client.get("/admin/")
+    return person
+
+
+def is_in(at: Desk) -> bool:
+    return bool(at.client.get("/admin/awake/").status_code == 204)
+
+
+def test_fifteen_minutes_without_a_request_end_it(at, time_machine):
+    time_machine.move_to(START + 15 * MINUTE, tick=False)
+    assert is_in(at)
+    time_machine.move_to(START + 31 * MINUTE, tick=False)
+    assert not is_in(at)
+    assert not Login.objects.exists()
+
+
+def test_each_request_begins_the_time_anew(at, time_machine):
+    for minutes in (10, 20, 30, 40):
+        time_machine.move_to(START + minutes * MINUTE, tick=False)
+        assert is_in(at)
+
+
+def test_twelve_hours_end_it_however_busy(at, time_machine):
+    for minutes in range(10, 721, 10):
+        time_machine.move_to(START + minutes * MINUTE, tick=False)
+        assert is_in(at)
+    time_machine.move_to(START + 721 * MINUTE, tick=False)
+    assert not is_in(at)
+
+
+def test_the_time_is_written_once_a_minute(at, time_machine, django_assert_num_queries):
+    time_machine.move_to(START + MINUTE - datetime.timedelta(seconds=1), tick=False)
+    with django_assert_num_queries(2):  # the session and the person
+        assert is_in(at)
+
+
+def test_whoever_is_not_in_is_told(client):
+    assert client.get("/admin/awake/").status_code == 401
