@@ -8,6 +8,7 @@ from attendance.roster_pages import views
 app_name = "roster"
 urlpatterns = [
     path("", views.RosterList.as_view(), name="list"),
+    path("change-over/", views.ChangeOver.as_view(), name="change-over"),
     path("groups/<uuid:group>/<date:date>/", views.DaySheet.as_view(), name="day"),
     path(
         "groups/<uuid:group>/<date:date>/sign-in/",

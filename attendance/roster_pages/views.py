@@ -10,11 +10,13 @@ import datetime
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth import logout
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
@@ -108,6 +110,31 @@ class RosterList(RosterPage):
         for session in rosters_missing(held, user=user, now=now):
             days.setdefault(session.local_date, []).append(session)
         return [unit for rows in days.values() for unit in units_of(rows)]
+
+
+class ChangeOver(RosterPage):
+    """On a shared device: signs out who is in, so that whose marks wait there can sign in.
+
+    `next` is the roster to come back to. The page has the token of whoever is in now; the sheet
+    that leads here was made for somebody else.
+    """
+
+    template_name = "attendance/roster/change_over.html"
+    http_method_names = ("get", "post")
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        given, rosters = request.GET.get("next", ""), reverse("roster:list")
+        self.back = given if given.startswith(rosters) else rosters
+        if not request.user.is_authenticated:
+            return redirect_to_login(self.back)
+        return super().dispatch(request, *args, **kwargs)
+
+    def post(self, request: HttpRequest) -> HttpResponseBase:
+        logout(request)
+        return redirect_to_login(self.back)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(**kwargs) | {"back": self.back}
 
 
 class OneUnit(RosterPage):

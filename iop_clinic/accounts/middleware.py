@@ -83,9 +83,8 @@ class IdleMiddleware:
 
     def _look(self, session: Any, now: int) -> None:
         began, seen = session.get(TIMES, (now, 0))
-        if (
-            seen and now - seen > settings.IDLE_SECONDS
-        ) or now - began > settings.SESSION_COOKIE_AGE:
+        unused = seen and now - seen > settings.IDLE_SECONDS
+        if unused or now - began > settings.SESSION_COOKIE_AGE:
             session.flush()
         elif now - seen >= ONE_WRITE:
             session[TIMES] = (began, now)

@@ -269,3 +269,17 @@ def test_a_long_roster_is_printed_in_as_many(day: Day) -> None:
     client = leader(day)
     with exactly(10):
         assert len(client.get(sheet(day, "sign-in/")).context["names"]) == 12
+
+
+def test_changing_over_signs_out_and_comes_back_to_the_roster(day: Day) -> None:
+    client = signed_in(f.staff(day.clinic))
+    address = reverse("roster:change-over")
+    answer = client.post(f"{address}?next={sheet(day)}")
+    assert answer["Location"] == f"{reverse('admin:login')}?next={sheet(day)}"
+    assert "_auth_user_id" not in client.session
+
+
+@pytest.mark.parametrize("given", ["https://example.org/", "//example.org/", "/admin/", ""])
+def test_changing_over_leads_nowhere_else(day: Day, given: str) -> None:
+    answer = signed_in(f.staff(day.clinic)).post(f"{reverse('roster:change-over')}?next={given}")
+    assert answer["Location"] == f"{reverse('admin:login')}?next=/roster/"

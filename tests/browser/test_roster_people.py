@@ -69,9 +69,32 @@ def test_another_person_sends_nobody_elses_marks(chrome, evening, live_server):
     expect(other.page.locator("#strangers")).to_contain_text("1 mark of another person waits")
     page.bring_to_front()
     page.evaluate("window.dispatchEvent(new Event('online'))")
-    expect(page.locator("#sending")).to_contain_text("Somebody else is signed in on this device.")
+    expect(page.locator("#sending")).to_have_text(
+        "Somebody else is signed in on this device. Your 1 mark is safe here. Change over and sign "
+        "in to go on."
+    )
     assert evening.records() == []
     assert other.faults == []
+
+
+def test_on_a_shared_device_one_changes_over_and_the_marks_are_sent(chrome, evening, live_server):
+    visit = a_visit(chrome, live_server)
+    page = visit.page
+    open_sheet(visit, evening, evening.leader)
+    page.context.set_offline(True)
+    page.keyboard.press("p")
+    unsent(page, 1)
+    expire_logins()
+    page.context.set_offline(False)
+    page.get_by_role("link", name="Sign in again").click()
+    sign_in(page, evening.clerk)
+    expect(page.locator("#strangers")).to_contain_text("1 mark of another person waits")
+    page.get_by_role("link", name="Change over to another person").click()
+    expect(page.locator("main")).to_contain_text("Cora Reyes is signed in on this device.")
+    page.get_by_role("button", name="Sign Cora Reyes out").click()
+    sign_in(page, evening.leader)
+    expect(page.locator("#sending")).to_have_text("Everything is sent.")
+    assert evening.records() == [(True, 1)]
 
 
 @pytest.mark.soak

@@ -10,8 +10,9 @@ export function showUnsent(sender, unit = "", shown = new Set()) {
   if (sending.textContent !== said) sending.textContent = said;
   sending.dataset.count = waiting.length;
   document.getElementById("unsent").classList.toggle("waiting", waiting.length > 0);
-  const out = sender.state === "signed-out" || sender.state === "other-person";
-  document.getElementById("sign-in").hidden = !out;
+  const another = sender.state === "other-person";
+  document.getElementById("sign-in").hidden = sender.state !== "signed-out";
+  document.getElementById("change-over").hidden = !another && marks.ofOthers() === 0;
   showStrangers(marks.ofOthers());
   const elsewhere = (mark) => mark.unit !== unit || !shown.has(mark.patient);
   showRefused(waiting.filter((mark) => mark.refused && elsewhere(mark)), unit, sender);
@@ -56,7 +57,9 @@ function link(mark) {
 function sentence(state, waiting) {
   const count = counted(waiting.length);
   if (state === "other-person") {
-    return `Somebody else is signed in on this device. Sign in again; your ${count} kept.`;
+    const other = "Somebody else is signed in on this device.";
+    const next = "Change over and sign in to go on.";
+    return waiting.length ? `${other} Your ${count} safe here. ${next}` : `${other} ${next}`;
   }
   if (state === "signed-out") {
     return waiting.length ? `Sign in again; your ${count} kept.` : "Sign in again to go on.";
@@ -78,5 +81,5 @@ function showStrangers(number) {
   const place = document.getElementById("strangers");
   place.hidden = number === 0;
   const wait = number === 1 ? "1 mark of another person waits" : `${number} marks of another person wait`;
-  place.textContent = `${wait} on this device until that person signs in here.`;
+  place.textContent = `${wait} on this device until that person signs in here. You can go on.`;
 }
