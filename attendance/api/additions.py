@@ -28,6 +28,7 @@ from scheduling.api.additions import (
     candidates,
     check_date,
     episode_to_book,
+    marked,
 )
 from scheduling.models import Booking
 
@@ -43,7 +44,7 @@ class Candidates(SessionView):
     def post(self, request: Request, public_id: UUID) -> Response:
         """Searches the clinic's active census; each hit is noted as a read."""
         session = self.session(public_id)
-        found = list(candidates(session, self.body(CandidatesBody)["q"]))
+        found = marked(candidates(session, self.body(CandidatesBody)["q"]))
         self.note([session, *found])
         return self.everything(found, CandidateOut)
 

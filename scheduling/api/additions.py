@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 from rest_framework import serializers
 
@@ -28,6 +29,12 @@ class CandidatesBody(Strict):
 class CandidateOut(serializers.Serializer):
     id = PublicId(source="public_id")
     name = serializers.CharField(source="short_name", help_text="Preferred name and initial.")
+    mark = serializers.CharField(
+        help_text=(
+            "Tells those of one name apart: the last name's first two letters and the primary "
+            "therapist. Empty where the name says enough."
+        )
+    )
 
 
 class AdditionBody(Strict):
@@ -48,12 +55,28 @@ def check_date(session: Session) -> None:
         raise Refused("session_date", message)
 
 
+def marked(found: Iterable[Any]) -> list[Any]:
+    """Candidates with what tells apart those who share a preferred name and initial."""
+    rows = list(found)
+    names = Counter(row.short_name for row in rows)
+    for row in rows:
+        led = f"with {row.led_by}" if row.led_by else "no primary therapist"
+        row.mark = f"{row.last_name[:2]}…, {led}" if names[row.short_name] > 1 else ""
+    return rows
+
+
 def candidates(session: Session, q: str) -> QuerySet[Patient]:
-    """Patients of the session's clinic in treatment on its day, whoever's caseload they are on."""
+    """Patients of the session's clinic in treatment on its day, whoever's caseload they are on.
+
+    Each with the name of the primary therapist as `led_by`.
+    """
     in_treatment = Episode.objects.active_on(session.local_date).filter(patient=OuterRef("pk"))
     seated = Booking.objects.seated().filter(session=session, patient=OuterRef("pk"))
     found: Any = Patient.objects.in_clinic(session.clinic_id).matching(q)
-    return found.filter(Exists(in_treatment), ~Exists(seated))[:MOST_FOUND]
+    therapist = Subquery(in_treatment.values("primary_therapist__name")[:1])
+    return found.filter(Exists(in_treatment), ~Exists(seated)).annotate(led_by=therapist)[
+        :MOST_FOUND
+    ]
 
 
 def episode_to_book(session: Session, patient_id: Any) -> Episode:

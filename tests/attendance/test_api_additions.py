@@ -58,12 +58,24 @@ def test_candidates_are_the_clinics_census_by_short_name(
 ) -> None:
     answer = client.post(f"{r.url}candidates/", {"q": "guest"})
     assert answer.json() == {
-        "results": [{"id": str(guest.public_id), "name": "Guest G."}],
+        "results": [{"id": str(guest.public_id), "name": "Guest G.", "mark": ""}],
         "next": None,
         "previous": None,
     }
     seen = AuditEvent.objects.filter(operation="R", table_name="patients_patient")
     assert [event.row_id for event in seen] == [guest.pk]
+
+
+def test_of_one_name_two_letters_and_the_therapist_tell_apart(
+    r: Roster, client: Any, guest: Patient
+) -> None:
+    (other,) = treated(r.clinic, 1, factories.TherapistFactory(clinic=r.clinic, name="Ana Ito"))
+    Patient.objects.filter(pk=other.patient_id).update(first_name="Guest", last_name="Gale")
+    results = client.post(f"{r.url}candidates/", {"q": "guest"}).json()["results"]
+    led = guest.episodes.get().primary_therapist
+    assert [(one["name"], one["mark"]) for one in results] == [
+        ("Guest G.", "Ga…, with Ana Ito"), ("Guest G.", f"Gu…, with {led.name}"),
+    ]  # fmt: skip
 
 
 def test_the_seated_the_discharged_and_other_clinics_are_no_candidates(

@@ -88,7 +88,7 @@ function row(patient, choose) {
   const item = document.createElement("li");
   const button = document.createElement("button");
   button.type = "button";
-  button.textContent = `Add ${patient.name}`;
+  button.textContent = `Add ${patient.name}${patient.mark && ` (${patient.mark})`}`;
   button.addEventListener("click", () => choose(patient));
   item.append(button);
   return item;
