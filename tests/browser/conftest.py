@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db import connections
 from django.utils import timezone
 from playwright.sync_api import sync_playwright
 
@@ -42,20 +43,22 @@ def evening(db: None, size: int) -> Evening:
 
 
 @pytest.fixture(scope="module")
-def _chromium() -> Iterator[Any]:
+def one_chromium() -> Iterator[Any]:
     """One browser for a file's tests: to start it takes longer than most of them.
 
-    Playwright runs an event loop in this thread; Django makes its statements there when told so.
+    Playwright runs an event loop in this thread. Django makes its statements there when told so, on
+    connections of the loop's own, which nobody but the loop would close.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         with sync_playwright() as playwright, chromium(playwright) as found:
             yield found
+            connections.close_all()
 
 
 @pytest.fixture
-def chrome(_chromium: Any) -> Iterator[Any]:
+def chrome(one_chromium: Any) -> Iterator[Any]:
     """Nothing of one test is open in the next."""
-    yield _chromium
-    for context in _chromium.contexts:
+    yield one_chromium
+    for context in one_chromium.contexts:
         context.close()

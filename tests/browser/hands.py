@@ -34,6 +34,10 @@ class Hands:
     def write(self, label: str, text: Any) -> None:
         self._type(self.field(label), str(text))
 
+    def fill(self, name: str, text: Any) -> None:
+        """A part of a field that has no label of its own."""
+        self._type(self.page.locator(f"[name={name}]"), str(text))
+
     def choose(self, label: str, option: str) -> None:
         """The option of a list that reads so, or begins so and is the only one."""
         box = self.field(label)
@@ -46,10 +50,12 @@ class Hands:
 
     def go(self, name: str, role: Any = "button", nth: int = 0) -> None:
         """Press what leads to another page."""
-        found = self.page.get_by_role(role, name=name, exact=True).nth(nth)
-        found.wait_for()
+        self.to(self.page.get_by_role(role, name=name, exact=True).nth(nth))
+
+    def to(self, target: Locator) -> None:
+        target.wait_for()
         with self.page.expect_navigation():
-            self.press(found)
+            self.press(target)
         self.look()
 
     def follow(self, name: str, nth: int = 0) -> None:
@@ -96,8 +102,9 @@ class Keys(Hands):
     """Whatever is not reached by Tab is not reached at all."""
 
     def reach(self, target: Locator) -> None:
+        wanted = target.element_handle()
         for _ in range(MOST_TABS):
-            if target.evaluate("one => one === document.activeElement"):
+            if wanted.evaluate("one => one === document.activeElement"):
                 return
             self.page.keyboard.press("Tab")
         raise AssertionError(f"{MOST_TABS} keys do not lead to {target}")
