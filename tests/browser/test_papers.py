@@ -17,7 +17,7 @@ from tests import factories
 from tests.admin import url
 from tests.attendance.house import FRI, MON, SUN, WED, House
 from tests.attendance.test_reports_weekly import night
-from tests.browser.site import BROWSER, CORA, LOOKS, PHONE, Visit, visit_of
+from tests.browser.site import BROWSER, CORA, LOOKS, PHONE, Visit, hindrances, visit_of
 
 pytestmark = BROWSER
 
@@ -52,7 +52,7 @@ def test_the_papers_are_quiet_and_no_wider_than_the_screen(visit, papers):
     report, pat = papers
     for path in (url(report, "change"), summary(pat)):
         visit.open(path)
-        assert visit.too_wide == 0, path
+        assert (visit.too_wide, hindrances(visit.page)) == (0, []), path
     assert visit.faults == []
 
 

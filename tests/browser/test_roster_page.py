@@ -20,7 +20,7 @@ from tests.browser.evening import (
     unsent,
     watched,
 )
-from tests.browser.site import BROWSER, PHONE, WIDE, fill_in_login
+from tests.browser.site import BROWSER, fill_in_login
 
 pytestmark = BROWSER
 
@@ -323,26 +323,3 @@ def test_times_are_the_clinics_wherever_the_browser_is(chrome, evening, live_ser
     expect(visit.page.locator("main")).to_contain_text(f"Times in {evening.house.clinic.zone}.")
     came = evening.session.starts_at + datetime.timedelta(minutes=5)
     assert evening.records("arrived_at") == [(came,)]
-
-
-# --- sizes -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("screen", "scheme"),
-    [
-        pytest.param(PHONE, "dark", id="phone-dark"),
-        pytest.param(WIDE, "light", id="wide-light", marks=pytest.mark.soak),
-        pytest.param(WIDE, "dark", id="wide-dark", marks=pytest.mark.soak),
-        pytest.param(PHONE, "light", id="phone-light", marks=pytest.mark.soak),
-    ],
-)
-def test_pages_are_quiet_and_no_wider_than_the_screen(chrome, evening, live_server, screen, scheme):
-    visit = a_visit(chrome, live_server, screen, color_scheme=scheme)
-    open_sheet(visit, evening, evening.leader)
-    visit.page.get_by_role("button", name="All present").click()
-    unsent(visit.page, 0)
-    for path in (evening.path, evening.path + "sign-in/", "/roster/"):
-        visit.open(path)
-        assert visit.too_wide == 0, path
-    assert visit.faults == []

@@ -58,3 +58,18 @@ document.addEventListener("alpine:initialized", () => {
     else if (one.matches("a")) makeButton(one);
   }
 });
+
+/** What is chosen by typing is drawn by a script that leaves the field's label out. */
+function nameSearches() {
+  for (const select of document.querySelectorAll("select.admin-autocomplete")) {
+    const box = select.parentElement.querySelector(".select2-selection");
+    const [label] = select.labels;
+    if (!box || !label) continue;
+    label.id ||= `${select.id}-label`;
+    box.setAttribute("aria-labelledby", `${label.id} ${box.getAttribute("aria-labelledby")}`);
+    box.querySelector("[role=textbox]")?.setAttribute("aria-labelledby", label.id);
+  }
+}
+
+// That script waits for jQuery to be ready: whoever waits later is called later.
+window.addEventListener("load", () => window.django?.jQuery?.(nameSearches));
