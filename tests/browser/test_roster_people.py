@@ -87,12 +87,12 @@ def test_on_a_shared_device_one_changes_over_and_the_marks_are_sent(chrome, even
     expire_logins()
     page.context.set_offline(False)
     page.get_by_role("link", name="Sign in again").click()
-    sign_in(page, evening.clerk)
+    fill_in_login(page, evening.clerk)
     expect(page.locator("#strangers")).to_contain_text("1 mark of another person waits")
     page.get_by_role("link", name="Change over to another person").click()
     expect(page.locator("main")).to_contain_text("Cora Reyes is signed in on this device.")
     page.get_by_role("button", name="Sign Cora Reyes out").click()
-    sign_in(page, evening.leader)
+    fill_in_login(page, evening.leader)
     expect(page.locator("#sending")).to_have_text("Everything is sent.")
     assert evening.records() == [(True, 1)]
 
