@@ -1,4 +1,4 @@
-"""Taking a call-in for days of which something is recorded already: the record stays, and says so."""
+"""Taking a call-in for days of which something is recorded already: the record stays."""
 
 from __future__ import annotations
 
@@ -28,18 +28,12 @@ class CallInForm(episodes.CallInForm):
         return given
 
     def _expected(self, first: datetime.date, last: datetime.date) -> Sequence[Booking]:
-        rows = (
-            Booking.objects.expected()
-            .visible_to(self.user)
-            .filter(
-                clinic=self.clinic,
-                episode=self.row,
-                live=True,
-                session__local_date__range=(first, last),
-            )
+        rows = Booking.objects.expected().visible_to(self.user).filter(live=True)
+        days = rows.filter(
+            clinic=self.clinic, episode=self.row, session__local_date__range=(first, last)
         )
         related = ("attendance", "session__group", "session__session_type")
-        return list(rows.select_related(*related).order_by("starts_at"))
+        return list(days.select_related(*related).order_by("starts_at"))
 
     def ahead(self) -> Sequence[Panel]:
         settings = clinic_settings(self.clinic.pk)

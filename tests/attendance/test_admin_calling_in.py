@@ -1,4 +1,4 @@
-"""A call-in for a day that is recorded: what stays, and what the notice would mean, is said first."""
+"""A call-in for a recorded day: what stays, and what the notice would mean, is said first."""
 
 from __future__ import annotations
 
@@ -33,8 +33,10 @@ def then(at: Desk, week: ShortWeek, **extra: Any) -> list[str]:
 
 def test_a_notice_in_time_would_excuse_what_is_recorded_as_a_no_show(week, coordinator):
     assert then(coordinator, week) == [
-        "Stays unexcused as it is recorded. With this notice it would be excused: open it and "
-        "correct the attendance."
+        (
+            "Stays unexcused as it is recorded. With this notice it would be excused: open it and "
+            "correct the attendance."
+        )
     ]
     assert not CallIn.objects.exists()
 
@@ -49,7 +51,7 @@ def test_one_that_came_too_late_or_for_another_reason_excuses_nothing(week, coor
 
 
 def test_who_was_there_stays_present_and_who_is_excused_excused(week, coordinator):
-    AttendanceRecord.objects.filter(booking=week.missed).update(excused_override=True)
+    AttendanceRecord.objects.filter(booking=week.missed).update(proof="accepted")
     assert then(coordinator, week, from_date=MON) == ["Stays present.", "Stays excused."]
 
 
