@@ -237,7 +237,9 @@ def plan_make_up(
     facts = facts_for(episode=episode, day=today, now=now, flag=flag)
     found = next((one for one in free_hours(facts, most=None) if one.key == hour), None)
     if found is None:
-        raise Refused("hour_taken", "This hour is not free any more.", field="choice")
+        raise Refused(
+            "hour_taken", "This hour is not free any more. Choose another one.", field="choice"
+        )
     session = calendar.create_session(
         clinic=episode.clinic,
         session_type=found.session_type,

@@ -80,14 +80,14 @@ def _check(
     episode: Episode, discharged_on: datetime.date, reason: str, now: datetime.datetime
 ) -> None:
     if episode.state == Episode.State.DISCHARGED:
-        raise Refused("not_active", "The episode has ended already.")
+        raise Refused("not_active", "The patient is discharged already.")
     if reason not in Reason.values:
         raise Refused("discharge_reason", "Choose why the patient leaves.", field="reason")
     if discharged_on > timezone.localdate(now, episode.clinic.tz):
-        message = "The discharge lies in the future."
+        message = "This lies in the future. Enter a discharge on its day."
         raise Refused("discharge_in_future", message, field="discharged_on")
     if discharged_on < (episode.admitted_on or episode.referred_on):
-        message = "The discharge lies before the admission."
+        message = "This lies before the admission. Choose a later day."
         raise Refused("discharge_before_admission", message, field="discharged_on")
     came = _bookings_after(episode, discharged_on).filter(attendance__attended=True)
     dates = sorted(set(came.values_list("session__local_date", flat=True)))

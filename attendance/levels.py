@@ -68,7 +68,10 @@ def change_level(
     _lock_all(episode, starts_on, held, group)
     episode.refresh_from_db()
     if episode.state not in _TREATED:
-        raise Refused("not_active", "Only a patient in treatment changes the level of care.")
+        raise Refused(
+            "not_active",
+            "Only a patient in treatment changes the level of care. Admit the patient first.",
+        )
     with transaction.atomic():  # a refusal leaves everything as it was, in any caller
         new = papers.set_plan(episode=episode, starts_on=starts_on, by=by, **plan)
         left = [one for one in _seats_from(episode, starts_on) if not _serves(one.group, new)]

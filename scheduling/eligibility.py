@@ -85,7 +85,8 @@ def check_may_come(
     _check(known, episodes, place, population_opt_in=False)
     people = [known.people[episode.pk] for episode in episodes]
     if any(hold.on(day) for person in people for hold in person.holds):
-        raise Refused("on_hold", f"The patient is on hold on {long_date(day)}.", field="episode")
+        message = f"The patient is on hold on {long_date(day)}. End the hold first."
+        raise Refused("on_hold", message, field="episode")
     held = ((one.episode.pk, membership_on(one, session.group_id, day)) for one in people)
     return {episode: membership for episode, membership in held if membership is not None}
 
@@ -297,19 +298,22 @@ def _fit(person: Person, on: datetime.date) -> Fit:
 def _check_group(fits: Sequence[Fit], place: Place, group: Group, population_opt_in: bool) -> None:
     for fit in fits:
         if fit.bracket != group.age_bracket:
-            raise _unsuitable(f"{group} is for another age bracket.")
+            raise _unsuitable(f"{group} is for another age bracket. Choose another group.")
         if place.session is not None and membership_on(fit.person, group.pk, place.on):
             continue
         if fit.person.episode.program_id != group.program_id:
-            raise _unsuitable(f"{group} belongs to another program.")
+            raise _unsuitable(f"{group} belongs to another program. Choose another group.")
         if fit.level is None:
-            message = f"The patient has no treatment plan in force on {long_date(place.on)}."
-            raise _unsuitable(message)
+            day = long_date(place.on)
+            raise _unsuitable(f"The patient has no treatment plan on {day}. Set the plan first.")
         if fit.level != group.level:
-            raise _unsuitable(f"{group} is for another level of care than the patient's plan.")
+            raise _unsuitable(
+                f"{group} is for another level of care than the patient's plan. Choose another "
+                "group, or change the level first."
+            )
         if group.population and not population_opt_in and not _has_chosen(fit.person, place):
             raise _unsuitable(
-                f"{group} is for one population: the patient must have chosen such a group."
+                f"{group} is for one population: tick that the patient chose such a group, if so."
             )
 
 
@@ -333,7 +337,7 @@ def _check_ages(known: _Known, fits: Sequence[Fit], place: Place) -> None:
     there = known.seated.get(session.pk, []) if session else []
     seated = [_fit(known.people[key], place.on) for key in there]
     if len({fit.bracket for fit in [*fits, *seated]}) > 1:
-        raise _unsuitable("Minors are never seated with adults.")
+        raise _unsuitable("Minors are never seated with adults. Choose another group or session.")
 
 
 def _check_apart(known: _Known, people: Sequence[Person], place: Place) -> None:

@@ -65,7 +65,11 @@ def assign(*, flag: Flag, owner: User, by: User, version: int | None = None) -> 
     """
     _take(flag, version)
     if not owner.may(Can.WORK_FLAGS, flag.clinic_id):
-        raise Refused("not_staff", f"{owner} does not work cases in this clinic.", field="owner")
+        raise Refused(
+            "not_staff",
+            f"{owner} does not work cases in this clinic. Choose somebody else.",
+            field="owner",
+        )
     if flag.owner_id != owner.pk:
         flag.owner = owner
         _save(flag, "owner")
@@ -244,10 +248,16 @@ def _check_not_about(flag: Flag, by: User) -> None:
 
 def _check_when(flag: Flag, attempted_at: datetime, now: datetime) -> None:
     if attempted_at > now:
-        raise Refused("in_future", "An attempt lies in the past.", field="attempted_at")
+        raise Refused(
+            "in_future",
+            "This lies in the future. Enter when the attempt was made.",
+            field="attempted_at",
+        )
     if attempted_at < flag.opened_at - OLDEST_ATTEMPT:
         raise Refused(
-            "too_long_ago", "The attempt lies long before this case.", field="attempted_at"
+            "too_long_ago",
+            "This lies long before the case. Enter when the attempt for it was made.",
+            field="attempted_at",
         )
 
 
@@ -255,12 +265,18 @@ def _check_result(flag: Flag, method: str, result: str, note: str) -> None:
     of_checks = DECISIONS | {Result.REACHED, Result.NO_ANSWER}
     possible = of_checks if method == Method.WELFARE_CHECK else set(Result) - DECISIONS
     if result not in possible:
-        raise Refused("not_possible", "This method has no such result.", field="result")
+        raise Refused(
+            "not_possible", "This method has no such result. Choose another result.", field="result"
+        )
     if result in DECISIONS and not note.strip():
         raise Refused("note_required", "Say why it was decided so.", field="note")
     decided = flag.outreach.filter(method=Method.WELFARE_CHECK, result=Result.REQUESTED)
     if method == Method.WELFARE_CHECK and result not in DECISIONS and not decided.exists():
-        raise Refused("not_decided", "A supervisor decides on a welfare check.", field="method")
+        raise Refused(
+            "not_decided",
+            "A supervisor decides on a welfare check first. Enter that decision.",
+            field="method",
+        )
 
 
 def _check_until(flag: Flag, until: date) -> None:
@@ -294,7 +310,11 @@ def _take(flag: Flag, version: int | None) -> None:
     lock_and_refresh(flag)
     check_version(flag, version)
     if not flag.is_open:
-        raise Refused("case_closed", "The case is closed.", state=flag.state)
+        raise Refused(
+            "case_closed",
+            "The case is closed already: nothing more is noted in it.",
+            state=flag.state,
+        )
 
 
 def _patient(episode_id: int) -> Patient:

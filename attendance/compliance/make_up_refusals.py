@@ -54,39 +54,55 @@ def _trouble(facts: Facts, unfit: Mapping[int, Refused], session: Session) -> Re
 
 def _of_session(facts: Facts, session: Session) -> Refused | None:
     if not session.live:
-        return _refused("session_cancelled", "The session is cancelled.")
+        return _refused("session_cancelled", "The session is cancelled. Choose another one.")
     if session.signed_at is not None:
-        return _refused("roster_signed", "The roster of this session is signed.")
+        return _refused(
+            "roster_signed", "The roster of this session is signed. Choose another one."
+        )
     if session.starts_at <= facts.now:
-        return _refused("session_begun", "The session has begun.")
+        return _refused("session_begun", "The session has begun. Choose a later one.")
     if facts.diary.closure(Span(session.starts_at, session.ends_at)) is not None:
-        return _refused("clinic_closed", "The clinic is closed at this time.")
+        return _refused(
+            "clinic_closed", "The clinic is closed at this time. Choose another session."
+        )
     if not session.session_type.creditable:
-        return _refused("not_counted", "The session's minutes do not count as treatment.")
+        return _refused(
+            "not_counted", "The session's minutes do not count as treatment. Choose another one."
+        )
     return None
 
 
 def _of_patient(facts: Facts, session: Session) -> Refused | None:
     day = session.local_date
     if not facts.first <= day <= facts.last:
-        return _refused("outside_week", f"The session is not in the week of {facts.week.label}.")
+        return _refused(
+            "outside_week",
+            f"The session is not in the week of {facts.week.label}. Choose one of it.",
+        )
     if facts.course.on_hold_on(day):
-        return _refused("on_hold", f"The patient is on hold on {long_date(day)}.")
+        return _refused(
+            "on_hold", f"The patient is on hold on {long_date(day)}. End the hold first."
+        )
     own = facts.own(session)
     if own is not None and is_seated(own):
-        return _refused("already_booked", "The patient is booked into this session.")
+        return _refused("already_booked", "The patient is booked into this session already.")
     span = Span(session.starts_at, session.ends_at)
     if any(span.overlaps(other) for key, other in facts.busy if key != session.pk):
-        return _refused("patient_busy", "The patient is booked elsewhere at this time.")
+        return _refused(
+            "patient_busy", "The patient is booked elsewhere at this time. Choose another session."
+        )
     return None
 
 
 def _of_seats(facts: Facts, session: Session) -> Refused | None:
     own: Collection[int] = session.own_patients  # type: ignore[attr-defined]
     if any(patient != facts.episode.patient_id for patient in own):
-        return _refused("not_suitable", "The session is another patient's own.")
+        return _refused("not_suitable", "The session is another patient's own. Choose another one.")
     if not free_seats(session):
-        return _refused("session_full", f"All {session.capacity} seats of {session} are taken.")
+        return _refused(
+            "session_full",
+            f"All {session.capacity} seats of {session} are taken. Choose another session.",
+        )
     return None
 
 

@@ -75,7 +75,7 @@ def check_allowed(patient: Patient, method: str, today: date) -> None:
     label = dict(Method.choices).get(method, method)
     raise Refused(
         "channel_not_allowed",
-        f"The patient did not allow this: {label.lower()}.",
+        f"The patient did not allow this: {label.lower()}. Choose another way.",
         field="method",
         allowed=[one.value for one in allowed],
     )

@@ -19,7 +19,7 @@ LAST = (
     "Ghostwright", "Blankenship-Demo", "Specimen", "Nobodyson", "Makebelieu", "Protoklein",
 )  # fmt: skip
 PRONOUNS = ("she/her", "he/him", "they/them", "she/her", "he/him")
-TIMES = ("mornings", "after 15:00", "lunch hour", "any time")
+TIMES = ("mornings", "after 3 PM", "lunch hour", "any time")
 RELATIONS = ("sister", "brother", "spouse", "mother", "friend")
 
 

@@ -118,7 +118,9 @@ def _too_early(
 
 
 def _nothing_held() -> Refused:
-    return Refused("session_cancelled", "None of the day's sessions takes place.")
+    return Refused(
+        "session_cancelled", "None of the day's sessions takes place: there is nothing to record."
+    )
 
 
 def _drop_cancelled_and_moved(sheet: Sheet, day: datetime.date) -> None:

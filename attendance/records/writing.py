@@ -85,9 +85,9 @@ def _end(sheet: Sheet) -> datetime.datetime:
 
 def check_held(session: Session, now: datetime.datetime, *, early: datetime.timedelta) -> None:
     if session.state == Session.State.CANCELLED:
-        raise Refused("session_cancelled", "The session was cancelled.")
+        raise Refused("session_cancelled", "The session is cancelled: there is nothing to record.")
     if now < session.starts_at - early:
-        raise Refused("session_in_future", "The session has not begun.")
+        raise Refused("session_in_future", "The session has not begun. Record it once it has.")
 
 
 def write_lines(

@@ -118,7 +118,11 @@ def resend_invitation(*, membership: Membership, by: User | Job) -> None:
     if not membership.active or not membership.user.is_active:
         raise Refused("not_active", "This person has no access to the clinic.")
     if membership.user.has_usable_password():
-        raise Refused("already_accepted", "This person has set a password already.")
+        raise Refused(
+            "already_accepted",
+            "This person has set a password already, and can ask for a new one at the sign-in "
+            "page.",
+        )
     _mail_after_commit(tasks.mail_access, membership.pk)
 
 

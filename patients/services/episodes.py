@@ -69,7 +69,8 @@ def refuse_after(day: datetime.date, clinic: Clinic, *, field: str, ahead: int =
     """Refuse a local date more than `ahead` days after the clinic's today."""
     today = local_date(timezone.now(), clinic.tz)
     if day > today + datetime.timedelta(days=ahead):
-        raise Refused("in_future", "This date lies too far in the future.", field=field)
+        message = "This date lies too far in the future. Look at the year."
+        raise Refused("in_future", message, field=field)
 
 
 @service
@@ -191,7 +192,7 @@ def _refuse_license(license_: License, day: datetime.date) -> None:
         raise Refused(
             "license_invalid",
             f"The license {license_.credential} {license_.number} does not allow a diagnosis "
-            f"on {full_date(day)}.",
+            f"on {full_date(day)}. Choose another one.",
             field="license",
         )
 
@@ -285,7 +286,7 @@ def admit(
     episode.refresh_from_db()
     check_version(episode, version)
     if episode.state != Episode.State.REFERRED:
-        raise Refused("not_referred", "Only an open referral can be admitted.")
+        raise Refused("not_referred", "Only an open referral can be admitted. Enter a new one.")
     if episode.patient.deceased_on is not None:
         raise Refused("deceased", "The patient has died.")
     refuse_before(admitted_on, episode.referred_on, field="admitted_on", event="referral")

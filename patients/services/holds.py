@@ -36,7 +36,7 @@ def put_on_hold(
     """
     locked(episode)
     if episode.state not in ACTIVE:
-        raise Refused("not_active", "Only an admitted episode can be put on hold.")
+        raise Refused("not_active", "Only a patient in treatment can be put on hold.")
     refuse_before(starts_on, episode.admitted_on, field="starts_on", event="admission")
     if ends_on is not None:
         refuse_before(ends_on, starts_on, field="ends_on", event="start")
@@ -76,7 +76,8 @@ def hold_to_end(episode: Episode, resumes_on: datetime.date) -> EpisodeHold:
     holds = episode.holds.filter(Q(ends_on__isnull=True) | Q(ends_on__gte=resumes_on))
     hold = holds.order_by("starts_on").first()
     if hold is None:
-        raise Refused("not_on_hold", "The episode is not on hold then.", field="resumes_on")
+        message = "The patient is not on hold then. Look at the dates of the hold."
+        raise Refused("not_on_hold", message, field="resumes_on")
     return hold
 
 

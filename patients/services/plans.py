@@ -76,7 +76,7 @@ def _refuse_outside_episode(episode: Episode, starts_on: datetime.date) -> None:
     if episode.discharged_on is not None and starts_on > episode.discharged_on:
         raise Refused(
             "after_discharge",
-            f"The episode was discharged on {full_date(episode.discharged_on)}.",
+            f"The patient was discharged on {full_date(episode.discharged_on)}.",
             field="starts_on",
         )
 

@@ -361,7 +361,9 @@ class WaitlistEntryAdmin(ClinicModelAdmin):
 
     def enter(self, clinic: Clinic, facts: dict[str, Any], row: Any, by: User) -> WaitlistEntry:
         if facts["episode"].state == "discharged":
-            raise Refused("not_active", "This episode has ended.", field="episode")
+            raise Refused(
+                "not_active", "This patient is discharged. Choose somebody else.", field="episode"
+            )
         row.added_at = timezone.now()
         row.save()
         return row

@@ -54,7 +54,11 @@ class SessionForm(ServiceForm):
         """The instants of the given date and wall times."""
         given = self.cleaned_data
         if given["ends"] <= given["starts"]:
-            raise Refused("session_length", "The session must end after it starts.", field="ends")
+            raise Refused(
+                "session_length",
+                "The session must end after it starts. Look at both times.",
+                field="ends",
+            )
         return span_on(given["day"], given["starts"], given["ends"], self.clinic.tz)
 
 

@@ -99,29 +99,42 @@ def _check_free(row: Booking, around: Iterable[Booking]) -> None:
     for other in around:
         elsewhere = other.patient_id == row.patient_id and other.session_id != row.session_id
         if elsewhere and (other.nested_in_id is not None) == nested:
-            raise Refused("patient_busy", "The patient is booked elsewhere at this time.")
+            raise Refused(
+                "patient_busy", "The patient is booked elsewhere at this time. Choose another time."
+            )
 
 
 def check_takes_place(session: Session) -> None:
     if not session.live:
-        raise Refused("session_cancelled", "The session is cancelled.", field="session")
+        raise Refused(
+            "session_cancelled", "The session is cancelled. Choose another one.", field="session"
+        )
 
 
 def check_unsigned(session: Session) -> None:
     if session.signed_at is not None:
-        raise Refused("roster_signed", "The roster of this session is signed.", field="session")
+        message = "The roster of this session is signed: who came is corrected in the records."
+        raise Refused("roster_signed", message, field="session")
 
 
 def _tie(row: Booking, *, makes_up: Booking | None, nested_in: Booking | None) -> None:
     if makes_up is not None and makes_up.episode_id != row.episode_id:
-        raise Refused("unknown_booking", "That is another patient's booking.", field="makes_up")
+        raise Refused(
+            "unknown_booking",
+            "That is another patient's booking. Choose one of this patient's.",
+            field="makes_up",
+        )
     row.makes_up = makes_up
     row.nested_in, row.outer_starts_at, row.outer_ends_at = None, None, None
     if nested_in is None:
         return
     nested_in.refresh_from_db()
     if nested_in.patient_id != row.patient_id or nested_in.state != BOOKED or not nested_in.live:
-        raise Refused("unknown_booking", "The patient is not in that session.", field="nested_in")
+        raise Refused(
+            "unknown_booking",
+            "The patient is not booked into that session. Choose another one.",
+            field="nested_in",
+        )
     if not (nested_in.starts_at <= row.starts_at and row.ends_at <= nested_in.ends_at):
         raise Refused(
             "patient_busy",
@@ -150,7 +163,8 @@ def _take_seat(
     if seat is None:
         raise Refused(
             "session_full",
-            f"All {session.capacity} seats of {session} are taken.",
+            f"All {session.capacity} seats of {session} are taken. Choose another session, or say "
+            "why a seat above the capacity is given.",
             field="session",
             capacity=session.capacity,
             ceiling=session.ceiling,
@@ -187,4 +201,4 @@ def withdraw_all(bookings: Sequence[int], *, reason: str) -> int:
 
 def check_reason(reason: str) -> None:
     if not reason.strip():
-        raise Refused("reason_required", "Give a reason.", field="reason")
+        raise Refused("reason_required", "Say why.", field="reason")

@@ -40,7 +40,11 @@ def release(
     if booking.state == RELEASED:
         return booking
     if booking.state == WITHDRAWN:
-        raise Refused("unknown_booking", "The booking is withdrawn.", field="booking")
+        raise Refused(
+            "unknown_booking",
+            "The booking is withdrawn: nobody expects the patient there.",
+            field="booking",
+        )
     check_unsigned(booking.session)
     day = booking.session.local_date
     call_in = note_call_in(
@@ -74,7 +78,9 @@ def call_in(
     seat would be freed.
     """
     if to_date < from_date:
-        raise Refused("dates_in_order", "The call-in ends before it starts.", field="to_date")
+        raise Refused(
+            "dates_in_order", "The last day lies before the first. Look at both.", field="to_date"
+        )
     if to_date - from_date > LONGEST:
         message = f"A call-in is for at most {LONGEST.days} days. A longer absence is a hold."
         raise Refused("call_in_too_long", message, field="to_date")
@@ -102,7 +108,7 @@ def call_in(
 
 def _check_in_treatment(episode: Episode, first: datetime.date, last: datetime.date) -> None:
     if not (is_active(episode, first) or is_active(episode, last)):
-        message = "The patient is not in treatment on these days."
+        message = "The patient is not in treatment on these days. Look at the dates."
         raise Refused("not_active", message, field="from_date")
 
 
@@ -143,7 +149,11 @@ def note_call_in(
     if not isinstance(by, User):
         raise Refused("person_required", "A call-in is taken by a person.")
     if notified_at > timezone.now():
-        raise Refused("notified_in_future", "The notice lies in the future.", field="notified_at")
+        raise Refused(
+            "notified_in_future",
+            "This lies in the future. Enter when the patient told us.",
+            field="notified_at",
+        )
     return CallIn.objects.create(
         clinic_id=episode.clinic_id,
         episode=episode,

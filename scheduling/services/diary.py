@@ -126,17 +126,22 @@ class Diary:
     def check_open(self, span: Span) -> None:
         closure = self.closure(span)
         if closure is not None:
-            raise Refused("clinic_closed", f"The clinic is closed: {closure.reason}.")
+            raise Refused(
+                "clinic_closed",
+                f"The clinic is closed then: {closure.reason}. Choose another time.",
+            )
 
     def check_therapist(self, therapist: Therapist, span: Span) -> None:
         trouble = self.therapist_trouble(therapist, span)
         if trouble:
-            raise Refused("therapist_busy", f"{trouble}.", field="therapist")
+            message = f"{trouble}. Choose another time, or somebody else."
+            raise Refused("therapist_busy", message, field="therapist")
 
     def check_room(self, room: Room | None, span: Span) -> None:
         trouble = self.room_trouble(room, span) if room is not None else ""
         if trouble:
-            raise Refused("room_busy", f"{trouble}.", field="room")
+            message = f"{trouble}. Choose another time, or another room."
+            raise Refused("room_busy", message, field="room")
 
 
 def closed_spans(closure: Closure, zone: datetime.tzinfo, around: Span) -> Iterator[Span]:
@@ -165,9 +170,14 @@ def check_patients_free(
         elsewhere = elsewhere.exclude(session=ignoring)
     busy = elsewhere.values("patient").distinct().count()
     if busy == 1:
-        raise Refused("patient_busy", "The patient is booked elsewhere at this time.")
+        raise Refused(
+            "patient_busy", "The patient is booked elsewhere at this time. Choose another time."
+        )
     if busy:
-        raise Refused("patient_busy", f"{busy} patients are booked elsewhere at this time.")
+        raise Refused(
+            "patient_busy",
+            f"{busy} patients are booked elsewhere at this time. Choose another one.",
+        )
 
 
 def without(text: str, *prefixes: str) -> str:

@@ -72,6 +72,7 @@ def enrol(
     return membership
 
 
+OR_WAIT = "Put the patient on the waitlist, or say why a seat above the capacity is given."
 _WAITING = [WaitlistEntry.State.WAITING, WaitlistEntry.State.OFFERED]
 
 
@@ -84,7 +85,8 @@ def _planned(group: Group, first: datetime.date, last: datetime.date | None) -> 
 def _check_new(membership: GroupMembership) -> None:
     group = membership.group
     if not group.active:
-        raise Refused("group_closed", f"{group} takes no members any more.", field="group")
+        message = f"{group} takes no members any more. Choose another group."
+        raise Refused("group_closed", message, field="group")
     held = GroupMembership.objects.during(membership.starts_on, membership.ends_on)
     if held.filter(group=group, episode=membership.episode).exists():
         raise Refused(
@@ -121,9 +123,9 @@ def _take_seat(membership: GroupMembership, overflow_reason: str, by: User | Job
     if free is None:
         raise Refused(
             "group_full",
-            f"Seat {stay.seat} of {group} is taken."
+            f"Seat {stay.seat} of {group} is taken. Leave it empty for the lowest free one."
             if stay.seat
-            else f"All {group.capacity} seats of {group} are taken.",
+            else f"All {group.capacity} seats of {group} are taken. {OR_WAIT}",
             field="seat" if stay.seat else "group",
             capacity=group.capacity,
         )
@@ -153,7 +155,8 @@ def _book_planned(membership: GroupMembership, sessions: Sequence[Session]) -> N
         if refused:
             dates = sorted({session.local_date for session in refused})
             days = ", ".join(long_date(day) for day in dates)
-            raise Refused(code, f"{why} {days}.", field="starts_on", dates=dates)
+            message = f"{why} {days}. Begin later, or change those bookings first."
+            raise Refused(code, message, field="starts_on", dates=dates)
     seating.write()
 
 
@@ -303,7 +306,7 @@ def _seat_members_within(group: Group) -> None:
         day = max(day, today)
         raise Refused(
             "group_full",
-            f"{members} members sit in {group} on {full_date(day)}.",
+            f"{members} members sit in {group} on {full_date(day)}. End some memberships first.",
             field="capacity",
             date=day,
             members=members,
@@ -349,7 +352,7 @@ def _seat_bookings_within(sessions: Sequence[Session], capacity: int) -> None:
         dates = sorted(set(full))
         raise Refused(
             "session_full",
-            f"More patients are booked on {', '.join(long_date(day) for day in dates)}.",
+            f"More are booked on {', '.join(long_date(day) for day in dates)}. Withdraw some.",
             field="capacity",
             dates=dates,
         )

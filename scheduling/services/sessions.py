@@ -256,7 +256,7 @@ def _lock_for_move(session: Session, span: Span, room: Room | None = None) -> Di
 def _check_not_begun(session: Session, span: Span) -> None:
     now = timezone.now()
     if session.starts_at <= now:
-        raise Refused("session_begun", "The session has begun; its time is a fact.")
+        raise Refused("session_begun", "The session has begun: its time stays as it was.")
     if span.starts_at <= now:
         raise Refused("session_date", "A session cannot be moved into the past.", field="starts_at")
 
@@ -311,7 +311,7 @@ def cancel_session(
 def check_not_signed(session: Session) -> None:
     """Raise Refused `roster_signed` for a session that took place."""
     if session.signed_at is not None:
-        raise Refused("roster_signed", "The roster is signed: the session took place.")
+        raise Refused("roster_signed", "The roster is signed: it cannot be cancelled any more.")
 
 
 @service

@@ -213,7 +213,9 @@ def test_access_ends_at_once_but_never_for_the_last_administrator(administrator,
 def test_an_invitation_is_sent_again_only_while_it_is_open(administrator, clinic):
     member = factories.staff(clinic).memberships.get()
     answer = administrator.fill(member, "resend")
-    assert answer.refusal == "This person has set a password already."
+    assert answer.refusal == (
+        "This person has set a password already, and can ask for a new one at the sign-in page."
+    )
     member.user.set_unusable_password()
     member.user.save()
     answer = administrator.fill(member, "resend")

@@ -155,7 +155,7 @@ def test_nothing_is_recorded_before_the_session(held, coordinator):
     session = factories.session(held.clinic, "2026-03-03", "09:00", "10:00")
     booking = factories.booking(session, held.bookings[0].episode)
     answer = coordinator.fill(booking, "record", attended="present")
-    assert answer.refusal == "The session has not begun."
+    assert answer.refusal == "The session has not begun. Record it once it has."
     assert not AttendanceRecord.objects.exists()
 
 
@@ -285,7 +285,9 @@ def test_a_discharge_ends_plan_seat_and_bookings(held, coordinator):
 def test_a_discharge_in_the_future_is_refused(held, coordinator):
     episode = held.bookings[0].episode
     answer = coordinator.fill(episode, "discharge", discharged_on="2026-03-03", reason="completed")
-    assert answer.errors == {"discharged_on": ["The discharge lies in the future."]}
+    assert answer.errors == {
+        "discharged_on": ["This lies in the future. Enter a discharge on its day."]
+    }
     episode.refresh_from_db()
     assert episode.state == "admitted"
 
@@ -327,7 +329,9 @@ def test_a_case_is_not_closed_without_an_outcome(coordinator, case):
 
 def test_a_channel_the_patient_did_not_allow_is_refused(coordinator, case):
     answer = coordinator.fill(case, "outreach", method="text", result="reached")
-    assert answer.errors == {"method": ["The patient did not allow this: text message."]}
+    assert answer.errors == {
+        "method": ["The patient did not allow this: text message. Choose another way."]
+    }
     assert not case.outreach.exists()
 
 

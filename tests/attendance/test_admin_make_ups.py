@@ -84,7 +84,7 @@ def test_a_seat_taken_meanwhile_shows_the_list_again(
     monkeypatch.setattr("attendance.admin.make_ups.find_make_ups", found_before)
     address = url(week.flag, "make_ups")
     answer = coordinator.send(address, {"choice": str(last.public_id)})
-    assert answer.refusal == f"All 1 seats of {last} are taken."
+    assert answer.refusal == f"All 1 seats of {last} are taken. Choose another session."
     assert str(spare.public_id) in answer.html
     assert str(last.public_id) not in answer.html
     assert not Booking.objects.filter(session=spare).exists()

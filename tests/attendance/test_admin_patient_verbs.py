@@ -9,6 +9,7 @@ import time_machine
 
 from iop_clinic.accounts.roles import Role
 from scheduling.models import Booking, GroupMembership
+from scheduling.services.memberships import OR_WAIT
 from tests import factories as f
 from tests.admin import Desk, actors, desk, url
 from tests.api import nothing_written
@@ -126,7 +127,7 @@ def test_a_full_group_is_refused_at_its_field(move: Move) -> None:
             clinic=move.house.clinic, group=move.other, episode=row, seat=seat, starts_on=MON
         )
     answer = move.at.send(url(move.pat, "transfer"), move.sent())
-    assert answer.refusal == f"All 12 seats of {move.other} are taken."
+    assert answer.refusal == f"All 12 seats of {move.other} are taken. {OR_WAIT}"
     assert GroupMembership.objects.get(episode=move.pat).ends_on is None
 
 

@@ -243,7 +243,7 @@ def test_a_minor_never_joins_adults(tmp_path):
         memberships=with_line("memberships", "Harbor A,H-3,2026-03-02,"),
     )
     assert problems(tmp_path) == [
-        "memberships.csv, line 4, group: Harbor A is for another age bracket."
+        "memberships.csv, line 4, group: Harbor A is for another age bracket. Choose another group."
     ]
 
 

@@ -17,6 +17,7 @@ from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.roles import Role
 from patients.models import Authorization, Level, TreatmentPlan
 from scheduling.models import GroupMembership
+from scheduling.services.memberships import OR_WAIT
 from tests.admin import Desk, desk, typed, url
 from tests.api import nothing_written
 from tests.attendance.house import FRI, MON, THU, TUE, WED
@@ -182,7 +183,7 @@ def test_a_full_group_stands_at_the_group(at, coordinator):
     at.fill(at.new, 8)
     with nothing_written(reads=False):
         answer = coordinator.send(url(at.pat, "level"), typed(given(at)))
-    assert answer.errors == {"group": [f"All 8 seats of {at.new} are taken."]}
+    assert answer.errors == {"group": [f"All 8 seats of {at.new} are taken. {OR_WAIT}"]}
 
 
 def test_half_an_authorization_is_asked_for_the_rest(at, coordinator):

@@ -330,7 +330,7 @@ def test_a_hold_pauses_and_resuming_ends_it_the_day_before(coordinator, admitted
 
 def test_a_second_hold_on_the_same_days_and_a_resume_without_one_are_refused(coordinator, admitted):
     answer = coordinator.fill(admitted, "resume", resumes_on=DAY)
-    assert answer.refusal == "The episode is not on hold then."
+    assert answer.refusal == "The patient is not on hold then. Look at the dates of the hold."
     coordinator.fill(admitted, "hold", starts_on=DAY, reason="jail")
     answer = coordinator.fill(admitted, "hold", starts_on="2026-03-04", reason="leave")
     assert answer.refusal == "The episode is already on hold on these dates."

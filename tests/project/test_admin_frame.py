@@ -8,9 +8,11 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from iop_clinic.accounts.roles import Role
+from patients.models import Patient
 from scheduling.models import Group
 from tests import factories as f
-from tests.admin import desk
+from tests.admin import desk, url
 
 pytestmark = pytest.mark.django_db
 
@@ -47,6 +49,21 @@ def test_a_page_names_the_clinics_zone_where_its_content_stands(page: str) -> No
     html = at.client.get(reverse(f"admin:{page}")).content.decode()
     main = html[html.index("<main") : html.index("</main>")]
     assert main.lower().count("times in pacific/honolulu") == 1
+
+
+@pytest.mark.parametrize(
+    ("role", "query", "said", "way"),
+    [
+        (Role.COORDINATOR, "", "No patients here", "Add patient"),
+        (Role.AUDITOR, "", "No patients here", "They are listed as soon as there are some."),
+        (Role.COORDINATOR, "?q=Nobody", "Nothing found", "Show the whole list"),
+    ],
+)
+def test_an_empty_list_says_what_to_do_next(role: Role, query: str, said: str, way: str) -> None:
+    html = (
+        desk(f.ClinicFactory(), role).client.get(url(Patient) + query, follow=True).content.decode()
+    )
+    assert (said in html, way in html) == (True, True)
 
 
 @pytest.mark.parametrize("page", ["admin:login", "admin_password_reset"])

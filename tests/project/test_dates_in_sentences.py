@@ -31,6 +31,7 @@ NOT_MEANT = {
     ("attendance/compliance/finders/patterns.py", "reached.reached_on"): "evidence key",
     ("attendance/compliance/finders/absences.py", "run.reached_on"): "evidence key",
     ("attendance/admin/level_change.py", "day"): "in words already",
+    ("scheduling/eligibility.py", "day"): "in words already",
     ("attendance/admin/summary_words.py", "day"): "in words already",
 }
 

@@ -25,6 +25,7 @@ from scheduling.models import (
 )
 from scheduling.models.places import CREDITABLE_STAYS
 from scheduling.services import expand
+from scheduling.services.memberships import OR_WAIT
 from tests import factories
 from tests.admin import Desk, actors, desk, url
 from tests.scheduling.conftest import World, build
@@ -90,7 +91,7 @@ def test_the_ninth_patient_of_eight_seats_is_refused(world, coordinator):
     for _ in range(8):
         enrolled(world, coordinator)
     answer = coordinator.fill(world.episode(), "enrol", group=world.group, starts_on=TODAY)
-    assert answer.errors == {"group": [f"All 8 seats of {world.group} are taken."]}
+    assert answer.errors == {"group": [f"All 8 seats of {world.group} are taken. {OR_WAIT}"]}
     assert GroupMembership.objects.count() == 8
 
 
@@ -139,7 +140,7 @@ def test_a_transfer_into_another_program_is_refused_and_the_seat_stays(world, co
     episode = enrolled(world, coordinator)
     other = factories.GroupFactory(clinic=world.clinic)
     answer = coordinator.fill(episode.memberships.get(), "transfer", to_group=other, on=NEXT)
-    assert answer.refusal == f"{other} belongs to another program."
+    assert answer.refusal == f"{other} belongs to another program. Choose another group."
     assert episode.memberships.get().ends_on is None
 
 
@@ -217,7 +218,8 @@ def test_a_capacity_under_the_members_is_refused(world, coordinator):
     for _ in range(9):
         enrolled(world, coordinator)
     answer = coordinator.fill(world.group, "capacity", capacity=8)
-    assert answer.errors == {"capacity": [f"9 members sit in {world.group} on Mar 2, 2026."]}
+    said = f"9 members sit in {world.group} on Mar 2, 2026. End some memberships first."
+    assert answer.errors == {"capacity": [said]}
     world.group.refresh_from_db()
     assert world.group.capacity == 10
 
@@ -377,7 +379,7 @@ def test_taking_back_says_what_another_call_still_covers(world, coordinator):
 def test_a_call_in_with_its_days_the_wrong_way_round_is_refused(world, coordinator):
     episode = enrolled(world, coordinator)
     answer = coordinator.fill(episode, "call-in", **call(to_date="2026-03-08"))
-    assert answer.errors == {"to_date": ["The call-in ends before it starts."]}
+    assert answer.errors == {"to_date": ["The last day lies before the first. Look at both."]}
     assert not CallIn.objects.exists()
 
 
@@ -411,7 +413,7 @@ def test_nobody_is_booked_into_a_cancelled_session(world, coordinator):
     session = planned(world)
     coordinator.fill(session, "cancel", reason="snow")
     answer = coordinator.fill(world.episode(), "book", session=session)
-    assert answer.errors == {"session": ["The session is cancelled."]}
+    assert answer.errors == {"session": ["The session is cancelled. Choose another one."]}
     assert not Booking.objects.exists()
 
 
@@ -419,7 +421,7 @@ def test_a_patient_cannot_be_in_two_places(world, coordinator):
     episode = enrolled(world, coordinator)
     other = world.session("2026-03-09", "09:30", "10:30")
     answer = coordinator.fill(episode, "book", session=other)
-    assert answer.refusal == "The patient is booked elsewhere at this time."
+    assert answer.refusal == "The patient is booked elsewhere at this time. Choose another time."
     assert not other.bookings.exists()
 
 
@@ -450,7 +452,7 @@ def test_a_withdrawn_booking_cannot_be_released(world, coordinator):
     answer = coordinator.fill(
         booking, "release", reason="work", notified_at=("2026-03-02", "07:00")
     )
-    assert answer.refusal == "The booking is withdrawn."
+    assert answer.refusal == "The booking is withdrawn: nobody expects the patient there."
 
 
 # --- sessions --------------------------------------------------------------------------------
@@ -496,7 +498,8 @@ def test_a_taken_room_is_refused_at_the_room(world, coordinator):
         world, therapist=helper, day="2026-03-09", starts="09:30", ends="10:30", room=world.room
     )
     answer = coordinator.fill(Session, "plan", **given)
-    assert answer.errors == {"room": [f"{world.room} is taken."]}
+    said = f"{world.room} is taken. Choose another time, or another room."
+    assert answer.errors == {"room": [said]}
 
 
 def test_a_session_moves_with_its_bookings(world, coordinator):
@@ -537,7 +540,8 @@ def test_a_session_is_not_revived_into_a_taken_room(world, coordinator):
         **single(world, therapist=helper, day=NEXT, starts="09:00", ends="10:00", room=world.room),
     )
     answer = coordinator.fill(session, "revive")
-    assert answer.refusal == f"{world.room} is taken."
+    said = f"{world.room} is taken. Choose another time, or another room."
+    assert answer.refusal == said
     assert planned(world).state == "cancelled"
 
 
@@ -552,7 +556,8 @@ def test_a_substitute_leads_but_not_in_two_rooms_at_once(world, coordinator):
     session = planned(world)
     busy = world.session("2026-03-09", "09:30", "10:30", therapist=helper)
     answer = coordinator.fill(session, "substitute", therapist=helper)
-    assert answer.errors == {"therapist": [f"{helper.name} leads another session."]}
+    said = f"{helper.name} leads another session. Choose another time, or somebody else."
+    assert answer.errors == {"therapist": [said]}
     coordinator.fill(busy, "cancel", reason="x")
     answer = coordinator.fill(session, "substitute", therapist=helper)
     assert answer.sentences == [f"{helper} leads {world.group}, Mon Mar 9, 9:00 AM."]

@@ -109,7 +109,7 @@ def test_a_patient_is_in_one_place_at_a_time(world: World) -> None:
     refusal = refused(world, world.session(starts="09:30", ends="10:30"), episode)
     assert (refusal.code, refusal.message) == (
         "patient_busy",
-        "The patient is booked elsewhere at this time.",
+        "The patient is booked elsewhere at this time. Choose another time.",
     )
     assert book(world, world.session(starts="10:00", ends="11:00"), episode).seat == 1
 

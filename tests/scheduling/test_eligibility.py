@@ -63,7 +63,10 @@ def test_nobody_is_booked_after_their_death(world: World) -> None:
 def test_another_program(world: World) -> None:
     episode = world.episode(program=f.ProgramFactory(clinic=world.clinic))
     code, message = refusal(episode=episode, group=world.group)
-    assert (code, message) == ("not_suitable", f"{world.group} belongs to another program.")
+    assert (code, message) == (
+        "not_suitable",
+        f"{world.group} belongs to another program. Choose another group.",
+    )
 
 
 def test_another_level_of_care(world: World) -> None:
@@ -76,7 +79,7 @@ def test_no_plan_in_force(world: World) -> None:
     episode.plans.update(ends_on=TODAY - DAY)
     code, message = refusal(episode=episode, group=world.group)
     assert code == "not_suitable"
-    assert "no treatment plan in force on Mon Mar 2" in message
+    assert "no treatment plan on Mon Mar 2" in message
 
 
 def test_an_adolescent_is_not_seated_with_adults(world: World) -> None:
@@ -154,7 +157,10 @@ def test_minors_and_adults_never_share_a_single_session(world: World) -> None:
     check_eligible(episode=young, session=session, on=TODAY)
     f.booking(session, world.episode())
     code, message = refusal(episode=young, session=session)
-    assert (code, message) == ("not_suitable", "Minors are never seated with adults.")
+    assert (code, message) == (
+        "not_suitable",
+        "Minors are never seated with adults. Choose another group or session.",
+    )
 
 
 def test_a_member_passes_after_a_change_of_level(world: World) -> None:

@@ -9,6 +9,7 @@ from iop_clinic.accounts.acting import Job, Refused
 from patients.models import Episode, EpisodeHold
 from scheduling import services
 from scheduling.models import Booking, GroupMembership, WaitlistEntry
+from scheduling.services.memberships import OR_WAIT
 from tests import factories as f
 from tests.scheduling.conftest import TODAY, World
 
@@ -53,7 +54,7 @@ def test_a_full_group(world: World) -> None:
     refusal = refused(world)
     assert (refusal.code, refusal.message) == (
         "group_full",
-        f"All 8 seats of {world.group} are taken.",
+        f"All 8 seats of {world.group} are taken. {OR_WAIT}",
     )
 
 
@@ -167,7 +168,9 @@ def test_guests_on_the_last_seat_are_named_by_their_dates_only(world: World) -> 
     f.booking(sessions[1], world.episode(), seat=8)
     refusal = refused(world)
     assert (refusal.code, refusal.details) == ("group_full", {"dates": [TODAY + 7 * DAY]})
-    assert refusal.message == "Guests hold the last seats on Mon Mar 9."
+    assert refusal.message == (
+        "Guests hold the last seats on Mon Mar 9. Begin later, or change those bookings first."
+    )
 
 
 def test_a_patient_who_is_elsewhere_at_the_groups_time(world: World) -> None:

@@ -110,7 +110,7 @@ def test_a_closed_clinic(world: World) -> None:
     refusal = refused(world)
     assert (refusal.code, refusal.message) == (
         "clinic_closed",
-        "The clinic is closed: Training.",
+        "The clinic is closed then: Training. Choose another time.",
     )
     assert create(world, "08:30", "09:30").pk
 
@@ -155,7 +155,7 @@ def test_a_patient_who_is_elsewhere(world: World) -> None:
     refusal = refused(world, episodes=episodes)
     assert (refusal.code, refusal.message) == (
         "patient_busy",
-        "2 patients are booked elsewhere at this time.",
+        "2 patients are booked elsewhere at this time. Choose another one.",
     )
 
 
