@@ -23,8 +23,8 @@ from patients.admin.care import Care
 from patients.admin.episodes import EpisodeAdmin
 from patients.admin.people import PatientAdmin
 from scheduling.admin.bookings import BookingAdmin
+from scheduling.admin.closing import CloseForm
 from scheduling.admin.groups import GroupAdmin
-from scheduling.admin.places import ClosureAdmin
 from scheduling.admin.seats import Seats
 from scheduling.admin.sessions import SessionAdmin
 
@@ -42,7 +42,7 @@ TherapistAdmin.list_display = COLUMNS
 BookingAdmin.related = (*BookingAdmin.related, "attendance")
 BookingAdmin.offer(*BOOKING_VERBS)
 BookingAdmin.show(booking_panels)
-ClosureAdmin.close = staticmethod(close)
+CloseForm.close = staticmethod(close)
 for page, kind in (
     (ClinicAdmin, WHOLE),
     (PatientAdmin, "patients"),

@@ -257,7 +257,7 @@ def _away_panel(request: Any, row: Therapist) -> Panel:
 def _away_note(request: Any, row: Therapist) -> str:
     if not request.user.may(Can.MANAGE_SCHEDULE, row.clinic_id):
         return ""
-    address = f"{reverse('admin:scheduling_timeoff_add')}?therapist={row.pk}"
+    address = f"{reverse('admin:scheduling_timeoff_new')}?therapist={row.pk}"
     return anchor(address, "Enter time off")
 
 

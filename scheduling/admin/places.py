@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
@@ -10,9 +10,8 @@ from django.contrib import admin
 from iop_clinic.accounts.admin.base import ClinicModelAdmin
 from iop_clinic.accounts.admin.filters import ClinicRelatedFilter
 from iop_clinic.accounts.admin.panels import Panel
-from iop_clinic.accounts.models import Clinic, User
 from iop_clinic.accounts.roles import Can
-from scheduling import services
+from scheduling.admin.closing import CloseForm, TimeOffForm
 from scheduling.admin.rooms import room_panels, tell_rooms
 from scheduling.models import Closure, Room, SessionType, TimeOff
 
@@ -56,35 +55,23 @@ class SessionTypeAdmin(ClinicModelAdmin):
 
 @admin.register(Closure)
 class ClosureAdmin(ClinicModelAdmin):
-    """Entering one cancels the sessions it touches; an entered one is a fact.
-
-    `close` is the service; a higher floor that knows who attended puts its own there.
-    """
+    """Entering one cancels the sessions it touches."""
 
     view = Can.VIEW_SCHEDULE
-    add = Can.MANAGE_SCHEDULE
+    list_verbs = (CloseForm,)
     list_display = ("reason", "starts_on", "ends_on", "from_time", "to_time", "room")
     list_filter = (("room", ClinicRelatedFilter), "starts_on")
     related = ("room",)
     ordering = ("-starts_on", "pk")
     fields = ("reason", ("starts_on", "ends_on"), ("from_time", "to_time"), "room")
-    close: Callable[..., Closure] = staticmethod(services.add_closure)
-    next_step = "The clinic's sessions in this time are cancelled; they count against nobody."
-
-    def enter(self, clinic: Clinic, facts: dict[str, Any], row: Any, by: User) -> Closure:
-        return type(self).close(clinic=clinic, by=by, **facts)
 
 
 @admin.register(TimeOff)
 class TimeOffAdmin(ClinicModelAdmin):
     view = Can.VIEW_SCHEDULE
-    add = Can.MANAGE_SCHEDULE
+    list_verbs = (TimeOffForm,)
     list_display = ("therapist", "starts_at", "ends_at", "reason")
     list_filter = (("therapist", ClinicRelatedFilter), "starts_at")
     related = ("therapist",)
     ordering = ("-starts_at", "pk")
     fields = ("therapist", "starts_at", "ends_at", "reason")
-    next_step = "Sessions without a leader now need attention: give each a substitute."
-
-    def enter(self, clinic: Clinic, facts: dict[str, Any], row: Any, by: User) -> TimeOff:
-        return services.add_time_off(by=by, **facts)

@@ -11,6 +11,7 @@ from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import Clinic, Therapist, User
 from scheduling.locks import lock
 from scheduling.models import Closure, Room, Session, SessionStaff, TimeOff
+from scheduling.querysets import SessionStaffQuerySet
 from scheduling.rules import Span
 from scheduling.services.bookings import check_reason
 from scheduling.services.diary import WITHOUT_LEADER, WITHOUT_ROOM, closed_spans, with_also
@@ -102,6 +103,14 @@ def _empty_room(closure: Closure) -> None:
     Session.objects.bulk_update(sessions, ["room", "needs_attention", "version"])
 
 
+def losing_leader(
+    therapist: Therapist, starts_at: datetime.datetime, ends_at: datetime.datetime
+) -> SessionStaffQuerySet:
+    """The therapist's parts between two instants, in sessions that are not over."""
+    parts = SessionStaff.objects.taking_place().overlapping(starts_at, ends_at)
+    return parts.filter(clinic=therapist.clinic_id, therapist=therapist, ends_at__gt=timezone.now())
+
+
 @service
 def add_time_off(
     *,
@@ -118,11 +127,7 @@ def add_time_off(
     if ends_at <= starts_at:
         raise Refused("times_in_order", "The time off ends before it starts.", field="ends_at")
     lock(therapists=[therapist.pk])
-    parts = (
-        SessionStaff.objects.taking_place()
-        .overlapping(starts_at, ends_at)
-        .filter(clinic=therapist.clinic_id, therapist=therapist, ends_at__gt=timezone.now())
-    )
+    parts = losing_leader(therapist, starts_at, ends_at)
     lock(sessions=parts.values_list("session", flat=True))
     sessions = list(Session.objects.filter(pk__in=parts.values("session")).order_by("pk"))
     row = TimeOff.objects.create(

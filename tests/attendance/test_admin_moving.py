@@ -10,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from iop_clinic.accounts.models import AuditEvent
+from iop_clinic.accounts.roles import Role
 from scheduling.models import Booking, CallIn, Session
 from tests import factories as f
 from tests.admin import Desk, desk
@@ -109,6 +110,6 @@ def test_it_takes_the_same_statements_for_one_and_for_twelve(week, coordinator):
 
 
 def test_who_may_not_move_is_told_nothing(week):
-    person = desk(week.clinic, "front_desk")
+    person = desk(week.clinic, Role.FRONT_DESK)
     assert person.open(friday(week), "move").status_code == 403
     assert Booking.objects.filter(session=friday(week)).count() == 1

@@ -578,41 +578,60 @@ def test_a_patient_is_added_to_the_roster_of_a_session(world, coordinator):
 # --- closures, time off, rooms ---------------------------------------------------------------
 
 
-def test_a_closure_cancels_its_sessions_in_the_same_step(world, coordinator):
-    answer = coordinator.fill(Closure, "add", reason="Snow", starts_on=NEXT, ends_on=NEXT)
+def test_a_closure_shows_what_it_cancels_and_cancels_it_in_the_same_step(world, coordinator):
+    session = planned(world)
+    ahead = coordinator.look(Closure, "new", reason="Snow", starts_on=NEXT, ends_on=NEXT)
+    (panel,) = ahead.panels
+    assert (panel.title, [row[1] for row in panel.rows]) == ("1 session", [0])
+    assert (planned(world).live, Closure.objects.count()) == (True, 0)
+    answer = coordinator.save(ahead)
     assert answer.sentences[-1] == (
         "The clinic's sessions in this time are cancelled; they count against nobody."
     )
     assert planned(world).closure == Closure.objects.get()
-    assert actors(planned(world)) == {coordinator.user.actor}
+    assert actors(session) == {coordinator.user.actor}
+
+
+def test_a_closure_that_touches_nothing_is_saved_at_once(world, coordinator):
+    day = NEXT + datetime.timedelta(days=1)
+    answer = coordinator.fill(Closure, "new", reason="Snow", starts_on=day, ends_on=day)
+    assert answer.status == 302
+    assert planned(world).live
+
+
+def test_a_closed_room_cancels_nothing(world, coordinator):
+    Session.objects.update(room=world.room)
+    days = {"starts_on": NEXT, "ends_on": NEXT}
+    ahead = coordinator.look(Closure, "new", reason="Paint", room=world.room, **days)
+    assert ahead.panels[0].note.startswith("These lose their room")
+    coordinator.save(ahead)
+    assert (planned(world).live, planned(world).room) == (True, None)
 
 
 def test_a_closure_the_wrong_way_round_is_refused(world, coordinator):
-    answer = coordinator.fill(Closure, "add", reason="Snow", starts_on=NEXT, ends_on=TODAY)
+    answer = coordinator.fill(Closure, "new", reason="Snow", starts_on=NEXT, ends_on=TODAY)
     assert answer.refusal == "The closure ends before it starts."
     assert not Closure.objects.exists()
     assert planned(world).live
 
 
-def test_time_off_leaves_the_session_without_a_leader(world, coordinator):
-    answer = coordinator.fill(
-        TimeOff,
-        "add",
-        therapist=world.therapist,
-        starts_at=("2026-03-09", "08:00"),
-        ends_at=("2026-03-09", "17:00"),
-    )
-    assert answer.status == 302
+def off(world: World, starts: str, ends: str) -> dict[str, object]:
+    times = {"starts_at": ("2026-03-09", starts), "ends_at": ("2026-03-09", ends)}
+    return {"therapist": world.therapist, **times}
+
+
+def test_time_off_shows_which_sessions_it_leaves_without_a_leader(world, coordinator):
+    ahead = coordinator.look(TimeOff, "new", **off(world, "08:00", "17:00"))
+    assert ahead.panels[0].title == "1 session"
+    assert (planned(world).needs_attention, TimeOff.objects.count()) == ("", 0)
+    assert coordinator.save(ahead).status == 302
     assert planned(world).needs_attention.startswith("No leader")
-    wrong = coordinator.fill(
-        TimeOff,
-        "add",
-        therapist=world.therapist,
-        starts_at=("2026-03-09", "17:00"),
-        ends_at=("2026-03-09", "08:00"),
-    )
+
+
+def test_time_off_the_wrong_way_round_is_refused(world, coordinator):
+    wrong = coordinator.fill(TimeOff, "new", **off(world, "17:00", "08:00"))
     assert wrong.refusal == "The time off ends before it starts."
-    assert TimeOff.objects.count() == 1
+    assert not TimeOff.objects.exists()
 
 
 def test_a_room_without_seats_is_refused(world, coordinator):

@@ -1,0 +1,107 @@
+"""Closing the clinic or a room, and a therapist's time off: before it is saved, what it touches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.db.models import QuerySet
+
+from iop_clinic.accounts.admin.forms import (
+    ServiceForm,
+    date_field,
+    moment_field,
+    row_field,
+    text_field,
+    time_field,
+)
+from iop_clinic.accounts.admin.panels import Panel, link, page_url
+from iop_clinic.accounts.models import Therapist
+from iop_clinic.accounts.roles import Can
+from scheduling import services
+from scheduling.admin.session_lines import with_booked
+from scheduling.admin.wording import session_when
+from scheduling.models import Closure, Room, Session
+from scheduling.services.closures import losing_leader
+
+
+class TouchingForm(ServiceForm):
+    """Looked at before it is saved where it touches sessions."""
+
+    can = Can.MANAGE_SCHEDULE
+    wants_row = False
+    note = ""
+    row: Any = None
+
+    def touched(self) -> QuerySet[Session]:
+        """The sessions that it changes; the form's values are valid."""
+        raise NotImplementedError
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or self.cleaned_data
+        if not self.errors:
+            rows = with_booked(self.touched().select_related("group", "session_type"))
+            self.sessions = list(rows.order_by("starts_at", "pk"))
+            self.looks_ahead = bool(self.sessions)
+        return given
+
+    def ahead(self) -> Sequence[Panel]:
+        lines = [(link(one, session_when(one)), one.booked) for one in self.sessions]
+        number = len(lines)
+        title = "1 session" if number == 1 else f"{number} sessions"
+        return [Panel(title, ("Session", "Booked"), lines, note=self.note)]
+
+    def next_url(self) -> str:
+        return page_url(self.row) if self.row is not None else ""
+
+
+class CloseForm(TouchingForm):
+    """`close` is the service; a higher floor that knows who attended puts its own there."""
+
+    title = "Add a closure"
+    path = "new"
+    button = "Close"
+    explanation = "On these days, or between two times on each of them. Empty room: the clinic."
+    close: Callable[..., Closure] = staticmethod(services.add_closure)
+    reason = text_field()
+    starts_on = date_field("First day")
+    ends_on = date_field("Last day")
+    from_time = time_field("From", required=False, help_text="Empty: all day.")
+    to_time = time_field("To", required=False)
+    room = row_field(Room.objects.all(), required=False, help_text="Empty: the whole clinic.")
+
+    @property
+    def note(self) -> str:  # type: ignore[override]
+        if self.cleaned_data.get("room"):
+            return "These lose their room and need attention; nobody loses a session."
+        return "These are cancelled; they count against nobody. Who falls short needs a make-up."
+
+    def touched(self) -> QuerySet[Session]:
+        closure = Closure(clinic=self.clinic, **self.given)
+        keys = [one.pk for one in services.affected_sessions(closure)]
+        return Session.objects.filter(clinic=self.clinic, pk__in=keys)
+
+    def run(self) -> str:
+        self.row = type(self).close(clinic=self.clinic, by=self.user, **self.given)
+        if self.row.room_id:
+            return "The room is closed. Sessions without a room need attention."
+        return "The clinic's sessions in this time are cancelled; they count against nobody."
+
+
+class TimeOffForm(TouchingForm):
+    title = "Add time off"
+    path = "new"
+    therapist = row_field(Therapist.objects.filter(active=True))
+    starts_at = moment_field("From")
+    ends_at = moment_field("To")
+    reason = text_field(required=False)
+    note = "These lose this leader and need a substitute; they stay as they are."
+
+    def touched(self) -> QuerySet[Session]:
+        given = self.cleaned_data
+        parts = losing_leader(given["therapist"], given["starts_at"], given["ends_at"])
+        return Session.objects.filter(clinic=self.clinic, pk__in=parts.values("session"))
+
+    def run(self) -> str:
+        self.row = services.add_time_off(by=self.user, **self.given)
+        return "Sessions without a leader now need attention: give each a substitute."
