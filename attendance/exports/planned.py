@@ -20,7 +20,7 @@ def comes_back(path: str = "") -> Q:
     Not those of sessions that were moved or planned for several, nor of guests who make up for
     nothing: the form has no place for them.
     """
-    return (_of_a_block(path) | planned_alone(path)) & ~Exists(_closed(path))
+    return (_of_a_block(path) | planned_alone(path)) & Q(~Exists(_closed(path)))
 
 
 def _of_a_block(path: str) -> Q:
