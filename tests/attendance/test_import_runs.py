@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from attendance.imports import progress, runs
 from attendance.imports.uploads import Upload
-from attendance.models import DataImport, Flag, NightlyRun
+from attendance.models import AbsenceRule, DataImport, Flag, NightlyRun
 from attendance.reports.tasks import tick
 from iop_clinic.accounts.acting import Busy, Refused
 from iop_clinic.accounts.models import AuditEvent, Clinic, User
@@ -273,19 +273,35 @@ def test_an_import_goes_on_without_a_cache(at, settings):
 # --- after it ------------------------------------------------------------------------------------
 
 
-def test_cases_are_right_as_soon_as_it_is_done(at, time_machine):
-    """A certification that is due makes a case in the same transaction, once a night has looked."""
+@pytest.fixture
+def judged(time_machine) -> Desk:
+    """A clinic whose Tuesday a night has judged: its only patient stayed away without a call."""
     time_machine.move_to(datetime.datetime(2026, 3, 11, 16, tzinfo=datetime.UTC), tick=False)
-    clinic = at.user.working_clinic()
+    at = desk(harbor(), Role.ADMINISTRATOR)
     imported(at, checked(at, *csv_files(TABLES)))
-    day = datetime.date(2026, 3, 10)
+    now = timezone.now()
     NightlyRun.objects.create(
-        clinic=clinic, local_date=day, state="finished", lease_until=timezone.now(),
-        finished_at=timezone.now(),
+        clinic=Clinic.objects.get(), local_date=datetime.date(2026, 3, 10), state="finished",
+        lease_until=now, finished_at=now,
     )  # fmt: skip
     absences = "record_number,date,start,attended\nH-1,2026-03-10,13:00,no"
     imported(at, checked(at, csv_file("attendance.csv", absences)))
-    assert Flag.objects.filter(clinic=clinic, episode__patient__record_number="H-1").exists()
+    return at
+
+
+def missed() -> list[str]:
+    rows = Flag.objects.filter(rule=AbsenceRule.Kind.FIRST_DAYS, evidence_key="2026-03-10")
+    return list(rows.values_list("state", flat=True))
+
+
+def test_a_missed_day_is_a_case_as_soon_as_it_is_imported(judged):
+    assert missed() == ["open"]
+
+
+def test_a_hold_over_it_closes_the_case_as_soon_as_it_is_imported(judged):
+    hold = "record_number,reason,starts_on,ends_on\nH-1,hospital,2026-03-09,2026-03-12"
+    imported(judged, checked(judged, csv_file("holds.csv", hold)))
+    assert missed() == ["closed"]
 
 
 def test_a_real_worker_checks_and_imports(celery_worker_process):
