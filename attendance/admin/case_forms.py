@@ -185,14 +185,15 @@ class SnoozeForm(CaseForm):
 
     def run(self) -> str:
         self.cleaned_data.setdefault("reason", "")
-        flag = cases.snooze(
+        until = self.cleaned_data["until"]
+        cases.snooze(
             flag=self.row,
-            until=self.cleaned_data["until"],
+            until=until,
             reason=self.cleaned_data["reason"],
             by=self.user,
             version=self.version,
         )
-        return f"The case sleeps until {long_date(flag.snoozed_until)}."
+        return f"The case sleeps until {long_date(until)}."
 
 
 class WeekNoteForm(CaseForm):

@@ -36,6 +36,7 @@ def test_a_page_has_one_main_and_the_first_key_leads_there(page: str) -> None:
     assert 'class="clinic-skip" href="#work"' in FOCUSABLE.findall(html)[0]
     assert '<main id="work" tabindex="-1"' in html
     assert "<h1" in html
+    assert "{#" not in html  # a comment of two lines is printed
 
 
 def test_what_is_sent_stands_in_the_main_with_the_form() -> None:
