@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from django.db.models import QuerySet
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
 
 from iop_clinic.accounts.admin.forms import (
     ServiceForm,
@@ -15,7 +17,7 @@ from iop_clinic.accounts.admin.forms import (
     text_field,
     time_field,
 )
-from iop_clinic.accounts.admin.panels import Panel, link, page_url
+from iop_clinic.accounts.admin.panels import Panel, link, page_url, verb_link
 from iop_clinic.accounts.models import Therapist
 from iop_clinic.accounts.roles import Can
 from scheduling import services
@@ -23,6 +25,9 @@ from scheduling.admin.session_lines import with_booked
 from scheduling.admin.wording import session_when
 from scheduling.models import Closure, Room, Session
 from scheduling.services.closures import losing_leader
+
+SHOWN = 12
+"""Sessions that a sentence leads to."""
 
 
 class TouchingForm(ServiceForm):
@@ -86,6 +91,40 @@ class CloseForm(TouchingForm):
         if self.row.room_id:
             return "The room is closed. Sessions without a room need attention."
         return "The clinic's sessions in this time are cancelled; they count against nobody."
+
+
+class TakeBackForm(ServiceForm):
+    title = "Take the closure back"
+    path = "take-back"
+    explanation = (
+        "The closure goes, and its history stays. Each session that it cancelled is let take place "
+        "on its own: somebody may have taken its time, its room or its leader."
+    )
+    can = Can.MANAGE_SCHEDULE
+    danger = True
+    row: Closure
+
+    def before(self) -> Iterable[Panel]:
+        yield cancelled_panel(self.row)
+
+    def run(self) -> str:
+        sessions = services.take_back_closure(closure=self.row, by=self.user)
+        links = [(verb_link(one, "revive", session_when(one)),) for one in sessions[:SHOWN]]
+        if not links:
+            return "The closure is taken back."
+        said = format_html_join("; ", "{}", links)
+        more = f", and {len(sessions) - SHOWN} more" if len(sessions) > SHOWN else ""
+        return format_html("The closure is taken back. Let take place: {}{}.", said, more)
+
+    def next_url(self) -> str:
+        return reverse("admin:scheduling_closure_changelist")
+
+
+def cancelled_panel(row: Closure) -> Panel:
+    """The sessions that were cancelled for a closure."""
+    rows = row.sessions.select_related("group", "session_type").order_by("starts_at", "pk")
+    lines = [(link(one, session_when(one)), one.get_state_display()) for one in rows]
+    return Panel("Cancelled for it", ("Session", "Now"), lines, empty="No session.")
 
 
 class TimeOffForm(TouchingForm):

@@ -11,7 +11,7 @@ from iop_clinic.accounts.admin.base import ClinicModelAdmin
 from iop_clinic.accounts.admin.filters import ClinicRelatedFilter
 from iop_clinic.accounts.admin.panels import Panel
 from iop_clinic.accounts.roles import Can
-from scheduling.admin.closing import CloseForm, TimeOffForm
+from scheduling.admin.closing import CloseForm, TakeBackForm, TimeOffForm, cancelled_panel
 from scheduling.admin.rooms import room_panels, tell_rooms
 from scheduling.models import Closure, Room, SessionType, TimeOff
 
@@ -59,11 +59,15 @@ class ClosureAdmin(ClinicModelAdmin):
 
     view = Can.VIEW_SCHEDULE
     list_verbs = (CloseForm,)
+    verbs = (TakeBackForm,)
     list_display = ("reason", "starts_on", "ends_on", "from_time", "to_time", "room")
     list_filter = (("room", ClinicRelatedFilter), "starts_on")
     related = ("room",)
     ordering = ("-starts_on", "pk")
     fields = ("reason", ("starts_on", "ends_on"), ("from_time", "to_time"), "room")
+
+    def panels(self, request: Any, row: Closure) -> Iterable[Panel]:
+        yield cancelled_panel(row)
 
 
 @admin.register(TimeOff)

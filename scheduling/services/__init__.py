@@ -2,7 +2,12 @@
 
 from scheduling.services.bookings import book, withdraw
 from scheduling.services.call_ins import TakenBack, call_in, release, take_back_call_in
-from scheduling.services.closures import add_closure, add_time_off, affected_sessions
+from scheduling.services.closures import (
+    add_closure,
+    add_time_off,
+    affected_sessions,
+    take_back_closure,
+)
 from scheduling.services.expansion import Expansion, expand
 from scheduling.services.memberships import (
     cancel_membership,
@@ -39,6 +44,7 @@ __all__ = [
     "revive_session",
     "set_capacity",
     "take_back_call_in",
+    "take_back_closure",
     "transfer",
     "withdraw",
 ]

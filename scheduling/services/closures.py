@@ -103,6 +103,23 @@ def _empty_room(closure: Closure) -> None:
     Session.objects.bulk_update(sessions, ["room", "needs_attention", "version"])
 
 
+@service
+def take_back_closure(*, closure: Closure, by: User | Job) -> list[Session]:
+    """The clinic is open after all. Answers the sessions that were cancelled for it, in order.
+
+    They stay cancelled until each is revived: meanwhile somebody may have taken their time, room or
+    leader. A closed room is free again; its sessions have found another one, or still look for it.
+    """
+    lock(clinics=[closure.clinic_id], rooms=[closure.room_id])
+    rows = Session.objects.filter(clinic=closure.clinic_id, closure=closure)
+    lock(moving=rows.values_list("pk", flat=True))
+    named = rows.select_related("group", "session_type").order_by("starts_at", "pk")
+    sessions = [one for one in named if not one.live]
+    rows.update(closure=None, version=F("version") + 1)
+    Closure.objects.filter(pk=closure.pk).delete()
+    return sessions
+
+
 def losing_leader(
     therapist: Therapist, starts_at: datetime.datetime, ends_at: datetime.datetime
 ) -> SessionStaffQuerySet:

@@ -155,9 +155,9 @@ def test_who_may_not_plan_is_shown_no_substitute(house):
 
 
 def test_time_off_is_entered_from_the_page(house, coordinator):
-    address = f"{url(TimeOff, 'add')}?therapist={house.therapist.pk}"
+    address = f"{url(TimeOff, 'new')}?therapist={house.therapist.pk}"
     assert f'href="{address}"' in panels(coordinator, house.therapist)["Time off"].note
-    form = coordinator.client.get(address).context["adminform"].form
+    form = coordinator.client.get(address).context["form"]
     assert form["therapist"].value() == str(house.therapist.pk)
     assert panels(Desk(house.user), house.therapist)["Time off"].note == ""
 

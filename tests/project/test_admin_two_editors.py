@@ -35,6 +35,7 @@ BY_BOB: dict[str, tuple[str, Any, str]] = {
     "CallIn": ("note", "Rang twice", "Note: empty → Rang twice"),
     "Certification": ("certified_by", "Dr. May", "Certified by: empty → Dr. May"),
     "Clinic": ("phone", "555-0199", "Phone: empty → 555-0199"),
+    "Closure": ("reason", "Ice", "Reason: Snow → Ice"),
     "Coverage": ("member_number", "M-77", "Member number: empty → M-77"),
     "CreditRule": ("grace_minutes", 9, "Grace minutes: 5 → 9"),
     "Episode": ("planned_weeks", 11, "Planned weeks: 12 → 11"),

@@ -599,6 +599,15 @@ def test_a_closure_that_touches_nothing_is_saved_at_once(world, coordinator):
     assert planned(world).live
 
 
+def test_a_closure_is_taken_back_and_leads_to_each_session(world, coordinator):
+    coordinator.save(coordinator.look(Closure, "new", reason="Snow", starts_on=NEXT, ends_on=NEXT))
+    answer = coordinator.fill(Closure.objects.get(), "take-back")
+    assert f'href="{url(planned(world), "revive")}"' in answer.sentences[0]
+    assert (Closure.objects.count(), planned(world).closure) == (0, None)
+    assert coordinator.fill(planned(world), "revive").status == 302
+    assert planned(world).live
+
+
 def test_a_closed_room_cancels_nothing(world, coordinator):
     Session.objects.update(room=world.room)
     days = {"starts_on": NEXT, "ends_on": NEXT}
