@@ -16,6 +16,7 @@ from attendance.admin.patient.head import head
 from attendance.admin.patient.timeline import timeline
 from attendance.admin.patient.weeks import last_weeks, week_bars
 from attendance.episodes import discharge, hold, resume
+from attendance.models import Flag
 from iop_clinic.accounts.admin.forms import choice_field, date_field, note_field, text_field
 from iop_clinic.accounts.admin.panels import Panel
 from iop_clinic.accounts.admin.working import working_clinic
@@ -23,6 +24,7 @@ from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import long_date
 from patients.admin.verbs import IN_TREATMENT, EpisodeForm
 from patients.models import Episode, EpisodeHold
+from scheduling.models import Booking
 
 
 class HoldForm(EpisodeForm):
@@ -81,6 +83,17 @@ class DischargeForm(EpisodeForm):
         "cases closed. A person decides this, never a rule."
     )
     discharged_on = date_field("Last day in the program")
+
+    def before(self) -> Iterable[Panel]:
+        """What a discharge today would end; three statements."""
+        today, now = timezone.localdate(), timezone.now()
+        seats = self.row.memberships.during(today, None).select_related("group")
+        booked = Booking.objects.expected().filter(episode=self.row, live=True, starts_at__gt=now)
+        rows = [("Seat given up", f"{seat.group}, seat {seat.seat}") for seat in seats]
+        rows += [("Bookings withdrawn", booked.count())]
+        rows += [("Cases closed", Flag.objects.filter(episode=self.row).open().count())]
+        yield Panel("If it ended today", ("What", "Which"), rows)
+
     reason = choice_field(Episode.DischargeReason.choices)
     note = note_field()
 

@@ -77,8 +77,8 @@ def _summary(moved: Sequence[Moved]) -> str:
     hindered = sum(bool(one.hindrances) for one in moved)
     falling = sum(falls(one.week) for one in moved)
     expected = "1 patient is" if len(moved) == 1 else f"{len(moved)} patients are"
+    able = f"Something stands against it for {hindered} of them." if hindered else ""
     return (
-        f"{expected} expected. {FREE} "
-        f"Something stands against the new day for {hindered or 'nobody'}; "
-        f"{falling or 'nobody'} would fall below what is asked of the week."
+        f"{expected} expected. {FREE} {able or 'Everybody can come.'} {falling or 'Nobody'} would "
+        "fall below what is asked of the week."
     )

@@ -282,6 +282,20 @@ def test_a_discharge_ends_plan_seat_and_bookings(held, coordinator):
     assert answer.sentences[0].startswith(f"{episode.patient} is discharged on Mon Mar 2.")
 
 
+def test_a_discharge_shows_what_it_ends(held, coordinator):
+    episode = held.bookings[0].episode
+    group = factories.GroupFactory(clinic=held.clinic, program=episode.program)
+    GroupMembership.objects.create(
+        clinic=held.clinic, group=group, episode=episode, seat=1, starts_on=DAY
+    )
+    later = factories.session(held.clinic, "2026-03-04", "09:00", "10:00")
+    factories.booking(later, episode)
+    (panel,) = coordinator.open(episode, "discharge").context["form"].before()
+    assert panel.rows == [
+        ("Seat given up", f"{group}, seat 1"), ("Bookings withdrawn", 1), ("Cases closed", 0),
+    ]  # fmt: skip
+
+
 def test_a_discharge_in_the_future_is_refused(held, coordinator):
     episode = held.bookings[0].episode
     answer = coordinator.fill(episode, "discharge", discharged_on="2026-03-03", reason="completed")

@@ -40,8 +40,7 @@ def test_a_day_of_the_same_week_costs_nothing(week, coordinator):
     assert rows == [("can come", "6 h", "short already")]
     assert note == (
         "1 patient is expected. Nothing else is planned for its staff or its room at the new time. "
-        "Something stands against the new day for nobody; nobody would fall below what is asked "
-        "of the week."
+        "Everybody can come. Nobody would fall below what is asked of the week."
     )
 
 
