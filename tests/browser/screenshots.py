@@ -46,7 +46,7 @@ README = {
     "morning": "morning-1440-light",
     "patient": "patient-1440-light",
     "week": "week-by-room-1440-dark",
-    "roster": "roster-390-light",
+    "roster": "roster-1440-light",
 }
 """The pictures of the README, each by the one that is taken."""
 ZONE = ZoneInfo("America/New_York")
@@ -91,6 +91,8 @@ def pages() -> dict[str, str]:
         "therapists": reverse("admin:accounts_therapist_changelist"),
         "rules": reverse("admin:attendance_absencerule_changelist"),
         "standard": _page(Standard.objects.filter(clinic=clinic)[0]),
+        "import": reverse("admin:attendance_dataimport_bring"),
+        "export": reverse("admin:accounts_clinic_export"),
         "reports": reverse("admin:attendance_compliancereport_changelist"),
         "report": _page(ComplianceReport.objects.filter(clinic=clinic, therapist=None)[0]),
         **sessions(clinic),

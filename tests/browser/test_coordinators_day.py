@@ -201,7 +201,7 @@ def diagnosed(hands: Hands) -> None:
     hands.follow("Enter a diagnosis")
     hands.write("ICD-10 code", "F10.20")
     hands.write("Diagnosed on", TODAY)
-    hands.choose("Under the license", "Theo Listenham: LPC CT, until 2027-12-25")
+    hands.choose("Under the license", "Theo Listenham: LPC CT, until Dec 25, 2027")
     hands.go("Enter a diagnosis")
 
 
