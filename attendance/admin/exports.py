@@ -83,7 +83,8 @@ class ExportPage(ServiceView):
         said = list(form.said()) if form.stands() else []
         context = self.get_context_data(form=form, clinic=working_clinic(self.request), said=said)
         if self.form_class.preset == WHOLE:
-            context["opts"] = None  # it belongs to no list: no way back to one
+            # It belongs to no list: no way back to one that few may open.
+            context |= {"opts": None, "model_admin": None, "content_title": self.title}
         return self.render_to_response(context)
 
 

@@ -87,6 +87,13 @@ def test_each_list_leads_to_the_page_with_its_kind_chosen(clinic, model, kind):
     assert shown.content.decode().count(" selected") == 1
 
 
+def test_the_page_of_the_whole_leads_back_to_no_list(clinic):
+    """Settings are the administrator's."""
+    at = desk(clinic)
+    assert f'href="{url(Clinic)}"' not in at.client.get(page()).content.decode()
+    assert f'href="{url(Patient)}"' in at.open(Patient, "export").content.decode()
+
+
 def test_every_kind_stands_in_a_section(clinic):
     choices = desk(clinic).client.get(page()).context["form"].fields["kind"].choices
     assert [title for title, _ in choices] == [*(title for title, _ in SECTIONS), "Everything"]
@@ -268,4 +275,4 @@ def test_page_and_file_take_the_same_statements_for_any_number_of_rows(clinic):
     before = counts()
     grown(clinic, 49)
     assert counts() == before
-    assert before == {"page": 6, "csv": 9, "xlsx": 9, "sessions": 8, "whole": 43}
+    assert before == {"page": 6, "csv": 9, "xlsx": 9, "sessions": 8, "whole": 44}
