@@ -66,8 +66,9 @@ def sheets(name: str, data: bytes) -> Iterator[Source]:
             for sheet in book.worksheets:
                 lines = _lines(sheet)
                 if lines:
-                    title = shown(sheet.title)
-                    yield Source(f"{name}, sheet {title}", _csv(lines), sheet.title)
+                    kind = "sheet" if sheet.sheet_state == "visible" else "hidden sheet"
+                    told = f"{name}, {kind} {shown(sheet.title)}"
+                    yield Source(told, _csv(lines), sheet.title)
         finally:
             book.close()
     except UNREADABLE as error:

@@ -147,6 +147,17 @@ def test_a_sheet_of_another_name_and_other_columns_is_asked_for(at):
     assert told.startswith("clinic.xlsx, sheet Notes, 0, : nothing tells which table this is;")
 
 
+def test_a_sheet_that_nobody_sees_is_named_as_such(at):
+    book = Workbook()
+    book.worksheets[0].append(["choices"])
+    book.worksheets[0].sheet_state = "hidden"
+    book.create_sheet("rooms").append(["name", "seats"])
+    data = io.BytesIO()
+    book.save(data)
+    (told,) = problems(checked(at, csv_file("clinic.xlsx", data.getvalue())))
+    assert told.startswith("clinic.xlsx, hidden sheet Sheet, 0, : nothing tells which table")
+
+
 def test_a_merged_cell_holds_its_value_once(at):
     book = Workbook()
     sheet = book.worksheets[0]
