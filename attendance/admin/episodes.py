@@ -89,7 +89,9 @@ class DischargeForm(EpisodeForm):
         today, now = timezone.localdate(), timezone.now()
         seats = self.row.memberships.during(today, None).select_related("group")
         booked = Booking.objects.expected().filter(episode=self.row, live=True, starts_at__gt=now)
-        rows = [("Seat given up", f"{seat.group}, seat {seat.seat}") for seat in seats]
+        rows: list[tuple[str, object]] = [
+            ("Seat given up", f"{seat.group}, seat {seat.seat}") for seat in seats
+        ]
         rows += [("Bookings withdrawn", booked.count())]
         rows += [("Cases closed", Flag.objects.filter(episode=self.row).open().count())]
         yield Panel("If it ended today", ("What", "Which"), rows)
