@@ -83,6 +83,8 @@ class DischargeForm(EpisodeForm):
         "cases closed. A person decides this, never a rule."
     )
     discharged_on = date_field("Last day in the program")
+    reason = choice_field(Episode.DischargeReason.choices)
+    note = note_field()
 
     def before(self) -> Iterable[Panel]:
         """What a discharge today would end; three statements."""
@@ -95,9 +97,6 @@ class DischargeForm(EpisodeForm):
         rows += [("Bookings withdrawn", booked.count())]
         rows += [("Cases closed", Flag.objects.filter(episode=self.row).open().count())]
         yield Panel("If it ended today", ("What", "Which"), rows)
-
-    reason = choice_field(Episode.DischargeReason.choices)
-    note = note_field()
 
     def run(self) -> str:
         discharge(episode=self.row, by=self.user, **self.given)
