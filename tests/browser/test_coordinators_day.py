@@ -70,10 +70,7 @@ def day(request: Any, address: str, one_chromium: Any) -> Iterator[Hands]:
 
 @pytest.fixture
 def cora(day: Hands) -> Iterator[Hands]:
-    """On the start page, where she begins whatever she does."""
-    if day.page.url != f"{day.visit.address}/admin/":
-        day.visit.open("/admin/")
-    day.look()
+    """Wherever the step before has left her: the menu leads on."""
     yield day
     faults, day.visit.faults = day.visit.faults, []
     assert faults == []
@@ -98,6 +95,8 @@ def in_group(letter: str) -> Episode:
 
 
 def test_whom_to_call_stands_first_and_a_call_is_logged_in_two_clicks(cora):
+    cora.visit.open("/admin/")
+    cora.look()
     cora.page.get_by_role("heading", name="Call before 9:00 AM: ").wait_for()
     tried = OutreachAttempt.objects.filter(attempted_by=me()).count()
     cora.follow("Log it")
@@ -142,6 +141,8 @@ def test_a_therapist_is_sick_and_the_calendar_leads_to_cover(cora):
     for part, clock in (("starts_at", "07:45"), ("ends_at", "18:00")):
         cora.fill(f"{part}_0", TODAY)
         cora.fill(f"{part}_1", clock)
+    cora.go("Add time off")
+    cora.sees("Nothing is saved yet.", "These lose this leader and need a substitute")
     cora.go("Save")
     cora.menu("Week")
     cora.follow("By therapist")
@@ -237,6 +238,7 @@ def enrolled(hands: Hands) -> None:
 def test_a_make_up_is_booked_beside_the_shortfall(cora):
     made = Booking.objects.visible_to(me()).filter(makes_up__isnull=False)
     before = made.count()
+    cora.menu("Today")
     cora.follow("Book")
     cora.sees("to make up")
     cora.pick(cora.page.get_by_role("radio").first)
