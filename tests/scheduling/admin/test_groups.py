@@ -1,0 +1,94 @@
+"""Groups, their blocks and who waits, at the admin site: once as meant, once with its mistake."""
+
+from __future__ import annotations
+
+import pytest
+
+from scheduling.models import Group, WaitlistEntry, WeeklyBlock
+from tests.admin import actors
+from tests.scheduling.admin.planned import TODAY, enrolled, planned
+from tests.scheduling.conftest import World
+
+
+def test_a_group_of_sixteen_is_refused_by_its_form(world, coordinator):
+    answer = coordinator.fill(
+        Group, "add", name="Birch", program=world.program, capacity=16, min_size=5
+    )
+    assert answer.refusal == "A group has 8 to 15 seats."
+    assert Group.objects.count() == 1
+
+
+def test_a_group_is_entered_and_its_name_is_unique_whatever_the_case(world, coordinator):
+    given = {"name": "Birch", "program": world.program}
+    assert coordinator.fill(Group, "add", **given).status == 302
+    answer = coordinator.fill(Group, "add", **given | {"name": "BIRCH"})
+    assert answer.refusal == "The clinic already has a group of this name."
+    assert actors(Group.objects.get(name="Birch"), "I") == {coordinator.user.actor}
+
+
+def test_the_capacity_is_set_for_planned_sessions_too_but_not_to_sixteen(world, coordinator):
+    answer = coordinator.fill(world.group, "capacity", capacity=16)
+    assert answer.errors == {"capacity": ["A group has 8 to 15 seats."]}
+    answer = coordinator.fill(world.group, "capacity", capacity=10)
+    assert answer.sentences == [f"{world.group} has 10 seats, in every planned session too."]
+    assert planned(world).capacity == 10
+    assert actors(world.group) == {coordinator.user.actor}
+
+
+def test_a_capacity_under_the_members_is_refused(world, coordinator):
+    coordinator.fill(world.group, "capacity", capacity=10)
+    for _ in range(9):
+        enrolled(world, coordinator)
+    answer = coordinator.fill(world.group, "capacity", capacity=8)
+    said = f"9 members sit in {world.group} on Mar 2, 2026. End some memberships first."
+    assert answer.errors == {"capacity": [said]}
+    world.group.refresh_from_db()
+    assert world.group.capacity == 10
+
+
+def block(world: World, **extra: object) -> dict[str, object]:
+    return {
+        "group": world.group,
+        "session_type": world.kind,
+        "weekday": 2,
+        "starts_at": "09:00",
+        "ends_at": "12:20",
+        "facilitator": world.therapist,
+        "valid_from": TODAY,
+        **extra,
+    }
+
+
+def test_a_weekly_block_is_entered_with_its_breaks_and_planned_at_once(world, coordinator):
+    given = block(world, breaks="60-70, 130-140")
+    assert coordinator.fill(WeeklyBlock, "add", **given).status == 302
+    row = WeeklyBlock.objects.get(weekday=2)
+    assert row.breaks == [[60, 70], [130, 140]]
+    answer = coordinator.fill(Group, "expand")
+    assert answer.sentences == ["4 sessions are planned."]
+    assert actors(row.sessions.earliest("starts_at"), "I") == {coordinator.user.actor}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"ends_at": "08:00"}, "The block must end after it starts, on the same day."),
+        ({"breaks": "300-310"}, "Breaks are pairs of minutes inside the block, in order."),
+        ({"breaks": "soon"}, 'Enter minutes such as "60-70, 130-140".'),
+        ({"every_weeks": 3}, "A block repeats every week or every two weeks."),
+        ({"valid_until": "2026-03-01"}, "The block's last date lies before its first."),
+    ],
+)
+def test_a_weekly_block_that_cannot_be_is_refused(world, coordinator, wrong, sentence):
+    answer = coordinator.fill(WeeklyBlock, "add", **block(world, **wrong))
+    assert sentence in [one for errors in answer.errors.values() for one in errors]
+    assert WeeklyBlock.objects.count() == 1
+
+
+def test_a_patient_waits_once_for_a_group(world, coordinator):
+    episode = world.episode()
+    given = {"group": world.group, "episode": episode}
+    assert coordinator.fill(WaitlistEntry, "add", **given).status == 302
+    answer = coordinator.fill(WaitlistEntry, "add", **given)
+    assert answer.refusal == "The patient already waits for this group."
+    assert actors(WaitlistEntry.objects.get(), "I") == {coordinator.user.actor}

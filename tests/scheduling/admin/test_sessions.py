@@ -1,0 +1,128 @@
+"""Sessions at the admin site: each verb once as meant, once with its mistake."""
+
+from __future__ import annotations
+
+import pytest
+
+from scheduling.models import Session
+from tests import factories
+from tests.admin import actors, url
+from tests.scheduling.admin.planned import NEXT, enrolled, planned
+from tests.scheduling.conftest import World
+
+
+def single(world: World, **extra: object) -> dict[str, object]:
+    return {
+        "session_type": world.kind,
+        "therapist": world.therapist,
+        "day": "2026-03-10",
+        "starts": "14:00",
+        "ends": "15:00",
+        **extra,
+    }
+
+
+def test_a_single_session_is_planned_in_wall_time_with_its_patient(world, coordinator):
+    episode = world.episode()
+    answer = coordinator.fill(Session, "plan", **single(world, episode=episode))
+    session = Session.objects.get(group=None)
+    assert session.starts_at == world.at("2026-03-10", "14:00")
+    assert [booking.episode for booking in session.bookings.all()] == [episode]
+    assert answer.location == f"/admin/scheduling/session/{session.pk}/change/"
+    assert actors(session, "I") == {coordinator.user.actor}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"ends": "13:00"}, "ends"),
+        ({"day": "2026-03-09", "starts": "09:30", "ends": "10:30"}, "therapist"),
+    ],
+)
+def test_a_session_that_cannot_be_is_refused(world, coordinator, wrong, field):
+    answer = coordinator.fill(Session, "plan", **single(world, **wrong))
+    assert list(answer.errors) == [field]
+    assert not Session.objects.filter(group=None).exists()
+
+
+def test_a_taken_room_is_refused_at_the_room(world, coordinator):
+    helper = factories.TherapistFactory(clinic=world.clinic)
+    given = single(
+        world, therapist=helper, day="2026-03-09", starts="09:30", ends="10:30", room=world.room
+    )
+    answer = coordinator.fill(Session, "plan", **given)
+    said = f"{world.room} is taken. Choose another time, or another room."
+    assert answer.errors == {"room": [said]}
+
+
+def test_a_session_moves_with_its_bookings(world, coordinator):
+    booking = enrolled(world, coordinator).bookings.get(session=planned(world))
+    ahead = coordinator.look(booking.session, "move", starts="13:00", ends="14:00")
+    answer = coordinator.save(ahead)
+    booking.refresh_from_db()
+    assert booking.starts_at == world.at("2026-03-09", "13:00")
+    assert answer.sentences == ["Moved to Mon Mar 9, 1:00 PM EDT."]
+    assert actors(booking.session) == {coordinator.user.actor}
+
+
+def test_a_session_is_not_moved_into_the_past(world, coordinator):
+    session = planned(world)
+    answer = coordinator.fill(session, "move", day="2026-03-01")
+    assert answer.refusal == "A session cannot be moved into the past."
+    assert planned(world).version == session.version
+
+
+def test_a_cancelled_session_takes_place_after_all(world, coordinator):
+    session = planned(world)
+    answer = coordinator.fill(session, "cancel", reason="snow")
+    assert planned(world).state == "cancelled"
+    assert f'href="{url(session, "revive")}"' in answer.sentences[0]
+    answer = coordinator.fill(session, "revive")
+    assert answer.sentences == ["The session takes place again."]
+    assert planned(world).state == "scheduled"
+    assert actors(session) == {coordinator.user.actor}
+
+
+def test_a_session_is_not_revived_into_a_taken_room(world, coordinator):
+    session = planned(world)
+    coordinator.fill(session, "cancel", reason="snow")
+    helper = factories.TherapistFactory(clinic=world.clinic)
+    coordinator.fill(
+        Session,
+        "plan",
+        **single(world, therapist=helper, day=NEXT, starts="09:00", ends="10:00", room=world.room),
+    )
+    answer = coordinator.fill(session, "revive")
+    said = f"{world.room} is taken. Choose another time, or another room."
+    assert answer.refusal == said
+    assert planned(world).state == "cancelled"
+
+
+def test_a_session_is_cancelled_with_a_reason_only(world, coordinator):
+    answer = coordinator.fill(planned(world), "cancel", reason="")
+    assert list(answer.errors) == ["reason"]
+    assert planned(world).live
+
+
+def test_a_substitute_leads_but_not_in_two_rooms_at_once(world, coordinator):
+    helper = factories.TherapistFactory(clinic=world.clinic)
+    session = planned(world)
+    busy = world.session("2026-03-09", "09:30", "10:30", therapist=helper)
+    answer = coordinator.fill(session, "substitute", therapist=helper)
+    said = f"{helper.name} leads another session. Choose another time, or somebody else."
+    assert answer.errors == {"therapist": [said]}
+    coordinator.fill(busy, "cancel", reason="x")
+    answer = coordinator.fill(session, "substitute", therapist=helper)
+    assert answer.sentences == [f"{helper} leads {world.group}, Mon Mar 9, 9:00 AM."]
+    assert answer.location == url(session, "change")
+    assert actors(session.staff.get(therapist=helper), "I") == {coordinator.user.actor}
+
+
+def test_a_patient_is_added_to_the_roster_of_a_session(world, coordinator):
+    session, episode = planned(world), world.episode()
+    answer = coordinator.fill(session, "roster-add", episode=episode)
+    assert answer.sentences == [f"{episode.patient} has seat 1 of 8."]
+    discharged = factories.EpisodeFactory(patient__clinic=world.clinic)
+    answer = coordinator.fill(session, "roster-add", episode=discharged)
+    assert answer.refusal == "The patient is not in treatment on Mon Mar 9."
+    assert session.bookings.count() == 1
