@@ -19,7 +19,7 @@ help:
 	@echo "make check        format, lint, types, import contract, migrations, deployment"
 	@echo "make fix          format and repair what a tool can repair"
 	@echo "make bench        the speed of a night over many clinics"
-	@echo "make screenshots  pictures of the pages for docs/images"
+	@echo "make screenshots  pictures of the main pages (.local/screenshots, docs/images)"
 	@echo "make lock         compile requirements*.in (needs uv)"
 
 # --- virtualenv ------------------------------------------------------------------------------
