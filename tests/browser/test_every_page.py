@@ -26,6 +26,7 @@ pytestmark = BROWSER
 NO_PAGES = {
     *("jsi18n", "autocomplete", "search", "view_on_site", "logout"),  # for scripts, or no page
     *("patients_episode_attendance-summary.pdf", "attendance_compliancereport_mail"),
+    *("attendance_dataimport_template", "attendance_dataimport_progress"),
     "attendance_compliancereport_change",  # frames a real mail: see test_papers.py
 }
 """Addresses of the admin site that answer with something else than a page of it."""
@@ -114,6 +115,8 @@ def faults_of(visit: Visit, path: str, *, checks: bool) -> list[Any]:
     answer = visit.page.goto(visit.address + path)
     wrong: list[Any] = [] if answer.status in (200, 403, 404) else [answer.status]
     said = [fault for fault in visit.faults if f"status of {answer.status}" not in fault]
+    if visit.page.evaluate("document.compatMode") != "CSS1Compat":
+        wrong.append("something stands before the document")
     wide = [f"{visit.too_wide} px too wide"] if visit.too_wide else []
     return [*wrong, *said, *wide, *(hindrances(visit.page) if checks else [])]
 
@@ -125,9 +128,11 @@ def wrong_with(visit: Visit, pages: dict[str, str]) -> str:
 
 
 def test_the_pages_of_every_day_are_in_nobodys_way(visit, pages):
-    assert wrong_with(visit, {name: pages[name] for name in sorted(FEW)}) == ""
+    wrong = wrong_with(visit, {name: pages[name] for name in sorted(FEW)})
+    assert not wrong, wrong
 
 
 @pytest.mark.soak
 def test_no_page_is_in_anybodys_way(visit, pages):
-    assert wrong_with(visit, pages) == ""
+    wrong = wrong_with(visit, pages)
+    assert not wrong, wrong

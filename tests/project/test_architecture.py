@@ -350,3 +350,15 @@ def test_the_scan_sees_a_naive_clock(line, tmp_path, monkeypatch):
     bad = tmp_path / "bad.py"
     bad.write_text(f"x = {line}\n")
     assert naive_clock_calls(bad) == [f"bad.py:1 {line}"]
+
+
+TEMPLATES = [
+    path for floor in ("iop_clinic", *FLOORS[1:]) for path in ROOT.glob(f"{floor}/**/*.html")
+]
+
+
+def test_a_comment_in_a_template_ends_on_its_line():
+    """Over several lines it is text, and before the document it empties the document's head."""
+    open_ones = re.compile(r"\{#(?!.*#\})")
+    found = [path.name for path in TEMPLATES if open_ones.search(path.read_text())]
+    assert (found, len(TEMPLATES) > 40) == ([], True)
