@@ -16,7 +16,7 @@ GUIDED = (*(table for table in TABLES if table is not CLINIC), LONG_LIST)
 PLAIN: Mapping[Any, str] = {
     cells.date: "date, such as 2026-03-31 or 3/31/2026",
     cells.time: "time, such as 09:00 or 9:00 AM",
-    cells.exact_time: "time, such as 09:02 or 9:02 AM",
+    cells.exact_time: "time, such as 09:00 or 9:00 AM; seconds may be told",
     cells.moment: "date and time, such as 2026-03-31 09:00",
     cells.yes_no: "yes or no",
     cells.email: "email address",

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from attendance.imports.columns import Table
 from attendance.imports.reading import Reading, Source, cells_of, column_name
-from attendance.imports.tables import ATTENDANCE, LONG_LIST, TABLES
+from attendance.imports.tables import ABOUT, ATTENDANCE, LONG_LIST, TABLES
 
 KNOWN = (*TABLES, LONG_LIST)
 ENDING = re.compile(r"\.[a-z]{3,4}$", re.IGNORECASE)
@@ -22,6 +22,8 @@ def read_sources(sources: Sequence[Source]) -> Reading:
     told: dict[str, Source] = {}
     strangers = []
     for source in sources:
+        if source.called == ABOUT:
+            continue
         table = table_of(source)
         if table is None:
             strangers.append(source)

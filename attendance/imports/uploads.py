@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from attendance.imports.problems import ImportRefused, Problem
 from attendance.imports.reading import Source
+from attendance.imports.tables import README
 from attendance.imports.workbooks import NoWorkbook, sheets, shown
 
 MEGABYTE = 1024 * 1024
@@ -178,7 +179,7 @@ def _unzipped(upload: Upload) -> Iterator[Source | Problem]:
             yield Problem(upload.name, 0, "", f"holds more than {MOST_PARTS} files")
             return
         for info in archive.infolist():
-            if not (info.is_dir() or _is_of_the_system(info.filename)):
+            if not (info.is_dir() or info.filename == README or _is_of_the_system(info.filename)):
                 yield _part(upload.name, archive, info)
 
 

@@ -10,7 +10,9 @@ import pytest
 import time_machine
 
 from attendance.demo.loading import load_demo
+from attendance.imports.naming import read_sources
 from attendance.imports.services import Outcome, import_clinic
+from attendance.imports.uploads import Upload, sources_of
 from attendance.models import AttendanceRecord
 from iop_clinic.accounts.acting import Job
 from iop_clinic.accounts.models import Clinic, Therapist
@@ -217,3 +219,16 @@ def test_who_has_left_and_led_nothing_stays_behind(harbor):
         emails = [row[0] for row in tables(taken(harbor, "whole"))["staff"]]
     there = [one.user.email in emails for one in (gone, ended)]
     assert (there, led.email in emails) == ([False, False], True)
+
+
+# --- through the site --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["csv", "xlsx"])
+def test_the_site_takes_the_files_as_they_were_exported(harbor, form):
+    """With what they say of themselves, which is no table."""
+    made = taken(harbor, "whole", form)
+    with made.file as file:
+        reading = read_sources(sources_of([Upload(made.name, file.read())]))
+    assert reading.problems == []
+    assert sum(len(rows) for rows in reading.rows.values()) == made.rows
