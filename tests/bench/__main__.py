@@ -19,17 +19,20 @@ django.setup()
 from django.db import connection  # noqa: E402
 from django.test.utils import setup_databases, teardown_databases  # noqa: E402
 
-from tests.bench import first_page, night, rest, whole  # noqa: E402
+from tests.bench import first_page, night, pages, rest, whole  # noqa: E402
 
 
 def main() -> None:
     parser = ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--clinics", type=int, default=20, help="clinics of 40 active patients")
+    parser.add_argument("--pages", type=int, default=100, help="clinics beside one page; 0: none")
     parser.add_argument("--skip-demo", action="store_true", help="do not time clone to first page")
     options = parser.parse_args()
     if not options.skip_demo:
         show(first_page.run())
     measure(rest.run)
+    if options.pages:
+        measure(lambda: pages.run(options.pages))
     measure(lambda: whole.run(min(options.clinics, 100)))
     measure(lambda: night.run(options.clinics))
 
