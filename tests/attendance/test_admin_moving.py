@@ -92,7 +92,7 @@ def test_a_taken_room_is_refused_with_the_values_kept(week, coordinator):
     room = f.RoomFactory(clinic=week.clinic)
     f.session(week.clinic, SAT.isoformat(), "09:30", "10:30", room=room)
     answer = coordinator.fill(friday(week), "move", day=SAT, room=room)
-    assert answer.refusal == f"{room} is taken."
+    assert answer.refusal == f"{room} is taken. Choose another time, or another room."
 
 
 def statements(at: Desk, session: Session) -> int:
