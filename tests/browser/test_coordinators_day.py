@@ -239,7 +239,7 @@ def test_a_make_up_is_booked_beside_the_shortfall(cora):
     made = Booking.objects.visible_to(me()).filter(makes_up__isnull=False)
     before = made.count()
     cora.menu("Today")
-    cora.follow("Book")
+    cora.follow("Find an hour" if on_phone(cora) else "Book")
     cora.sees("to make up")
     cora.pick(cora.page.get_by_role("radio").first)
     cora.go("Book")

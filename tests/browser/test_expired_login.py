@@ -67,7 +67,9 @@ def short(settings: Any) -> None:
     scripts = settings.UNFOLD["SCRIPTS"]
     settings.UNFOLD = {
         **settings.UNFOLD,
-        "SCRIPTS": [lambda request: scripts[0](request).replace("idle=0", "idle=6")],
+        "SCRIPTS": [
+            lambda request, one=one: one(request).replace("idle=0", "idle=6") for one in scripts
+        ],
     }
 
 
