@@ -100,7 +100,7 @@ def pages(db: None) -> dict[str, str]:
     shared = clinic_rows(clinic)
     leader = factories.staff(clinic, Role.THERAPIST)
     factories.staff(clinic, Role.ADMINISTRATOR, user__email=CORA)
-    rows = {Clinic: clinic, **shared, **therapist_rows(leader, shared)}
+    rows: Rows = {Clinic: clinic, **shared, **therapist_rows(leader, shared)}
     return admin_pages(rows) | other_pages(rows)
 
 
@@ -112,7 +112,7 @@ def visit(request: Any, pages: dict[str, str], chrome: Any, live_server: Any) ->
 def faults_of(visit: Visit, path: str, *, checks: bool) -> list[Any]:
     """What is wrong with a page; to be refused or not to be found is none."""
     visit.faults.clear()
-    answer = visit.page.goto(visit.address + path)
+    answer: Any = visit.page.goto(visit.address + path)
     wrong: list[Any] = [] if answer.status in (200, 403, 404) else [answer.status]
     said = [fault for fault in visit.faults if f"status of {answer.status}" not in fault]
     if visit.page.evaluate("document.compatMode") != "CSS1Compat":

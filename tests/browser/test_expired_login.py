@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from scheduling.models import CallIn
-from tests.browser.evening import BROWSER, Evening, a_visit, beside, expire_logins, sign_in
-from tests.browser.test_admin_smoke import Visit
+from tests.browser.evening import Evening, a_visit, beside, expire_logins
+from tests.browser.site import BROWSER, Visit, fill_in_login
 
 pytestmark = BROWSER
 NOTE = "Her sister rang"
@@ -19,7 +19,7 @@ KEPT = "sessionStorage.getItem('iop-kept-input')"
 def at_the_form(visit: Visit, evening: Evening) -> Page:
     page = visit.page
     page.goto(f"{visit.address}/admin/patients/episode/{evening.people[0].pk}/call-in/")
-    sign_in(page, evening.clerk)
+    fill_in_login(page, evening.clerk)
     day = str(evening.session.local_date)
     page.fill("[name=from_date]", day)
     page.fill("[name=to_date]", day)
@@ -38,7 +38,7 @@ def test_a_form_sent_after_the_login_ended_is_shown_again_filled(chrome, evening
     expire_logins()
     page.get_by_role("button", name="Note the absence").click()
     page.wait_for_url("**/admin/login/**")
-    sign_in(page, evening.clerk)
+    fill_in_login(page, evening.clerk)
     expect(page.locator(".clinic-kept")).to_contain_text("Your entries are here again")
     expect(page.locator("[name=note]")).to_have_value(NOTE)
     expect(page.locator("[name=reason]")).to_have_value("illness")
@@ -55,7 +55,7 @@ def test_another_person_in_the_same_tab_sees_nothing_of_it(chrome, evening, live
     expire_logins()
     page.get_by_role("button", name="Note the absence").click()
     page.wait_for_url("**/admin/login/**")
-    sign_in(page, evening.leader)
+    fill_in_login(page, evening.leader)
     page.wait_for_url("**/call-in/")
     assert page.evaluate(KEPT) is None
     assert NOTE not in page.content()
@@ -81,6 +81,6 @@ def test_an_unused_login_is_told_of_and_then_gives_way(chrome, evening, live_ser
     page.get_by_role("button", name="Stay signed in").click()
     expect(warning).to_have_count(0)
     page.wait_for_url("**/admin/login/**")
-    sign_in(page, evening.clerk)
+    fill_in_login(page, evening.clerk)
     expect(page.locator("[name=note]")).to_have_value(NOTE)
     assert notes() == []
