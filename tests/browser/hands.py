@@ -67,6 +67,12 @@ class Hands:
             self.press(self.page.get_by_role("button", name="Menu", exact=True).last)
         self.follow(name)
 
+    def begin(self, name: str) -> None:
+        """What is done on a list, which a phone folds away."""
+        if self.page.viewport_size["width"] == PHONE["width"]:  # type: ignore[index]
+            self.press(self.page.get_by_role("button", name="What to do here", exact=True))
+        self.follow(name)
+
     def more(self, name: str) -> None:
         """A verb that is not in sight at once."""
         self.press(self.page.locator(".clinic-more summary"))

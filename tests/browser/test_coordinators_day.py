@@ -136,7 +136,7 @@ def find(hands: Hands, patient: Patient) -> None:
 def test_a_therapist_is_sick_and_the_calendar_leads_to_cover(cora):
     name, letters = ("Theo Listenham", "LPC") if on_phone(cora) else ("Thea Therapon", "LCSW")
     cora.menu("Time off")
-    cora.follow("Add time off")
+    cora.begin("Add time off")
     cora.choose("Therapist", f"{name}, {letters}")
     for part, clock in (("starts_at", "07:45"), ("ends_at", "18:00")):
         cora.fill(f"{part}_0", TODAY)

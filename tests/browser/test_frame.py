@@ -26,6 +26,12 @@ def test_the_menu_leads_to_every_page(keys):
     assert keys.visit.faults == []
 
 
+def test_what_is_done_on_a_list_is_reached(keys):
+    keys.visit.open("/admin/scheduling/timeoff/")
+    keys.begin("Add time off")
+    assert keys.page.url.endswith("/scheduling/timeoff/new/")
+
+
 def test_somebody_signs_out(keys):
     if keys.page.viewport_size == PHONE:
         keys.press(keys.page.get_by_role("button", name="Menu", exact=True).last)

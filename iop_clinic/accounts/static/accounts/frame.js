@@ -7,13 +7,14 @@
 const OPENERS = {
   sidebarMobileOpen: { name: "Menu", first: "#nav-sidebar a" },
   sidebarDesktopOpen: { name: "Menu" },
+  showActions: { name: "What to do here" }, // on a phone
   openUserLinks: { first: "nav[x-show=openUserLinks] :is(a, button)" }, // its name: the person's
 };
 const START_PAGE = "Start page";
 const SHOWN_AFTER = 50; // milliseconds: before, nothing in a menu takes the focus
 
 /** Which of the menus an element opens; "" for any other click. */
-const stateOf = (one) => /^\w+/.exec(one.getAttribute("x-on:click"))[0];
+const stateOf = (one) => /^\w*/.exec(one.getAttribute("x-on:click"))[0];
 
 function nameIcons() {
   for (const icon of document.querySelectorAll(".material-symbols-outlined")) {
@@ -21,7 +22,8 @@ function nameIcons() {
     if (!icon.hasAttribute("x-on:click")) icon.ariaHidden = "true";
     if (!owner || owner.ariaLabel) continue;
     const words = owner.innerText.replace(icon.innerText, "").trim();
-    if (!words) owner.ariaLabel = owner.title || START_PAGE;
+    const name = owner.title || (owner.matches("a[href$='/admin/']") ? START_PAGE : "");
+    if (!words && name) owner.ariaLabel = name;
   }
 }
 
@@ -52,10 +54,10 @@ function makeOpener(one, state, { name, first }) {
 
 document.addEventListener("alpine:initialized", () => {
   nameIcons();
-  for (const one of document.querySelectorAll("[x-on\\:click]:not(a[href], button)")) {
+  for (const one of document.querySelectorAll("[x-on\\:click]:not(button)")) {
     const state = stateOf(one);
     if (state in OPENERS) makeOpener(one, state, OPENERS[state]);
-    else if (one.matches("a")) makeButton(one);
+    else if (one.matches("a:not([href])")) makeButton(one);
   }
 });
 
