@@ -38,6 +38,7 @@ FEW = {
     *("scheduling_group_change", "patients_episode_level", "attendance_standard_changelist"),
     *(
         "patients_patient_history",
+        "attendance_dataimport_history",
         "patients_certification_add",
         "sign in",
         "roster",
