@@ -93,7 +93,9 @@ def _turn_to(database: str) -> None:
 
 def _times(one: str) -> dict[str, Time]:
     """The medians of each page that opens, round by round of the one database and the other."""
-    both = {database: [] for database in (one, connection.settings_dict["NAME"])}
+    both: dict[str, list[dict[str, float]]] = {
+        database: [] for database in (one, connection.settings_dict["NAME"])
+    }
     calls = {database: _calls_in(database) for database in both}
     for _ in range(ROUNDS):
         for database, rounds in both.items():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from django.test import Client
 from django.urls import reverse
@@ -22,9 +23,9 @@ from tests.pages import Page
 from tests.project.access import MAY
 from tests.project.world import DAY, Rows, clinic_rows, therapist_rows
 
-QUIET = {
+QUIET: Mapping[str, Any] = {
     **dict.fromkeys(("changed", "escalated", "closed", "lapsed", "amended_weeks"), 0),
-    **dict.fromkeys(("severities", "rules", "findings"), ()),
+    **{name: [] for name in ("severities", "rules", "findings")},
     "week": None,
 }
 """A nightly report of which there is nothing to tell."""
@@ -199,8 +200,9 @@ class Party:
     """One of no group."""
 
     def address(self, page: Page) -> str:
-        rows = {**self.rows, Session: self.alone} if page.wants == ("session",) else self.rows
-        return page.address(rows)
+        if page.wants == ("session",):
+            return page.address(self.rows | {Session: self.alone})
+        return page.address(self.rows)
 
     @property
     def own(self) -> set[str]:
@@ -272,7 +274,8 @@ def build() -> Cast:
 
 def _party(clinic: Clinic, shared: Rows, hour: int = 9) -> Party:
     user = factories.staff(clinic, Role.THERAPIST)
-    rows = {Clinic: clinic, **shared, **therapist_rows(user, shared, hour=hour)}
+    own: Rows = {Clinic: clinic}
+    rows = own | shared | therapist_rows(user, shared, hour=hour)
     therapist = rows[Therapist]
     alone = factories.session(
         clinic, DAY.isoformat(), f"{hour + 4}:00", f"{hour + 5}:00", therapist=therapist
@@ -284,7 +287,7 @@ def _party(clinic: Clinic, shared: Rows, hour: int = 9) -> Party:
     source, report = rows[ReferralSource], rows[ComplianceReport]
     source.name = f"Hospital {clinic.pk:05}"  # that nothing else in an answer could contain
     source.save()
-    report.content = QUIET
+    report.content = dict(QUIET)
     report.save()
     return Party(clinic, user, rows, alone)
 

@@ -112,7 +112,8 @@ def test_whoever_has_no_role_is_led_to_the_sign_in(who: str, cast: Cast) -> None
 @pytest.mark.parametrize("who", LIVING)
 def test_what_is_allowed_opens_and_tells_of_nobody_elses(who: str, cast: Cast) -> None:
     """Lists, filters, forms and their choices: no name of a row that this person does not see."""
-    person, wrong = cast.people[who], []
+    person = cast.people[who]
+    wrong: list[tuple[Any, ...]] = []
     secrets = person.secrets(cast.parties)
     for page, address, status, _ in asked(person, cast, "GET"):
         if status not in REFUSED or page.last in OF_THE_NEWEST:
@@ -130,11 +131,12 @@ def strange_choices(answer: Any, person: Person, cast: Cast) -> Iterator[tuple[s
     context = answer.context or {}
     form = context["adminform"].form if "adminform" in context else context.get("form")
     for name, one in getattr(form, "fields", {}).items():
-        rows = getattr(one, "queryset", None)
+        rows: Any = getattr(one, "queryset", None)
         for whose, party in cast.parties.items():
-            row = party.rows.get(getattr(rows, "model", None))
-            hidden = row is not None and not _sees_row(person, party, row)
-            if hidden and rows.filter(pk=row.pk).exists():
+            row = party.rows.get(rows.model) if rows is not None else None
+            if row is None or _sees_row(person, party, row):
+                continue
+            if rows.filter(pk=row.pk).exists():
                 yield name, whose
 
 
@@ -158,14 +160,18 @@ def search_boxes() -> Iterator[tuple[type[Model], dict[str, str]]]:
         for key in model._meta.concrete_fields:
             to: Any = key.remote_field.model if isinstance(key, ForeignKey) else None
             if to in admin.site._registry and admin.site._registry[to].search_fields:
-                owner = {"app_label": model._meta.app_label, "model_name": model._meta.model_name}
+                owner = {
+                    "app_label": model._meta.app_label,
+                    "model_name": str(model._meta.model_name),
+                }
                 found.setdefault(to, {**owner, "field_name": key.name})
     yield from found.items()
 
 
 @pytest.mark.parametrize("who", LIVING)
 def test_search_boxes_offer_what_is_visible_and_nothing_else(who: str, cast: Cast) -> None:
-    person, wrong = cast.people[who], []
+    person = cast.people[who]
+    wrong: list[tuple[Any, ...]] = []
     for model, box in search_boxes():
         table = TABLES[f"{model._meta.app_label}_{model._meta.model_name}"]
         answer = person.client.get(reverse("admin:autocomplete"), {**box, "term": ""})
