@@ -13,7 +13,8 @@ from typing import Any
 from django.test import Client
 from django.urls import reverse
 
-from attendance.models import ComplianceReport
+from attendance.imports.findings import listed
+from attendance.models import ComplianceReport, DataImport
 from iop_clinic.accounts.models import Clinic, Therapist, User
 from iop_clinic.accounts.roles import Role
 from patients.models import Patient, ReferralSource
@@ -52,7 +53,8 @@ class Table:
 
 TABLES: Mapping[str, Table] = {
     "accounts_clinic": Table(
-        "manage_clinic", change="manage_clinic", whose="clinic", verbs={"switch": "view_schedule"}
+        "manage_clinic", change="manage_clinic", whose="clinic",
+        verbs={"switch": "view_schedule", "export": "export"},
     ),
     "accounts_membership": Table(
         "manage_staff", change="manage_staff", whose="staff",
@@ -89,7 +91,7 @@ TABLES: Mapping[str, Table] = {
     "patients_patient": Table(
         "view_patients", "edit_patients", "edit_patients",
         verbs={"refer": "manage_episodes", "coverage": "manage_authorizations",
-               "keep-apart": "manage_episodes"},
+               "keep-apart": "manage_episodes", "export": "export"},
     ),
     "patients_program": Table("view_schedule", "manage_clinic", "manage_clinic", whose="clinic"),
     "patients_payer": Table(
@@ -102,12 +104,16 @@ TABLES: Mapping[str, Table] = {
     "scheduling_booking": Table(
         "view_schedule",
         verbs={"record": "record_attendance", "correct": "record_attendance",
-               "clear": "record_attendance", "release": "take_call_ins", "withdraw": "book"},
+               "clear": "record_attendance", "release": "take_call_ins", "withdraw": "book",
+               "export": "export"},
     ),
-    "scheduling_callin": Table("view_schedule", verbs={"take-back": "take_call_ins"}),
+    "scheduling_callin": Table(
+        "view_schedule", verbs={"take-back": "take_call_ins", "call-in": "take_call_ins"}
+    ),
     "scheduling_group": Table(
         "view_schedule", "manage_schedule", "manage_schedule",
-        verbs={"enrol": "book", "capacity": "manage_schedule", "expand": "manage_schedule"},
+        verbs={"enrol": "book", "capacity": "manage_schedule", "expand": "manage_schedule",
+               "export": "export"},
     ),
     "scheduling_weeklyblock": Table("view_schedule", "manage_schedule", "manage_schedule"),
     "scheduling_groupmembership": Table(
@@ -118,15 +124,20 @@ TABLES: Mapping[str, Table] = {
     "scheduling_sessiontype": Table(
         "view_schedule", "manage_clinic", "manage_clinic", whose="clinic"
     ),
-    "scheduling_closure": Table("view_schedule", "manage_schedule", whose="clinic"),
-    "scheduling_timeoff": Table("view_schedule", "manage_schedule", whose="clinic"),
+    "scheduling_closure": Table(
+        "view_schedule", whose="clinic",
+        verbs={"new": "manage_schedule", "take-back": "manage_schedule"},
+    ),
+    "scheduling_timeoff": Table(
+        "view_schedule", whose="clinic", verbs={"new": "manage_schedule"}
+    ),
     "scheduling_session": Table(
         "view_schedule",
         verbs={
             "all-present": "record_attendance", "sign": "sign_rosters", "roster-add": "book",
             "move": "manage_schedule", "substitute": "manage_schedule",
             "revive": "manage_schedule", "cancel": "manage_schedule", "plan": "manage_schedule",
-            "calendar-link": "view_schedule", "week": "view_schedule",
+            "calendar-link": "view_schedule", "week": "view_schedule", "export": "export",
         },
     ),
     "attendance_flag": Table(
@@ -134,12 +145,18 @@ TABLES: Mapping[str, Table] = {
         verbs={
             "make_ups": "book", "acknowledge": "work_flags", "outreach": "work_flags",
             "assign": "work_flags", "snooze": "work_flags", "week-note": "work_flags",
-            "resolve": "work_flags", "welfare-check": "manage_episodes",
+            "resolve": "work_flags", "welfare-check": "manage_episodes", "export": "export",
         },
     ),
     "attendance_reportdelivery": Table(
         "view_reports", whose="staff",
         verbs={"send-again": "work_flags", "send-failed": "work_flags"},
+    ),
+    "attendance_dataimport": Table(
+        "import", whose="staff",
+        verbs=dict.fromkeys(
+            ("bring", "template", "progress", "problems", "import", "again", "discard"), "import"
+        ),
     ),
     "attendance_compliancereport": Table(
         "view_flags", verbs={"mail": "view_flags", "weekly": "view_flags", "short": "view_flags"}
@@ -170,7 +187,8 @@ OTHERS: Mapping[str, tuple[str, int]] = {
     "admin:logout": ("", 405),
     "admin:autocomplete": ("", 403),  # no field is named; see the tests of search boxes
     "admin:view_on_site": ("", 404),  # no row has a page outside
-    "roster:list": ("record_attendance", 200),
+    "roster:change-over": ("", 200),
+    "roster:list": ("view_schedule", 200),
     "roster:day": ("record_attendance", 200),
     "roster:session": ("record_attendance", 200),
     "roster:day-sign-in": ("view_schedule", 200),
@@ -289,6 +307,9 @@ def _party(clinic: Clinic, shared: Rows, hour: int = 9) -> Party:
     source.save()
     report.content = dict(QUIET)
     report.save()
+    files = rows[DataImport]
+    files.listing = listed([])
+    files.save()
     return Party(clinic, user, rows, alone)
 
 
