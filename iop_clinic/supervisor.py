@@ -169,6 +169,7 @@ class Demo:
         with Announcement("mailbox, worker, clock, web server"):
             for name, command in self._commands().items():
                 self._adopt(name, self._launcher(name, command))
+            self._wait_until(lambda: _listens(self.mail_port), "The mailbox does not answer.")
             self._wait_until(lambda: _listens(self.port), "The web server does not answer.")
 
     def _watch(self) -> None:

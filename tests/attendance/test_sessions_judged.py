@@ -69,7 +69,8 @@ def test_a_session_cancelled_at_the_desk_is_judged_and_revived_again(week: Short
 
 
 def test_a_session_moved_at_the_desk_leaves_its_week(week: ShortWeek) -> None:
-    Desk(week.by).fill(week.friday.session, "move", day=MON + WEEK)
+    coordinator = Desk(week.by)
+    coordinator.save(coordinator.look(week.friday.session, "move", day=MON + WEEK))
     assert week.flag.evidence["at_most"] == 180
 
 

@@ -63,7 +63,8 @@ def test_links_of_a_framed_mail_open_a_page_of_their_own(visit, papers):
     with visit.page.expect_popup() as opened:
         mail.get_by_role("link", name="Open the report").click()
     title = str(papers[0])
-    opened.value.get_by_role("heading", name=title, exact=True).wait_for()
+    content = opened.value.locator("#content-main")
+    content.get_by_role("heading", name=title, exact=True).wait_for()
     assert visit.faults == []
 
 
