@@ -24,7 +24,9 @@ from iop_clinic.accounts.admin.forms import (
     text_field,
     time_field,
 )
+from iop_clinic.accounts.admin.history import events_of
 from iop_clinic.accounts.admin.panels import Panel
+from iop_clinic.accounts.admin.untouched import as_seen
 from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import hours_and_minutes
 from scheduling.admin.bookings import BookingForm
@@ -64,6 +66,15 @@ class WriterForm(BookingForm):
     def versioned_row(self, row: Booking) -> AttendanceRecord | None:
         """The record: a booking does not change with what is recorded."""
         return AttendanceRecord.objects.filter(booking=row).first()
+
+    def as_seen(self, row: Booking) -> Any:
+        """With its record as it was, if there was one."""
+        was, record = super().as_seen(row), self.versioned_row(row)
+        version = self.cleaned_data.get("version")
+        if was is not None and record is not None and version:
+            steps = events_of(record).filter(new__version__gt=version)
+            was.attendance = as_seen(record, steps)
+        return was
 
 
 class AttendanceForm(WriterForm):

@@ -1,5 +1,6 @@
 """Two people at one row: on every change form and every verb of the site, the second is told who
-changed what since the page was opened, loses no input, and can then save knowingly."""
+changed what since the page was opened, loses no input, and can then save knowingly: what they left
+alone is shown as it is now, so that their second save does not undo what the first did."""
 
 from __future__ import annotations
 
@@ -38,6 +39,7 @@ BY_BOB: dict[str, tuple[str, Any, str]] = {
     "Closure": ("reason", "Ice", "Reason: Snow → Ice"),
     "Coverage": ("member_number", "M-77", "Member number: empty → M-77"),
     "CreditRule": ("grace_minutes", 9, "Grace minutes: 5 → 9"),
+    "DataImport": ("attempts", 2, "Attempts: 0 → 2"),
     "Episode": ("planned_weeks", 11, "Planned weeks: 12 → 11"),
     "Flag": ("severity", 2, "Severity: Act today → Watch"),
     "Group": ("min_size", 4, "Min size: 5 → 4"),
@@ -141,18 +143,36 @@ def writes() -> int:
     return AuditEvent.objects.exclude(operation=AuditEvent.Operation.READ).count()
 
 
+def merged(was: dict[str, Any], sent: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """What was touched as it was sent, and all else as a page opened now would send it."""
+    names = [*sent, *(name for name in now if name not in sent)]
+    given = {name: sent if sent.get(name) != was.get(name) else now for name in names}
+    return {name: whose[name] for name, whose in given.items() if name in whose}
+
+
+def noted(column: str, was: dict[str, Any], sent: dict[str, Any], now: dict[str, Any]) -> str:
+    """What is said of the column that was changed, where the page has it as a field."""
+    if was.get(column) == now.get(column):
+        return ""
+    return " (shown below)" if sent.get(column) == was.get(column) else " (you changed it too)"
+
+
 @pytest.mark.parametrize(("table", "verb"), pages())
 def test_the_second_is_told_loses_nothing_and_can_save_knowingly(here, table, verb):
     row, at = here[table], alice(here, table, verb)
     shown = at.open(row, verb)
-    sent = in_the_page(shown, typed_over(shown))
+    was, sent = in_the_page(shown, filled(shown)), in_the_page(shown, typed_over(shown))
     column, value, told = BY_BOB[table]
     change(row, here["Clinic"], column, value)
-    before = writes()
+    before, opened = writes(), at.open(row, verb)
+    now = in_the_page(opened, filled(opened))
     answer = at.client.post(shown.request["PATH_INFO"], sent)
-    sentence = f"Bob changed {told}. Your entries are kept below: save again to put them in place."
+    sentence = (
+        f"Bob changed {told}{noted(column, was, sent, now)}. "
+        "Your entries are kept below: save again to put them in place."
+    )
     assert form_of(answer).non_field_errors() == [sentence]
-    assert (writes(), entered(kept(answer))) == (before, entered(sent))
+    assert (writes(), entered(kept(answer))) == (before, entered(merged(was, sent, now)))
     again = at.client.post(shown.request["PATH_INFO"], kept(answer))
     assert again.status_code == 302 or sentence not in form_of(again).non_field_errors()
 
@@ -179,7 +199,7 @@ def test_two_close_a_case(here):
     done, told, again = both(here, "Flag", "resolve", outcome="reached")
     assert done.status == 302
     assert "changed State: Open → Closed" in told.refusal
-    assert again.refusal == "The case is closed."
+    assert again.refusal == "The case is closed already: nothing more is noted in it."
 
 
 def test_two_discharge_a_patient(here, time_machine):
@@ -188,7 +208,7 @@ def test_two_discharge_a_patient(here, time_machine):
     done, told, again = both(here, "Episode", "discharge", **day)
     assert done.status == 302
     assert "changed State: Admitted → Discharged" in told.refusal
-    assert again.refusal == "The episode has ended already."
+    assert again.refusal == "The patient is discharged already."
 
 
 def test_two_enrol_a_patient(here):

@@ -19,8 +19,9 @@ from django.db.models import CheckConstraint, Model, QuerySet
 from unfold import widgets
 
 from iop_clinic.accounts.acting import Busy, Refused
-from iop_clinic.accounts.admin.history import changed_since, changes_since
+from iop_clinic.accounts.admin.history import changed_since, changes_since, events_of
 from iop_clinic.accounts.admin.panels import Panel
+from iop_clinic.accounts.admin.untouched import SHOWN, as_seen, columns_of, keep_up
 from iop_clinic.accounts.constraints import violation
 from iop_clinic.accounts.models import Clinic, User
 
@@ -66,16 +67,40 @@ class RefusableForm(forms.BaseForm):
         )
 
     def tell_changes(self, row: Any, refused: Refused) -> None:
-        """Say of what is stale who changed what; the row is as it is now."""
+        """Say of what is stale who changed what; the row is as it is now.
+
+        What the person left alone is shown as it is now, so that their next save changes nothing
+        back; what both changed keeps their entry, and is named.
+        """
         if refused.code != "stale_version":
             return
-        if told := changed_since(row, self.seen_step):
+        notes = self.keep_up(row)
+        if told := changed_since(row, self.seen_step, columns_of(type(row), notes)):
             refused.message = told.message
         form: Any = self
         versioned, seen = self.versioned_row(row), form.cleaned_data.get("version")
         if seen is not None and versioned is not None and (told is None or versioned is not row):
-            refused.message = changes_since(versioned, seen, refused.message)
+            said = columns_of(type(versioned), notes)
+            refused.message = changes_since(versioned, seen, refused.message, said)
         self._show_as_now(versioned, row)
+
+    def opened(self, row: Any) -> Any:
+        """This form as it is before anything is entered, of a row as it is or was."""
+        raise NotImplementedError
+
+    def as_seen(self, row: Any) -> Any:
+        """The row as it was when the page was opened; None: nobody knows when that was."""
+        if self.seen_step is None:
+            return None
+        return as_seen(row, events_of(row).filter(id__gt=self.seen_step))
+
+    def keep_up(self, row: Any) -> dict[str, str]:
+        """Show what was left alone as it is now; what to say of the fields that others changed."""
+        form: Any = self
+        if (was := self.as_seen(row)) is None:
+            return {}
+        form.data = form.data.copy()
+        return keep_up(form.data, self.opened(was), self.opened(row))
 
     def versioned_row(self, row: Any) -> Any:
         """Whose version the page sends, if it sends one."""
@@ -107,6 +132,16 @@ class ClinicModelForm(RefusableForm, forms.ModelForm):
             self.fields["version"] = forms.IntegerField(
                 widget=forms.HiddenInput, required=False, initial=self.instance.version
             )
+
+    def opened(self, row: Any) -> Any:
+        return type(self)(instance=row)
+
+    def keep_up(self, row: Any) -> dict[str, str]:
+        notes = super().keep_up(row)
+        for name in self.cleaned_data.keys() & notes.keys():
+            if notes[name] == SHOWN:  # so that constraints are asked about what is shown
+                self.cleaned_data[name] = getattr(row, name)
+        return notes
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
@@ -177,6 +212,9 @@ class ServiceForm(RefusableForm, forms.Form):
         for field in self.fields.values():
             self._limit(field)
         self.narrow()
+
+    def opened(self, row: Any) -> Any:
+        return type(self)(row=row, clinic=self.clinic, user=self.user)
 
     def _limit(self, field: forms.Field) -> None:
         rows: Any = getattr(field, "queryset", None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,41 +82,49 @@ def take_turns(row: Any) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
 
 
-def changed_since(row: Any, seen: int | None) -> Refused | None:
+def changed_since(
+    row: Any, seen: int | None, notes: Mapping[str, str] | None = None
+) -> Refused | None:
     """What to tell whoever saves a form opened at the step `seen` of a row read at `last_step`.
 
-    None: nobody changed the row, or the form does not say when it was opened (no browser sent it).
+    `notes` are said after the newest change of a column. None: nobody changed the row, or the form
+    does not say when it was opened (no browser sent it).
     """
     if seen is None or seen == row.last_step:
         return None
-    told = _told(row, events_of(row).filter(id__gt=seen)) or "Someone changed this in the meantime."
+    steps = events_of(row).filter(id__gt=seen)
+    told = _told(row, steps, notes or {}) or "Someone changed this in the meantime."
     return Refused("stale_version", f"{told} {KEPT}")
 
 
-def changes_since(row: Any, version: int, message: str) -> str:
+def changes_since(row: Any, version: int, message: str, notes: Mapping[str, str]) -> str:
     """A warning to the second editor of a row: who changed what since the version they saw."""
-    told = _told(row, events_of(row).filter(new__version__gt=version))
+    told = _told(row, events_of(row).filter(new__version__gt=version), notes)
     return f"{told} {KEPT}" if told else message
 
 
-def _told(row: Any, steps: Any) -> str:
+def _told(row: Any, steps: Any, notes: Mapping[str, str]) -> str:
     events = list(steps.filter(operation=AuditEvent.Operation.UPDATE).order_by("at", "id")[:10])
     names = people(event.actor for event in events)
-    return " ".join(
-        f"{names.get(event.actor, event.actor)} changed {', '.join(_lines(type(row), event))}."
-        for event in events
-        if list(_lines(type(row), event))
-    )
+    newest = {column: event.pk for event in events for column in event.new or {}}
+    told = []
+    for event in events:
+        of_now = {key: note for key, note in notes.items() if newest.get(key) == event.pk}
+        if lines := list(_lines(type(row), event, of_now)):
+            told.append(f"{names.get(event.actor, event.actor)} changed {', '.join(lines)}.")
+    return " ".join(told)
 
 
-def _lines(model: type[Model], event: AuditEvent) -> Iterator[str]:
+def _lines(
+    model: type[Model], event: AuditEvent, notes: Mapping[str, str] | None = None
+) -> Iterator[str]:
     old, new = event.old or {}, event.new or {}
     for column in [*old, *(name for name in new if name not in old)]:
         if column in UNSAID or old.get(column) == new.get(column):
             continue
         label, before, after = _words(model, column, old.get(column), new.get(column))
         if event.operation == AuditEvent.Operation.UPDATE:
-            yield f"{label}: {before} → {after}"
+            yield f"{label}: {before} → {after}{(notes or {}).get(column, '')}"
         elif event.operation in _ALL_NEW and after != "empty":
             yield f"{label}: {after}"
         elif event.operation == AuditEvent.Operation.DELETE and before != "empty":
