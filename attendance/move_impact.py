@@ -66,12 +66,12 @@ def move_impact(*, session: Session, by: User, **to: Any) -> list[Moved]:
     now, settings = timezone.now(), clinic_settings(session.clinic_id)
     expected = Booking.objects.expected().filter(session=session).order_by("seat", "pk")
     rows = list(expected.select_related("patient", "episode"))
-    before = _weeks(rows, settings, session.local_date, now)
+    before = weeks_around(rows, settings, session.local_date, now)
     with transaction.atomic():
         moved = Session.objects.select_related("clinic", "group", "room").get(pk=session.pk)
         calendar.move_session(session=moved, by=by, **to)
         refuse_recorded(moved)
-        after = _weeks(rows, settings, session.local_date, now)
+        after = weeks_around(rows, settings, session.local_date, now)
         unfit = refusals(episodes=[row.episode for row in rows], sessions=[moved])
         transaction.set_rollback(True)
     day = session.local_date
@@ -86,7 +86,7 @@ def move_impact(*, session: Session, by: User, **to: Any) -> list[Moved]:
     ]
 
 
-def _weeks(
+def weeks_around(
     rows: Collection[Booking],
     settings: ClinicSettings,
     day: datetime.date,

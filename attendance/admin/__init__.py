@@ -9,6 +9,7 @@ from attendance.admin.cancelling import CancelForm
 from attendance.admin.episodes import EPISODE_VERBS, episode_panels
 from attendance.admin.exports import export_of
 from attendance.admin.groups import group_panels
+from attendance.admin.leaving import EndAccessForm, EndForm, TakeBackForm, WithdrawForm
 from attendance.admin.moving import MoveForm
 from attendance.admin.sessions import SESSION_VERBS, session_panels
 from attendance.admin.summaries import SUMMARY_PAGES
@@ -18,13 +19,13 @@ from attendance.closures import close
 from attendance.exports.kinds import WHOLE
 from attendance.sessions import cancel_session, create_session, move_session, revive_session
 from iop_clinic.accounts.admin.clinics import ClinicAdmin
-from iop_clinic.accounts.admin.staff import TherapistAdmin
+from iop_clinic.accounts.admin.staff import MembershipAdmin, TherapistAdmin
 from patients.admin.care import Care
 from patients.admin.episodes import EpisodeAdmin
 from patients.admin.people import PatientAdmin
 from scheduling.admin.bookings import BookingAdmin
 from scheduling.admin.closing import CloseForm
-from scheduling.admin.groups import GroupAdmin
+from scheduling.admin.groups import GroupAdmin, GroupMembershipAdmin
 from scheduling.admin.seats import Seats
 from scheduling.admin.sessions import SessionAdmin
 
@@ -36,11 +37,13 @@ SessionAdmin.offer(*SESSION_VERBS, CancelForm, MoveForm)
 SessionAdmin.show(session_panels)
 SessionAdmin.week_page = staticmethod(week_page)
 GroupAdmin.show(group_panels)
+GroupMembershipAdmin.offer(EndForm, TakeBackForm)
+MembershipAdmin.offer(EndAccessForm)
 TherapistAdmin.show(therapist_panels)
 TherapistAdmin.tell(tell_therapists)
 TherapistAdmin.list_display = COLUMNS
 BookingAdmin.related = (*BookingAdmin.related, "attendance")
-BookingAdmin.offer(*BOOKING_VERBS)
+BookingAdmin.offer(*BOOKING_VERBS, WithdrawForm)
 BookingAdmin.show(booking_panels)
 CloseForm.close = staticmethod(close)
 for page, kind in (

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import copy
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.utils import timezone
 
+from attendance.admin.leaving import taken_panels
 from attendance.admin.level_change import LevelForm
 from attendance.admin.make_ups import MakeUpHereForm
 from attendance.admin.patient.cases import open_cases, outreach_and_settled
@@ -17,9 +19,11 @@ from attendance.admin.patient.timeline import timeline
 from attendance.admin.patient.weeks import last_weeks, week_bars
 from attendance.episodes import discharge, hold, resume
 from attendance.models import Flag
+from attendance.trials import tried
 from iop_clinic.accounts.admin.forms import choice_field, date_field, note_field, text_field
 from iop_clinic.accounts.admin.panels import Panel
 from iop_clinic.accounts.admin.working import working_clinic
+from iop_clinic.accounts.reads import note_read
 from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import long_date
 from patients.admin.verbs import IN_TREATMENT, EpisodeForm
@@ -43,6 +47,16 @@ class HoldForm(EpisodeForm):
     @classmethod
     def offered(cls, row: Episode) -> bool:
         return row.state in IN_TREATMENT
+
+    looks_ahead = True
+
+    def ahead(self) -> Sequence[Panel]:
+        note_read(self.row, by=self.user)
+
+        def pause() -> None:
+            hold(episode=copy.copy(self.row), by=self.user, **self.given)
+
+        return list(taken_panels(tried(episode=self.row, write=pause, by=self.user)))
 
     def run(self) -> str:
         row = hold(episode=self.row, by=self.user, **self.given)

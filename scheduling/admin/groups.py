@@ -18,7 +18,6 @@ from iop_clinic.accounts.admin.forms import (
     ServiceForm,
     date_field,
     found_field,
-    number_field,
     row_field,
     text_field,
     yes_field,
@@ -28,6 +27,7 @@ from iop_clinic.accounts.models import Clinic, User
 from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import full_date
 from scheduling import services
+from scheduling.admin.capacity import CapacityForm
 from scheduling.admin.group_seats import (
     free_said,
     led_by_said,
@@ -63,22 +63,6 @@ class EnrolHereForm(ServiceForm):
             f"{seat.episode.patient} has seat {seat.seat} of {self.row.capacity} from "
             f"{full_date(seat.starts_on)}. The planned sessions are booked."
         )
-
-
-class CapacityForm(ServiceForm):
-    title = "Set the capacity"
-    path = "capacity"
-    explanation = "8 to 15 seats. Members are seated anew where they must be; nobody loses a seat."
-    can = Can.MANAGE_SCHEDULE
-    capacity = number_field("Seats")
-
-    def narrow(self) -> None:
-        self.start_with(capacity=self.row.capacity)
-
-    def run(self) -> str:
-        seats = self.cleaned_data["capacity"]
-        services.set_capacity(group=self.row, capacity=seats, by=self.user)
-        return f"{self.row} has {seats} seats, in every planned session too."
 
 
 class ExpandForm(ServiceForm):

@@ -234,7 +234,7 @@ def test_nobody_returns_twice(member):
 
 def test_the_admin_site_withdraws_books_again_and_names_the_dates(member):
     desk = Desk(member.by)
-    desk.fill(member.episode, "hold", starts_on=START, reason="jail")
+    desk.save(desk.look(member.episode, "hold", starts_on=START, reason="jail"))
     assert member.states() == "b b w w w"
     member.fill(member.bookings[4].session, range(1, 9))
     answer = desk.fill(member.episode, "resume", resumes_on=BACK)

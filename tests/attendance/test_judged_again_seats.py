@@ -89,7 +89,7 @@ def test_the_pages_judge_what_they_write(week, other):
     desk.fill(week.patient, "enrol", group=other, starts_on=WED)
     assert told(week) == REPAIRED
     seat = other.memberships.get()
-    desk.fill(seat, "end", ends_on=WED, reason="Work")
+    desk.save(desk.look(seat, "end", ends_on=WED, reason="Work"))
     assert told(week) == SHORT
     desk.fill(other, "enrol", episode=week.patient, starts_on=THU)
     assert told(week) == REPAIRED

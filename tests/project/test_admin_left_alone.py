@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from django import forms
-from django.db.models import Model
 from django.http import QueryDict
 
 from attendance.models import AttendanceRecord
@@ -37,7 +36,7 @@ def named(clinic: Clinic, name: str) -> Desk:
     return at
 
 
-def meanwhile(row: Model, page: str, bob: dict[str, Any], alice: dict[str, Any]) -> list[Answer]:
+def meanwhile(row: Any, page: str, bob: dict[str, Any], alice: dict[str, Any]) -> list[Answer]:
     """Alice opens the page, Bob saves it, Alice sends hers, and again what she is shown."""
     first, second = named(row.clinic, "Bob"), named(row.clinic, "Alice")
     sent = {**filled(second.open(row, page)), **typed(alice)}

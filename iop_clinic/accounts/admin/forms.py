@@ -266,7 +266,7 @@ class ServiceForm(RefusableForm, forms.Form):
         return ()
 
     def ahead(self) -> Sequence[Panel]:
-        """Tables of what `run` would change. Raises what it raises."""
+        """Tables of what `run` would change; none: it runs at once. Raises what it raises."""
         return ()
 
     def run(self) -> str:

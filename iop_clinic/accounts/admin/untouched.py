@@ -65,8 +65,9 @@ def as_sent(bound: Any) -> Texts:
     name, widget, value = bound.html_name, bound.field.widget, bound.value()
     if not isinstance(widget, MultiWidget):
         return {name: _texts(widget, value)}
-    parts = value if isinstance(value, list | tuple) else widget.decompress(value)
-    boxes = zip(widget.widgets_names, widget.widgets, parts, strict=True)
+    parts: Any = value if isinstance(value, list | tuple) else widget.decompress(value)
+    suffixes: Any = widget.widgets_names  # type: ignore[attr-defined]  # missing in stubs
+    boxes = zip(suffixes, widget.widgets, parts, strict=True)
     return {name + suffix: _texts(one, part) for suffix, one, part in boxes}
 
 

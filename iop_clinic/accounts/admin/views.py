@@ -90,7 +90,7 @@ class ServiceView(UnfoldModelAdminViewMixin, FormView):
         try:
             if form.looks_ahead:
                 ahead = list(form.ahead())
-                if self.request.POST.get("seen") != self._seal(ahead):
+                if ahead and self.request.POST.get("seen") != self._seal(ahead):
                     told = {"ahead": ahead, "seal": self._seal(ahead)}
                     return self.render_to_response(self.get_context_data(form=form, **told))
             sentence = form.run() if self.row is None else self._run_alone(form, by=form.user)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
+
 import pytest
 
 from scheduling.models import Group, WaitlistEntry, WeeklyBlock
-from tests.admin import actors
+from tests.admin import actors, url
 from tests.scheduling.admin.planned import TODAY, enrolled, planned
 from tests.scheduling.conftest import World
+
+BEFORE = TODAY - datetime.timedelta(days=7)
 
 
 def test_a_group_of_sixteen_is_refused_by_its_form(world, coordinator):
@@ -92,3 +96,28 @@ def test_a_patient_waits_once_for_a_group(world, coordinator):
     answer = coordinator.fill(WaitlistEntry, "add", **given)
     assert answer.refusal == "The patient already waits for this group."
     assert actors(WaitlistEntry.objects.get(), "I") == {coordinator.user.actor}
+
+
+def test_fewer_seats_show_who_changes_them_before_it_is_done(world, coordinator):
+    coordinator.fill(world.group, "capacity", capacity=10)
+    patients = [enrolled(world, coordinator) for _ in range(10)]
+    for one in patients[:3]:
+        one.bookings.all().update(state="withdrawn", withdrawn_reason="Moved away")
+        one.memberships.all().update(ends_on=TODAY - datetime.timedelta(days=1), starts_on=BEFORE)
+    last = patients[9].memberships.get()
+    ahead = coordinator.look(world.group, "capacity", capacity=9)
+    (panel,) = ahead.panels
+    assert [row[1:] for row in panel.rows] == [(10, 1)]
+    last.refresh_from_db()
+    assert last.seat == 10
+    assert coordinator.save(ahead).status == 302
+    last.refresh_from_db()
+    assert last.seat == 1
+
+
+def test_who_stands_in_the_way_of_fewer_seats_is_listed(world, coordinator):
+    coordinator.fill(world.group, "capacity", capacity=10)
+    members = [enrolled(world, coordinator) for _ in range(9)]
+    answer = coordinator.fill(world.group, "capacity", capacity=8)
+    assert "Members on Mar 2, 2026" in answer.html
+    assert all(url(one.memberships.get(), "change") in answer.html for one in members)

@@ -87,7 +87,7 @@ def test_a_transfer_into_another_program_is_refused_and_the_seat_stays(world, co
 
 def test_ending_a_membership_withdraws_what_comes_after(world, coordinator):
     seat = enrolled(world, coordinator).memberships.get()
-    answer = coordinator.fill(seat, "end", ends_on=NEXT, reason="moved away")
+    answer = coordinator.save(coordinator.look(seat, "end", ends_on=NEXT, reason="moved away"))
     assert answer.sentences == ["The seat is free from the day after Mar 9, 2026 on."]
     assert seat.bookings.filter(state="withdrawn").count() == 2
     seat.refresh_from_db()

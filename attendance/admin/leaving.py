@@ -1,0 +1,139 @@
+"""Before a seat, a booking or somebody's access ends: what goes with it, and who waits for it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Sequence
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+
+from attendance.admin.cancelling import effects_said
+from attendance.cancel_impact import Loss
+from attendance.models import AttendanceRecord, Flag
+from attendance.trials import Taken, tried, withdraw_impact
+from iop_clinic.accounts.acting import Refused
+from iop_clinic.accounts.admin import staff
+from iop_clinic.accounts.admin.panels import Panel, link
+from iop_clinic.accounts.models import User
+from iop_clinic.accounts.reads import note_read
+from iop_clinic.accounts.weeks import hours_and_minutes
+from patients.models import Episode
+from scheduling.admin import bookings, groups
+from scheduling.admin.group_seats import WAITING
+from scheduling.admin.seats import Seats
+from scheduling.admin.wording import session_when
+from scheduling.models import Booking, Group, GroupMembership, SessionStaff
+
+SHOWN = 12
+"""Sessions and people that are named; the rest is counted."""
+IN_TREATMENT = (Episode.State.ADMITTED, Episode.State.ON_HOLD)
+
+
+def taken_panels(taken: Taken, note: str = "") -> Iterator[Panel]:
+    """What a write would take, where it takes anything."""
+    if taken.bookings or note:
+        yield withdrawn_panel(taken.bookings, note)
+    cases = [
+        *((str(one), "opens") for one in taken.opened),  # it has no page yet
+        *((link(one), "closes") for one in taken.closed),
+        *((link(one), "is silent until the patient is back") for one in taken.silent),
+    ]
+    if cases:
+        yield Panel("Cases", ("Case", "Then"), cases)
+
+
+def withdrawn_panel(rows: Sequence[Booking], note: str = "") -> Panel:
+    number = len(rows)
+    title = "1 booking is withdrawn" if number == 1 else f"{number} bookings are withdrawn"
+    lines: list[tuple[object]] = [(link(one, session_when(one.session)),) for one in rows[:SHOWN]]
+    if number > SHOWN:
+        lines.append((f"and {number - SHOWN} more, the last on {session_when(rows[-1].session)}",))
+    return Panel(title, ("Session",), lines, empty="No booking is to come.", note=note)
+
+
+def waiting_said(group: Group, user: User) -> str:
+    """Who waits for a seat of the group, the longest first; one statement."""
+    rows = group.waitlist.visible_to(user).filter(state__in=WAITING)
+    waiting = list(rows.select_related("episode__patient").order_by("added_at", "pk"))
+    if not waiting:
+        return ""
+    links = [(link(one, one.episode.patient),) for one in waiting[:SHOWN]]
+    more = f", and {len(waiting) - SHOWN} more" if len(waiting) > SHOWN else ""
+    return format_html("The seat is waited for by {}{}.", format_html_join(", ", "{}", links), more)
+
+
+class EndForm(groups.EndForm):
+    looks_ahead = True
+
+    def ahead(self) -> Sequence[Panel]:
+        note_read(self.row, by=self.user)
+
+        def end() -> None:
+            row = copy.copy(self.row)
+            Seats.end_membership(membership=row, by=self.user, **self.given)
+
+        taken = tried(episode=self.row.episode, write=end, by=self.user)
+        return list(taken_panels(taken, waiting_said(self.row.group, self.user)))
+
+
+class TakeBackForm(groups.CancelMembershipForm):
+    def before(self) -> Iterable[Panel]:
+        rows = _coming(self.row)
+        yield withdrawn_panel(list(rows), waiting_said(self.row.group, self.user))
+
+
+def _coming(row: GroupMembership) -> QuerySet[Booking]:
+    rows = Booking.objects.filter(membership=row, starts_at__gt=timezone.now())
+    named = rows.select_related("session__group", "session__session_type")
+    return named.exclude(state=Booking.State.WITHDRAWN).order_by("starts_at", "pk")
+
+
+class WithdrawForm(bookings.WithdrawForm):
+    def introduction(self) -> str:
+        return f"{self.explanation} {self._lost()}".strip()
+
+    def _lost(self) -> str:
+        """Nothing of what is refused: the refusal says why."""
+        withdrawn = self.row.state == Booking.State.WITHDRAWN
+        if withdrawn or AttendanceRecord.objects.filter(booking=self.row).exists():
+            return ""
+        try:
+            return loss_said(withdraw_impact(booking=self.row, by=self.user))
+        except Refused as refused:
+            return refused.message
+
+
+def loss_said(loss: Loss) -> str:
+    """ "Without it the week loses 3 h: at most 6 h of 9 h can be reached. Falls below …"."""
+    if not loss.minutes_lost:
+        return "Without it the week loses no minute."
+    most = hours_and_minutes(loss.first.at_most_after)
+    if loss.first.standard:
+        most = f"{most} of {hours_and_minutes(loss.first.minimum)}"
+    said = f"Without it the week loses {hours_and_minutes(loss.minutes_lost)}: at most {most} can "
+    then = [f"{one[:1].upper()}{one[1:]}." for one in effects_said(loss)]
+    return " ".join([f"{said}be reached.", *then])
+
+
+class EndAccessForm(staff.DeactivateForm):
+    def before(self) -> Iterable[Panel]:
+        """What is this person's now; three statements."""
+        row, therapist = self.row, self.row.therapist_id
+        parts = SessionStaff.objects.taking_place().filter(
+            clinic=row.clinic_id, therapist=therapist
+        )
+        cared = Episode.objects.filter(clinic=row.clinic_id, primary_therapist=therapist)
+        cases = Flag.objects.filter(clinic=row.clinic_id, owner=row.user_id).open()
+        sessions = parts.filter(ends_at__gt=timezone.now()).count() if therapist else 0
+        patients = cared.filter(state__in=IN_TREATMENT).count() if therapist else 0
+        lines = [
+            ("Sessions to lead", sessions, "Find a substitute for each."),
+            ("Patients in treatment", patients, "Choose another primary therapist for each."),
+            ("Open cases", cases.count(), "Assign each to somebody else."),
+        ]
+        theirs = [line for line in lines if line[1]]
+        note = format_html("Names and dates: {}.", link(row.therapist)) if row.therapist else ""
+        if theirs:
+            yield Panel("Still theirs", ("What", "How many", "Next"), theirs, note=note)

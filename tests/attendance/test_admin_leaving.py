@@ -1,0 +1,145 @@
+"""Before a seat, a booking, a pause or somebody's access is confirmed: what goes with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from attendance import memberships
+from attendance.models import Flag
+from iop_clinic.accounts.models import AuditEvent
+from iop_clinic.accounts.roles import Role
+from scheduling.models import Booking, GroupMembership, WaitlistEntry
+from tests import factories as f
+from tests.admin import Desk, desk
+from tests.attendance.house import FRI, MON, SAT, THU, WED
+from tests.attendance.short_weeks import ShortWeek
+
+pytestmark = pytest.mark.django_db
+FRIDAY = "Fri Mar 6, 9:00 AM"
+
+
+@pytest.fixture
+def coordinator(week: ShortWeek) -> Desk:
+    return Desk(week.by)
+
+
+@pytest.fixture
+def seat(week: ShortWeek) -> GroupMembership:
+    """The patient's seat; Friday's booking is the member's."""
+    row = GroupMembership.objects.get()
+    Booking.objects.filter(episode=week.patient).update(membership=row)
+    return row
+
+
+def changed() -> int:
+    return AuditEvent.objects.exclude(operation=AuditEvent.Operation.READ).count()
+
+
+def titles(panels: Any) -> list[str]:
+    return [panel.title for panel in panels]
+
+
+def test_who_ends_a_seat_sees_its_bookings_and_who_waits(week, coordinator, seat):
+    waiting = WaitlistEntry.objects.create(
+        clinic=week.clinic, group=seat.group, episode=week.other(), added_at=week.now
+    )
+    before = changed()
+    ahead = coordinator.look(seat, "end", ends_on=THU, reason="Work")
+    panel = ahead.panels[0]
+    assert panel.title == "1 booking is withdrawn"
+    assert f"{seat.group}, {FRIDAY}" in panel.rows[0][0]
+    assert str(waiting.episode.patient) in panel.note
+    assert (changed(), week.friday.state) == (before, "booked")
+
+
+def test_what_was_seen_is_what_is_done(week, coordinator, seat):
+    ahead = coordinator.look(seat, "end", ends_on=THU, reason="Work")
+    assert coordinator.save(ahead).status == 302
+    assert week.friday.state == "withdrawn"
+
+
+def test_a_booking_made_meanwhile_is_looked_at_first(week, coordinator, seat):
+    ahead = coordinator.look(seat, "end", ends_on=THU, reason="Work")
+    f.booking(week.session(SAT), week.patient, 2, membership=seat)
+    assert coordinator.save(ahead).status == 200
+    assert week.friday.state == "booked"
+
+
+def test_a_seat_without_anything_to_come_ends_at_once(week, coordinator, seat):
+    assert coordinator.fill(seat, "end", ends_on=FRI, reason="Work").status == 302
+
+
+def test_a_seat_to_come_names_what_is_taken_back_with_it(week, coordinator):
+    group = f.GroupFactory(clinic=week.clinic, min_size=1, program=week.house.group.program)
+    week.session(SAT, group=group)
+    row = memberships.enrol(group=group, episode=week.patient, starts_on=FRI, by=week.by)
+    html = coordinator.open(row, "take-back").content.decode()
+    assert "1 booking is withdrawn" in html
+    assert f"{group}, Sat Mar 7, 2:00 PM" in html
+
+
+def test_a_pause_names_bookings_and_cases_that_go_silent(week, coordinator):
+    before = changed()
+    ahead = coordinator.look(week.patient, "hold", starts_on=THU, reason="hospital")
+    _, cases = ahead.panels
+    assert titles(ahead.panels) == ["1 booking is withdrawn", "Cases"]
+    assert {row[1] for row in cases.rows} <= {"closes", "is silent until the patient is back"}
+    assert len(cases.rows) == Flag.objects.filter(episode=week.patient).open().count()
+    assert (changed(), week.friday.state) == (before, "booked")
+    assert coordinator.save(ahead).status == 302
+    assert week.friday.state == "withdrawn"
+
+
+def test_who_withdraws_a_booking_is_told_what_the_week_loses(week, coordinator):
+    before = changed()
+    said = coordinator.open(week.friday, "withdraw").context["form"].introduction()
+    assert said == (
+        "The clinic or the plan changed: the booking counts nowhere. Without it the week loses "
+        "3 h: at most 3 h of 9 h can be reached. Short already."
+    )
+    assert (changed(), week.friday.state) == (before, "booked")
+
+
+def test_what_was_recorded_is_not_withdrawn_and_nothing_is_told_of_it(week, coordinator):
+    monday = Booking.objects.get(episode=week.patient, session__local_date=MON)
+    said = coordinator.open(monday, "withdraw").context["form"].introduction()
+    assert said == "The clinic or the plan changed: the booking counts nowhere."
+
+
+def test_what_is_still_somebodys_is_counted_before_their_access_ends(week):
+    person = desk(week.clinic, Role.ADMINISTRATOR)
+    row = week.house.user.memberships.get()
+    f.session(week.clinic, "2026-03-06", "15:00", "16:00", therapist=week.house.therapist)
+    (panel,) = person.open(row, "deactivate").context["form"].before()
+    assert [line[:2] for line in panel.rows] == [
+        ("Sessions to lead", 1), ("Patients in treatment", 1), ("Open cases", 1),
+    ]  # fmt: skip
+
+
+def test_of_who_has_nothing_nothing_is_told(week):
+    row = f.staff(week.clinic, Role.FRONT_DESK).memberships.get()
+    answer = desk(week.clinic, Role.ADMINISTRATOR).open(row, "deactivate")
+    assert list(answer.context["form"].before()) == []
+
+
+def statements(at: Desk, row: Any, verb: str, **data: Any) -> int:
+    with CaptureQueriesContext(connection) as captured:
+        at.look(row, verb, **data)
+    return len(captured)
+
+
+SENT = {"end": {"ends_on": WED, "reason": "Work"}, "hold": {"starts_on": THU, "reason": "jail"}}
+
+
+@pytest.mark.parametrize(("verb", "number"), [("end", 63), ("hold", 68)])
+def test_the_statements_do_not_depend_on_the_bookings(week, coordinator, seat, verb, number):
+    row = seat if verb == "end" else week.patient
+    before = statements(coordinator, row, verb, **SENT[verb])
+    for hour in range(10, 22):
+        session = week.session(SAT, f"{hour}:00", ends=f"{hour}:30")
+        f.booking(session, week.patient, 2, membership=seat)
+    assert statements(coordinator, row, verb, **SENT[verb]) == before == number
