@@ -61,7 +61,7 @@ class BringPage(ServiceView):
             "guides": [guide_to(table) for table in GUIDED],
             "most_bytes": MOST_BYTES,
             "recent": Panel(
-                "The last ones",
+                "Recent imports",
                 ("Import", "By", "State", "What became of it"),
                 [
                     (link(one), one.uploaded_by, one.get_state_display(), took(one, timezone.now()))
