@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
@@ -14,6 +11,7 @@ from attendance.compliance.again import judge_again, judge_papers
 from attendance.compliance.findings import PAPERS_AND_PLACES
 from attendance.models import Flag
 from attendance.querysets import SETTLED
+from attendance.seats_again import Resumption, groups_of, seat_again, sessions_again
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import User
 from iop_clinic.accounts.weeks import full_date
@@ -22,14 +20,12 @@ from patients.services import holds
 from scheduling.locks import lock
 from scheduling.models import (
     Booking,
-    Group,
     GroupMembership,
     Session,
     WaitlistEntry,
     WeeklyBlock,
 )
 from scheduling.services.bookings import withdraw_all
-from scheduling.services.seating import Expected, Seating, plan_seating
 
 Reason = Episode.DischargeReason
 LEFT = "Discharged"
@@ -124,14 +120,9 @@ def _sessions_of_nobody_else(episode: Episode, day: datetime.date) -> QuerySet[S
     )
 
 
-def _groups_of(episode: Episode) -> QuerySet[Group, int]:
-    groups = Group.objects.filter(clinic=episode.clinic_id, memberships__episode=episode)
-    return groups.values_list("pk", flat=True)
-
-
 def _lock_all(episode: Episode, day: datetime.date) -> None:
     lock(
-        groups=_groups_of(episode),
+        groups=groups_of(episode),
         sessions=_bookings_after(episode, day).values_list("session", flat=True),
         moving=_sessions_of_nobody_else(episode, day).values_list("pk", flat=True),
         episodes=[episode.pk],
@@ -220,14 +211,6 @@ def _again(
 # --- a pause --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Resumption:
-    """What came of a return: how many bookings there are again, and the dates without a place."""
-
-    booked: int
-    not_booked: tuple[datetime.date, ...]
-
-
 @service
 def hold(
     *,
@@ -251,7 +234,7 @@ def hold(
         .exclude(attendance__attended=True)
     )
     lock(
-        groups=_groups_of(episode),
+        groups=groups_of(episode),
         sessions=coming.values_list("session", flat=True),
         episodes=[episode.pk],
     )
@@ -284,27 +267,16 @@ def resume(
     away = _coming(episode, first, last).filter(
         state=Booking.State.WITHDRAWN, withdrawn_reason=ON_HOLD
     )
-    seats = GroupMembership.objects.during(first, last).filter(episode=episode)
-    planned = _planned(first, last).filter(group__in=seats.values("group"))
     lock(
-        groups=_groups_of(episode),
-        sessions=[*away.values_list("session", flat=True), *planned.values_list("pk", flat=True)],
+        groups=groups_of(episode),
+        sessions=sessions_again(episode, away, first, last),
         episodes=[episode.pk],
     )
     holds.resume(episode=episode, resumes_on=resumes_on, by=by)
-    rows = away.select_related("session__group", "session__session_type", "membership")
-    expected = [row for row in rows if _expected(episode, row)]
-    booked = _expect_again([row.pk for row in expected if row.released_at is not None])
-    seatings = _seatings(episode, [row for row in expected if row.released_at is None])
-    seatings += [
-        _seat(_planned(first, last).filter(group=seat.group_id), Expected(episode, seat))
-        for seat in seats
-    ]
-    without = {session.local_date for one in seatings for session in [*one.full, *one.busy]}
-    booked += sum(len(one.new) + len(one.revived) for one in seatings)
+    back = seat_again(episode, away, first, last)
     _again(episode, resumes_on, by=by, now=now)
     judge_papers(clinic=episode.clinic, now=now)
-    return Resumption(booked, tuple(sorted(without)))
+    return back
 
 
 def _coming(
@@ -318,37 +290,3 @@ def _coming(
         session__local_date__gte=first,
     ).order_by("starts_at", "-ends_at", "pk")
     return rows if last is None else rows.filter(session__local_date__lte=last)
-
-
-def _planned(first: datetime.date, last: datetime.date | None) -> QuerySet[Session]:
-    rows = Session.objects.live().on(first, last).filter(starts_at__gt=timezone.now())
-    return rows.select_related("group", "session_type").order_by("starts_at", "pk")
-
-
-def _expected(episode: Episode, row: Booking) -> bool:
-    """Whether the booking is due again: not after a discharge or a seat that has ended."""
-    return Expected(episode, row.membership).on(row.session.local_date)
-
-
-def _expect_again(noticed: Iterable[int]) -> int:
-    """The patient had given notice before the hold: still expected, without a seat."""
-    return Booking.objects.filter(pk__in=list(noticed)).update(
-        state=Booking.State.RELEASED, withdrawn_reason="", version=F("version") + 1
-    )
-
-
-def _seatings(episode: Episode, rows: Iterable[Booking]) -> list[Seating]:
-    """Seat the rows again, each as the member or the guest it was for."""
-    sessions: dict[GroupMembership | None, list[Session]] = defaultdict(list)
-    for row in rows:
-        sessions[row.membership].append(row.session)
-    return [
-        _seat(held, Expected(episode, membership), revive=True)
-        for membership, held in sessions.items()
-    ]
-
-
-def _seat(sessions: Iterable[Session], person: Expected, *, revive: bool = False) -> Seating:
-    seating = plan_seating(list(sessions), [person], revive=revive)
-    seating.write()
-    return seating

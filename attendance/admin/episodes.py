@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.utils import timezone
+from django.utils.html import format_html, format_html_join
 
 from attendance.admin.leaving import taken_panels
 from attendance.admin.level_change import LevelForm
@@ -17,17 +18,19 @@ from attendance.admin.patient.contact import contact
 from attendance.admin.patient.head import head
 from attendance.admin.patient.timeline import timeline
 from attendance.admin.patient.weeks import last_weeks, week_bars
+from attendance.discharges_taken_back import take_back_discharge
 from attendance.episodes import discharge, hold, resume
 from attendance.models import Flag
 from attendance.trials import tried
 from iop_clinic.accounts.admin.forms import choice_field, date_field, note_field, text_field
-from iop_clinic.accounts.admin.panels import Panel
+from iop_clinic.accounts.admin.panels import Panel, verb_link
 from iop_clinic.accounts.admin.working import working_clinic
 from iop_clinic.accounts.reads import note_read
 from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import long_date
 from patients.admin.verbs import IN_TREATMENT, EpisodeForm
 from patients.models import Episode, EpisodeHold
+from scheduling.admin.wording import session_when
 from scheduling.models import Booking
 
 
@@ -120,7 +123,45 @@ class DischargeForm(EpisodeForm):
         )
 
 
-EPISODE_VERBS = (MakeUpHereForm, HoldForm, ResumeForm, LevelForm, DischargeForm)
+class TakeDischargeBackForm(EpisodeForm):
+    title = "Take the discharge back"
+    path = "take-discharge-back"
+    order = 20
+    danger = True
+    explanation = (
+        "For a discharge entered by mistake. The patient is in treatment again as before: plan, "
+        "holds, cases, and the seats and bookings whose place is still free. Who comes back after "
+        "a real discharge is referred anew."
+    )
+    reason = text_field("Why", max_length=120)
+
+    @classmethod
+    def offered(cls, row: Episode) -> bool:
+        return row.state == Episode.State.DISCHARGED
+
+    def run(self) -> str:
+        done = take_back_discharge(episode=self.row, by=self.user, **self.given)
+        number = done.seats.booked
+        booked = "1 booking stands again." if number == 1 else f"{number} bookings stand again."
+        said = [f"The discharge of {self.row.patient} is taken back.", booked, *done.to_do]
+        if done.seats.not_booked:
+            dates = ", ".join(map(long_date, done.seats.not_booked))
+            said.append(f"No place is left on {dates}: book these by hand.")
+        if not done.cancelled:
+            return " ".join(said)
+        links = ((verb_link(one, "revive", session_when(one)),) for one in done.cancelled)
+        revived = format_html_join("; ", "{}", links)
+        return format_html("{} Let take place: {}.", " ".join(said), revived)
+
+
+EPISODE_VERBS = (
+    MakeUpHereForm,
+    HoldForm,
+    ResumeForm,
+    LevelForm,
+    DischargeForm,
+    TakeDischargeBackForm,
+)
 
 
 def episode_panels(request: Any, row: Episode) -> Iterable[Panel]:

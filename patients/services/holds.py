@@ -50,7 +50,7 @@ def put_on_hold(
     )
     check(hold)
     hold.save()
-    _settle(episode)
+    settle(episode)
     return hold
 
 
@@ -67,7 +67,7 @@ def resume(*, episode: Episode, resumes_on: datetime.date, by: User | Job) -> Ep
     else:
         hold.ends_on = resumes_on - datetime.timedelta(days=1)
         hold.save()
-    _settle(episode)
+    settle(episode)
     return episode
 
 
@@ -81,7 +81,7 @@ def hold_to_end(episode: Episode, resumes_on: datetime.date) -> EpisodeHold:
     return hold
 
 
-def _settle(episode: Episode) -> None:
+def settle(episode: Episode) -> None:
     """Let the state of a locked episode say whether a hold is in force today."""
     today = timezone.localdate(timezone=episode.clinic.tz)
     held = Episode.objects.on_hold_on(today).filter(pk=episode.pk).exists()
