@@ -37,6 +37,7 @@ from scheduling.models import Booking
 class HoldForm(EpisodeForm):
     title = "Put on hold"
     path = "hold"
+    button = "Put on hold"
     order = 70
     explanation = (
         "The program pauses: absence rules are silent and the week's minimum shrinks. Seats in "

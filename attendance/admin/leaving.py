@@ -65,6 +65,7 @@ def waiting_said(group: Group, user: User) -> str:
 
 
 class EndForm(groups.EndForm):
+    button = "End the membership"
     looks_ahead = True
 
     def ahead(self) -> Sequence[Panel]:

@@ -39,6 +39,7 @@ def seats_moved(*, group: Group, capacity: int, by: User) -> list[tuple[GroupMem
 class CapacityForm(ServiceForm):
     title = "Set the capacity"
     path = "capacity"
+    button = "Set the capacity"
     explanation = "8 to 15 seats. Members are seated anew where they must be; nobody loses a seat."
     can = Can.MANAGE_SCHEDULE
     capacity = number_field("Seats")

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
 from iop_clinic.accounts.admin.forms import (
@@ -23,7 +24,7 @@ from iop_clinic.accounts.roles import Can
 from scheduling import services
 from scheduling.admin.session_lines import with_booked
 from scheduling.admin.wording import session_when
-from scheduling.models import Closure, Room, Session
+from scheduling.models import Closure, Room, Session, TimeOff
 from scheduling.services.closures import losing_leader
 
 SHOWN = 12
@@ -144,3 +145,33 @@ class TimeOffForm(TouchingForm):
     def run(self) -> str:
         self.row = services.add_time_off(by=self.user, **self.given)
         return "Sessions without a leader now need attention: give each a substitute."
+
+
+class TakeTimeOffBackForm(ServiceForm):
+    title = "Take the time off back"
+    path = "take-back"
+    explanation = (
+        "The therapist works after all, and leads again what nobody else leads yet. Sessions with "
+        "a substitute keep them."
+    )
+    can = Can.MANAGE_SCHEDULE
+    danger = True
+    row: TimeOff
+
+    @classmethod
+    def offered(cls, row: TimeOff) -> bool:
+        return row.ends_at > timezone.now()
+
+    def run(self) -> str:
+        back, left = services.take_back_time_off(time_off=self.row, by=self.user)
+        again = "1 session" if len(back) == 1 else f"{len(back)} sessions"
+        said = f"The time off is taken back: {self.row.therapist.name} leads {again} again."
+        if not left:
+            return said
+        links = [(verb_link(one, "substitute", session_when(one)),) for one in left[:SHOWN]]
+        more = f", and {len(left) - SHOWN} more" if len(left) > SHOWN else ""
+        named = format_html_join("; ", "{}", links)
+        return format_html("{} Still without this leader: {}{}.", said, named, more)
+
+    def next_url(self) -> str:
+        return page_url(self.row.therapist)

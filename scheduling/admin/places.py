@@ -11,7 +11,13 @@ from iop_clinic.accounts.admin.base import ClinicModelAdmin
 from iop_clinic.accounts.admin.filters import ClinicRelatedFilter
 from iop_clinic.accounts.admin.panels import Panel
 from iop_clinic.accounts.roles import Can
-from scheduling.admin.closing import CloseForm, TakeBackForm, TimeOffForm, cancelled_panel
+from scheduling.admin.closing import (
+    CloseForm,
+    TakeBackForm,
+    TakeTimeOffBackForm,
+    TimeOffForm,
+    cancelled_panel,
+)
 from scheduling.admin.rooms import room_panels, tell_rooms
 from scheduling.models import Closure, Room, SessionType, TimeOff
 
@@ -74,6 +80,7 @@ class ClosureAdmin(ClinicModelAdmin):
 class TimeOffAdmin(ClinicModelAdmin):
     view = Can.VIEW_SCHEDULE
     list_verbs = (TimeOffForm,)
+    verbs = (TakeTimeOffBackForm,)
     list_display = ("therapist", "starts_at", "ends_at", "reason")
     list_filter = (("therapist", ClinicRelatedFilter), "starts_at")
     related = ("therapist",)

@@ -7,6 +7,7 @@ from scheduling.services.closures import (
     add_time_off,
     affected_sessions,
     take_back_closure,
+    take_back_time_off,
 )
 from scheduling.services.expansion import Expansion, expand
 from scheduling.services.memberships import (
@@ -45,6 +46,7 @@ __all__ = [
     "set_capacity",
     "take_back_call_in",
     "take_back_closure",
+    "take_back_time_off",
     "transfer",
     "withdraw",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
 from iop_clinic.accounts.acting import Job, Refused, service
@@ -14,7 +14,9 @@ from scheduling.models import Closure, Room, Session, SessionStaff, TimeOff
 from scheduling.querysets import SessionStaffQuerySet
 from scheduling.rules import Span
 from scheduling.services.bookings import check_reason
-from scheduling.services.diary import WITHOUT_LEADER, WITHOUT_ROOM, closed_spans, with_also
+from scheduling.services.diary import WITHOUT_LEADER, WITHOUT_ROOM, closed_spans, with_also, without
+
+FACILITATOR = SessionStaff.Role.FACILITATOR
 
 
 @service
@@ -156,9 +158,54 @@ def add_time_off(
     )
     parts.update(active=False)
     for session in sessions:
-        session.needs_attention = with_also(
-            session.needs_attention, f"{WITHOUT_LEADER}{therapist.name} has time off"
-        )
+        session.needs_attention = with_also(session.needs_attention, _time_off_of(therapist))
         session.version += 1
     Session.objects.bulk_update(sessions, ["needs_attention", "version"])
     return row
+
+
+def _time_off_of(therapist: Therapist) -> str:
+    return f"{WITHOUT_LEADER}{therapist.name} has time off"
+
+
+@service
+def take_back_time_off(*, time_off: TimeOff, by: User | Job) -> tuple[list[Session], list[Session]]:
+    """The therapist works after all: their sessions that nobody leads yet are theirs again.
+
+    Answers these, and those that still need somebody: planned meanwhile, or the therapist leads
+    another one then. What is over stays as it was. Raises Refused `time_off_over`.
+    """
+    therapist, now = time_off.therapist, timezone.now()
+    if time_off.ends_at <= now:
+        raise Refused("time_off_over", "This time off is over: it stays as it was.")
+    lock(therapists=[therapist.pk])
+    said = _time_off_of(therapist)
+    waiting = Session.objects.live().overlapping(time_off.starts_at, time_off.ends_at)
+    waiting = waiting.not_over(now).filter(
+        clinic=time_off.clinic_id, needs_attention__contains=said
+    )
+    keys = list(waiting.values_list("pk", flat=True))
+    lock(sessions=keys)
+    TimeOff.objects.filter(pk=time_off.pk).delete()
+    sessions = Session.objects.select_related("group", "session_type").filter(pk__in=keys)
+    back = _leading_again(therapist, sessions.order_by("starts_at", "pk"), said)
+    taken = {one.pk for one in back}
+    return back, [one for one in sessions.order_by("starts_at", "pk") if one.pk not in taken]
+
+
+def _leading_again(therapist: Therapist, sessions: QuerySet[Session], said: str) -> list[Session]:
+    """Those of the sessions whose leader the therapist is again, in order."""
+    own = SessionStaff.objects.filter(clinic=therapist.clinic_id, therapist=therapist)
+    then = {"starts_at__lt": OuterRef("ends_at"), "ends_at__gt": OuterRef("starts_at")}
+    busy = Exists(own.taking_place().filter(**then)) | Exists(therapist.time_off.filter(**then))
+    led = SessionStaff.objects.filter(session=OuterRef("session"), role=FACILITATOR, active=True)
+    parts = own.filter(~busy, active=False, session__in=[one.pk for one in sessions])
+    parts = parts.exclude(Exists(led), role=FACILITATOR)
+    theirs = set(parts.values_list("session", flat=True))
+    own.filter(session__in=theirs).update(active=True)
+    back = [one for one in sessions if one.pk in theirs]
+    for session in back:
+        session.needs_attention = without(session.needs_attention, said)
+        session.version += 1
+    Session.objects.bulk_update(back, ["needs_attention", "version"])
+    return back

@@ -56,6 +56,7 @@ BY_BOB: dict[str, tuple[str, Any, str]] = {
     "SessionType": ("active", False, "Active: yes → no"),
     "Standard": ("ends_on", "2027-01-03", "Ends on: empty → Jan 3, 2027"),
     "Therapist": ("phone", "555-0199", "Phone: empty → 555-0199"),
+    "TimeOff": ("reason", "Ill", "Reason: empty → Ill"),
     "TreatmentPlan": ("weekly_minutes_target", 601, "Weekly minutes target: 540 → 601"),
     "WaitlistEntry": ("note", "Rang twice", "Note: empty → Rang twice"),
     "WeeklyBlock": ("every_weeks", 2, "Every weeks: 1 → 2"),

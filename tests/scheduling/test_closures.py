@@ -144,3 +144,35 @@ def test_time_off_that_ends_before_it_starts(world: World) -> None:
     with pytest.raises(Refused) as caught:
         off(world, "12:00", "12:00")
     assert (caught.value.code, TimeOff.objects.count()) == ("times_in_order", 0)
+
+
+def test_a_time_off_taken_back_gives_the_sessions_their_leader_again(world: World) -> None:
+    row = world.session(therapist=world.therapist)
+    back, left = services.take_back_time_off(time_off=off(world), by=world.by)
+    row.refresh_from_db()
+    assert (back, left, row.needs_attention) == ([row], [], "")
+    assert (row.staff.get().active, TimeOff.objects.count()) == (True, 0)
+
+
+def test_who_stands_in_keeps_the_session(world: World) -> None:
+    row = world.session(therapist=world.therapist)
+    time_off, other = off(world), f.TherapistFactory(clinic=world.clinic)
+    services.assign_substitute(session=row, therapist=other, by=world.by)
+    assert services.take_back_time_off(time_off=time_off, by=world.by) == ([], [])
+    assert [part.therapist for part in row.staff.filter(active=True)] == [other]
+
+
+def test_a_second_time_off_still_keeps_the_leader_away(world: World) -> None:
+    row = world.session(therapist=world.therapist)
+    first = off(world)
+    off(world, "09:00", "10:00")
+    assert services.take_back_time_off(time_off=first, by=world.by) == ([], [row])
+    row.refresh_from_db()
+    assert (row.needs_attention[:9], row.staff.get().active) == ("No leader", False)
+
+
+def test_a_time_off_that_is_over_stays(world: World) -> None:
+    row = off(world, "03:00", "04:00")
+    with pytest.raises(Refused) as caught:
+        services.take_back_time_off(time_off=row, by=world.by)
+    assert (caught.value.code, TimeOff.objects.count()) == ("time_off_over", 1)

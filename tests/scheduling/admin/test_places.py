@@ -120,3 +120,18 @@ def test_a_session_is_found_by_its_groups_whole_name(world, coordinator):
          "term": f"Group A {planned.local_date}"},
     )  # fmt: skip
     assert [row["id"] for row in answer.json()["results"]] == [str(planned.pk)]
+
+
+def test_a_time_off_is_taken_back_on_its_page(world, coordinator):
+    coordinator.save(coordinator.look(TimeOff, "new", **off(world, "08:00", "17:00")))
+    answer = coordinator.fill(TimeOff.objects.get(), "take-back")
+    name = world.therapist.name
+    assert answer.sentences[-1] == f"The time off is taken back: {name} leads 1 session again."
+    assert (planned(world).needs_attention, TimeOff.objects.count()) == ("", 0)
+
+
+def test_who_may_not_plan_takes_no_time_off_back(world, coordinator):
+    coordinator.save(coordinator.look(TimeOff, "new", **off(world, "08:00", "17:00")))
+    at = desk(world.clinic, Role.FRONT_DESK)
+    assert at.send(url(TimeOff.objects.get(), "take-back"), {}).status == 403
+    assert planned(world).needs_attention.startswith("No leader")
