@@ -12,7 +12,7 @@ from iop_clinic.accounts.models import Clinic, License, Membership, Therapist, U
 from iop_clinic.accounts.roles import Role
 from patients.models import Patient
 from tests import factories
-from tests.admin import Desk, actors, desk
+from tests.admin import Desk, actors, desk, url
 from tests.factories import PASSWORD
 
 
@@ -243,3 +243,12 @@ def test_an_edit_from_an_old_page_is_refused_without_a_service_too(administrator
     assert "changed Phone: empty → 1." in answer.refusal
     therapist.refresh_from_db()
     assert (therapist.phone, therapist.version) == ("1", 2)
+
+
+def test_who_may_not_see_settings_is_led_back_from_the_change_of_clinic_to_the_morning_page(clinic):
+    """The list of clinics answers 403 to all but administrators."""
+    html = desk(clinic, Role.COORDINATOR).open(Clinic, "switch").content.decode()
+    assert f'href="{url(Clinic)}"' not in html
+    assert f'href="{reverse("admin:index")}"' in html
+    own = desk(clinic, Role.ADMINISTRATOR).open(Clinic, "switch").content.decode()
+    assert f'href="{url(Clinic)}"' in own

@@ -126,16 +126,24 @@ class ServiceView(UnfoldModelAdminViewMixin, FormView):
     def _row_url(self) -> str:
         opts = self.model_admin.opts
         name = f"admin:{opts.app_label}_{opts.model_name}"
+        if not self._leads_back():
+            return reverse("admin:index")
         if self.row is None:
             return reverse(f"{name}_changelist")
         return reverse(f"{name}_change", args=[self.row.pk])
+
+    def _leads_back(self) -> bool:
+        """Whether this person may open the list that the page belongs to."""
+        return self.row is not None or self.model_admin.has_view_permission(self.request)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(**kwargs)
         form = context["form"]
         media = Media(js=["admin/js/core.js"]) + form.media
+        if not self._leads_back():  # nor does the breadcrumb
+            context |= {"model_admin": None, "content_title": self.title}
         return context | {
-            "opts": self.model_admin.opts,
+            "opts": self.model_admin.opts if self._leads_back() else None,
             "original": None if self.row is None else _Named(self.row, form.subject()),
             "media": media,
             "cancel_url": self._row_url(),
