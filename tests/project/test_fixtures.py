@@ -5,12 +5,16 @@ import smtplib
 import pytest
 from django.core.mail import EmailMessage, send_mail
 
+from attendance.compliance.results import replay_inputs
+from attendance.models import WeekResult
 from iop_clinic.accounts.models import Clinic, Device
 from iop_clinic.accounts.reads import note_read
+from iop_clinic.accounts.roles import Role
 from iop_clinic.celery import app
 from tests import factories
 from tests.api import client_of, nothing_written
 from tests.project.processes import wait_for
+from tests.project.world import clinic_rows, therapist_rows
 
 
 def send(to: str = "a@example.com") -> None:
@@ -93,3 +97,10 @@ def test_a_note_of_a_read_is_seen_when_it_is_asked_for(db):
     patient, reader = factories.PatientFactory(), factories.UserFactory()
     assert not writes_seen(lambda: note_read(patient, by=reader))
     assert writes_seen(lambda: note_read(patient, by=reader), reads=False)
+
+
+def test_the_stored_week_of_the_world_follows_from_what_is_beside_it(db):
+    """As any that a night has written: judging it again must find its terms."""
+    clinic = factories.ClinicFactory()
+    rows = therapist_rows(factories.staff(clinic, Role.THERAPIST), clinic_rows(clinic))
+    assert replay_inputs(rows[WeekResult]) == []

@@ -167,12 +167,28 @@ def _attendance_rows(user: accounts.User, rows: Rows, shared: Rows) -> Rows:
     )
     result = attendance.WeekResult.objects.create(
         clinic=clinic, episode=episode, standard=shared[attendance.Standard],
-        week_starts_on=DAY, segment_starts_on=DAY, segment_ends_on=DAY, minutes_status="met",
-        days_status="met", scheduled_minutes=60, attended_minutes=60, credited_minutes=60,
+        week_starts_on=DAY, segment_starts_on=DAY, segment_ends_on=DAY, minutes_status="short",
+        days_status="short", scheduled_minutes=60, attended_minutes=60, credited_minutes=60,
         judged_minutes=60, qualifying_days=0, minimum=540, prorated_minimum=540,
-        prorated_days=3, inputs={},
+        prorated_days=3, inputs=_inputs(rows[scheduling.Session].session_type),
     )  # fmt: skip
     files = attendance.DataImport.objects.create(
         clinic=clinic, uploaded_by=user, files=["patients.csv"], digest="0" * 64, content=b"PK"
     )
     return _filed(record, flag, attempt, note, report, delivery, result, files)
+
+
+def _inputs(kind: scheduling.SessionType) -> dict[str, Any]:
+    """What a night writes beside a week: one day of an hour, judged by nine hours on three days."""
+    day = {"local_date": DAY.isoformat(), "session_type_id": kind.pk, "credited": 60}
+    terms = {
+        "minimum": 540, "maximum": 1200, "day_threshold": 180, "days": 3, "services_per_day": 0,
+        "basis": "credited", "counted_types": [], "prorate": False,
+    }  # fmt: skip
+    return {
+        "days": [{**day, "scheduled": 60, "attended": 60, "services": 1}],
+        "terms": terms,
+        "share": [1, 1],
+        "plan": None,
+        "holds": [],
+    }
