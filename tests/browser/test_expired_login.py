@@ -49,6 +49,26 @@ def test_a_form_sent_after_the_login_ended_is_shown_again_filled(chrome, evening
     assert visit.faults == []
 
 
+def test_what_another_tab_made_stale_is_filled_in_again(chrome, evening, live_server):
+    """Whoever signs in anew in a second tab has new tokens; the first tab sends its old one."""
+    visit = a_visit(chrome, live_server)
+    page = at_the_form(visit, evening)
+    expire_logins()
+    second = page.context.new_page()
+    second.goto(page.url)
+    fill_in_login(second, evening.clerk)
+    second.wait_for_url("**/call-in/")
+    page.get_by_role("button", name="Note the absence").click()
+    expect(page.get_by_role("heading")).to_have_text("This page was open for too long")
+    page.get_by_role("link", name="Open it again").click()
+    expect(page.locator(".clinic-kept")).to_contain_text("Your entries are here again")
+    expect(page.locator("[name=note]")).to_have_value(NOTE)
+    assert (notes(), page.evaluate(KEPT)) == ([], None)
+    page.get_by_role("button", name="Note the absence").click()
+    page.wait_for_url("**/change/")
+    assert notes() == [NOTE]
+
+
 def test_another_person_in_the_same_tab_sees_nothing_of_it(chrome, evening, live_server):
     visit = a_visit(chrome, live_server)
     page = at_the_form(visit, evening)

@@ -2,7 +2,8 @@
  * Nobody's input is lost when a login ends, and nobody's screen stays open when they have left.
  *
  * What is sent is kept for this tab until the server has answered it: if the answer is the login
- * page, the form is shown again as it was, to the same person. Before an unused login ends it is said
+ * page, or that somebody has signed in anew since, the form is shown again as it was, to the same
+ * person. Before an unused login ends it is said
  * so; then the page gives way to the login page. Only in sessionStorage, which dies with the tab.
  */
 
@@ -17,7 +18,7 @@
   let used = Date.now();
 
   document.addEventListener("DOMContentLoaded", () => {
-    if (location.pathname === LOGIN) return markLost();
+    if (location.pathname === LOGIN || document.getElementById("not-accepted")) return markLost();
     giveBack();
     document.addEventListener("submit", sent);
     if (idle && user()) watch();
@@ -69,7 +70,7 @@
     sessionStorage.removeItem(KEPT);
   }
 
-  /** The login page came instead of an answer. */
+  /** The login page came instead of an answer, or what was sent was not accepted. */
   function markLost() {
     const input = kept();
     if (input) sessionStorage.setItem(KEPT, JSON.stringify({ ...input, lost: true }));
