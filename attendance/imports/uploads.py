@@ -1,7 +1,7 @@
 """Files as they were uploaded: what they are, how they are kept together, and the tables in them.
 
 Nothing is ever written to a disk under a name from outside, and nothing is unpacked that says it
-is larger than `MOST_UNPACKED`: reading an archive ends at the size that it states.
+is larger than `MOST_UNPACKED`, or beyond what it says (`archives.py`).
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from attendance.imports.archives import DAMAGED, content
 from attendance.imports.problems import ImportRefused, Problem
 from attendance.imports.reading import Source
 from attendance.imports.tables import README
@@ -33,9 +33,6 @@ MOST_PARTS = 2000
 ALL = "the files"
 ZIP, OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 WORKBOOK_PART = "xl/workbook.xml"
-DAMAGED = (
-    zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, ValueError, EOFError, OSError
-)  # fmt: skip
 
 
 class Upload(NamedTuple):
@@ -186,7 +183,7 @@ def _unzipped(upload: Upload) -> Iterator[Source | Problem]:
 def _is_of_the_system(name: str) -> bool:
     """What computers add to folders by themselves."""
     path = PurePosixPath(name)
-    return path.parts[0] == "__MACOSX" or path.name.startswith(".") or path.name == "Thumbs.db"
+    return path.parts[:1] == ("__MACOSX",) or path.name.startswith(".") or path.name == "Thumbs.db"
 
 
 def _part(zip_name: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Source | Problem:
@@ -200,6 +197,6 @@ def _part(zip_name: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Sou
     if info.flag_bits & 1:
         return Problem(name, 0, "", "is locked by a password; save it without one")
     try:
-        return Source(name, archive.read(info), path.name)
+        return Source(name, content(archive, info), path.name)
     except DAMAGED:
         return Problem(name, 0, "", "cannot be unpacked: the archive is damaged")

@@ -10,8 +10,7 @@ import csv
 import datetime
 import io
 import re
-import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 from xml.etree.ElementTree import ParseError
 
@@ -20,15 +19,16 @@ from openpyxl import load_workbook
 from openpyxl.styles.numbers import is_datetime
 from openpyxl.utils.exceptions import InvalidFileException
 
+from attendance.imports.archives import DAMAGED, as_stated
+from attendance.imports.cells import LONGEST_CELL
 from attendance.imports.reading import Source
 
 UNREADABLE = (
     InvalidFileException,
     DefusedXmlException,
     ParseError,
-    zipfile.BadZipFile,
+    *DAMAGED,
     KeyError,
-    ValueError,
     TypeError,
     AttributeError,
     IndexError,
@@ -37,6 +37,8 @@ UNREADABLE = (
 LONGEST_NAME = 80
 MOST_ROWS = 1_048_576
 """No spreadsheet has more; a row may state any number."""
+MOST_TEXT = 100 * 1024 * 1024
+"""Characters of all sheets together."""
 PADDED = re.compile("0+")
 LINE_ENDS = re.compile("\r\n|[\r\n]")
 DAY = datetime.timedelta(days=1)
@@ -60,25 +62,27 @@ class NoWorkbook(ValueError):
 
 def sheets(name: str, data: bytes) -> Iterator[Source]:
     """Every sheet that holds anything, as CSV text called "name, sheet title"."""
+    left = MOST_TEXT
     try:
-        book = load_workbook(io.BytesIO(data), read_only=True, data_only=False)
+        book = load_workbook(io.BytesIO(as_stated(data)), read_only=True, data_only=False)
         try:
             for sheet in book.worksheets:
-                lines = _lines(sheet)
-                if lines:
+                text = _csv(_lines(sheet), left)
+                left -= len(text)
+                if text:
                     kind = "sheet" if sheet.sheet_state == "visible" else "hidden sheet"
                     told = f"{name}, {kind} {shown(sheet.title)}"
-                    yield Source(told, _csv(lines), sheet.title)
+                    yield Source(told, text, sheet.title)
         finally:
             book.close()
     except UNREADABLE as error:
         raise NoWorkbook from error
 
 
-def _lines(sheet: Any) -> list[list[str]]:
+def _lines(sheet: Any) -> Iterator[list[str]]:
     """Row by row, also the empty ones in between; what is empty at the end is left out."""
     sheet.reset_dimensions()  # some programs state a size that is not the sheet's
-    lines: list[list[str]] = []
+    empty = 0
     for number, cells in enumerate(sheet.iter_rows(), start=1):
         if number > MOST_ROWS:
             raise NoWorkbook
@@ -86,26 +90,36 @@ def _lines(sheet: Any) -> list[list[str]]:
         while texts and not texts[-1].strip():
             texts.pop()
         if texts:
-            lines += [[] for _ in range(number - 1 - len(lines))]
-            lines.append(texts)
-    return lines
+            yield from ([] for _ in range(empty))
+            yield texts
+        empty = 0 if texts else empty + 1
 
 
-def _csv(lines: Sequence[list[str]]) -> bytes:
-    """Every line as wide as the first: in a sheet there is no other number of cells."""
-    width = len(lines[0])
+def _csv(lines: Iterator[list[str]], most: int) -> bytes:
+    """Every line as wide as the first: in a sheet there is no other number of cells.
+
+    Written line by line: cells that share a text, or stand far to the right, take no room in a
+    workbook. Raises NoWorkbook for more than `most` characters.
+    """
+    width: int | None = None
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for line in lines:
+        width = len(line) if width is None else width
         writer.writerow(line + [""] * (width - len(line)) if line else [])
+        if text.tell() > most:
+            raise NoWorkbook
     return text.getvalue().encode(errors="surrogateescape")
 
 
 def text_of(cell: Any) -> str:
-    """A cell as text. Line breaks inside it become a mark of one line, which the reader refuses."""
+    """A cell as text. Line breaks inside it become a mark of one line, which the reader refuses,
+    as it does what is too long: the rest of that is left out."""
     if cell.data_type == "f":
-        return "=" + str(getattr(cell.value, "text", cell.value)).removeprefix("=")
-    return LINE_ENDS.sub("\x0b", _text(cell.value, cell).strip())
+        text = "=" + str(getattr(cell.value, "text", cell.value)).removeprefix("=")
+    else:
+        text = LINE_ENDS.sub("\x0b", _text(cell.value, cell).strip())
+    return text[: LONGEST_CELL + 1]
 
 
 def _text(value: Any, cell: Any) -> str:

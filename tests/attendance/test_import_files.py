@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import datetime
 import io
+import tracemalloc
 import zipfile
+import zlib
 from typing import Any
 
 import pytest
 from django.urls import reverse
 from openpyxl import Workbook, load_workbook
 
-from attendance.imports import reading, uploads
+from attendance.imports import reading, uploads, workbooks
 from attendance.imports.guide import GUIDED
 from attendance.imports.template import template
 from attendance.imports.workbooks import sheets
@@ -293,6 +295,62 @@ def test_an_archive_that_lies_about_its_size_is_read_no_further(at):
     assert problems(row) == [
         "rooms.zip, rooms.csv, 0, : cannot be unpacked: the archive is damaged"
     ]
+
+
+def lying(parts: dict[str, bytes], said: int, packed: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """An archive that says of its first part that it holds the first bytes alone."""
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", packed) as archive:
+        for name, text in parts.items():
+            archive.writestr(name, text)
+    told, start = next(iter(parts.values()))[:said], data.getvalue().index(b"PK\x01\x02")
+    sums = zlib.crc32(told).to_bytes(4, "little"), said.to_bytes(4, "little")
+    listed = bytearray(data.getvalue())
+    listed[start + 16 : start + 20], listed[start + 24 : start + 28] = sums
+    return bytes(listed)
+
+
+LARGE = b"name,seats\nBlue,5\n" + bytes(64 * uploads.MEGABYTE)
+
+
+def test_more_than_an_archive_states_is_never_unpacked(at):
+    bomb = uploads.Upload("rooms.zip", lying({"rooms.csv": LARGE}, 18))
+    tracemalloc.start()
+    (source,) = uploads.sources_of([bomb])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (source.data, peak < 4 * uploads.MEGABYTE) == (LARGE[:18], True)
+
+
+def test_what_can_only_be_unpacked_whole_is_not(at):
+    row = checked(at, csv_file("rooms.zip", lying({"rooms.csv": LARGE}, 18, zipfile.ZIP_BZIP2)))
+    assert problems(row) == [
+        "rooms.zip, rooms.csv, 0, : cannot be unpacked: the archive is damaged"
+    ]
+
+
+def test_more_than_a_workbook_states_is_never_unpacked(at):
+    with zipfile.ZipFile(io.BytesIO(workbook({"rooms": [["name"]]}).read())) as whole:
+        parts = {name: whole.read(name) for name in whole.namelist()}
+    book = parts.pop("xl/workbook.xml")
+    bomb = lying({"xl/workbook.xml": book + bytes(len(LARGE)), **parts}, len(book))
+    tracemalloc.start()
+    (source,) = sheets("clinic.xlsx", bomb)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (source.data, peak < 4 * uploads.MEGABYTE) == (b"name\n", True)
+
+
+def test_cells_that_share_a_long_text_do_not_fill_the_memory(at, monkeypatch):
+    monkeypatch.setattr(workbooks, "MOST_TEXT", uploads.MEGABYTE)
+    row = checked(at, workbook({"rooms": [["name"], *([["x" * 30_000]] * 200)]}))
+    (told,) = problems(row)
+    assert told.startswith("clinic.xlsx, 0, : cannot be read as a workbook")
+
+
+def test_a_folder_without_a_name_is_of_no_account(at):
+    row = checked(at, zip_file({".": "", "rooms.csv": "name,seats\nBlue,5"}))
+    assert problems(row) == ["tables.zip, ?, 0, : is no CSV file; put nothing else into the archive"]
 
 
 def test_what_does_not_belong_into_an_archive_is_named(at):
