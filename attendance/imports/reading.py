@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from attendance.imports import cells
-from attendance.imports.cells import BadCell
+from attendance.imports.cells import CONTROL, BadCell
 from attendance.imports.columns import Column, Table, folded_key
 from attendance.imports.problems import Problem
 from attendance.imports.tables import EPISODES, TABLES
@@ -139,7 +139,7 @@ class Reading:
             columns.append(column)
             if column is None and name:
                 known = ", ".join(table.by_name)
-                shown = name.encode(errors="replace").decode()[:60]
+                shown = CONTROL.sub("", name.encode(errors="replace").decode())[:60]
                 self._note(file, 1, shown, f"no such column; the file may have: {known}")
                 if table is EPISODES:  # it may be the admission that is misspelt
                     self.broken.add(table.name)

@@ -160,18 +160,23 @@ def run(import_id: int) -> None:
 def _work(row: DataImport) -> None:
     progress.forget(row.pk)
     try:
+        _do(row)
+    except Superseded:
+        raise
+    except Exception as error:  # noqa: BLE001  whatever it was, the person is told
+        _log(row, error)
+        _stop(row=row, sentence=_sentence(error), by=IMPORT)
+
+
+def _do(row: DataImport) -> None:
+    try:
         sources = _sources(row)  # a large workbook takes minutes: before a transaction is open
         if row.confirmed_by is None:
             _check(row, sources)
         else:
             _bring_in(row=row, sources=sources, by=row.confirmed_by)
-    except Superseded:
-        raise
     except ImportRefused as refused:
         _refuse(row=row, problems=refused.problems, by=IMPORT)
-    except Exception as error:  # noqa: BLE001  whatever it was, the person is told
-        _log(row, error)
-        _stop(row=row, sentence=_sentence(error), by=IMPORT)
 
 
 @service

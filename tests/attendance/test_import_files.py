@@ -225,6 +225,11 @@ def test_text_that_other_programs_save_is_told_how_to_save_it(at, data, told):
     assert problems(checked(at, csv_file("rooms.csv", data))) == [f"rooms.csv, {told}"]
 
 
+def test_a_column_s_name_with_a_nul_is_told_without_it(at):
+    (told,) = problems(checked(at, csv_file("rooms.csv", "name,seats,no\0te\nBlue,5,x")))
+    assert told.startswith("rooms.csv, 1, note: no such column; ")
+
+
 def test_a_header_alone_is_nothing_new(at):
     assert checked(at, csv_file("rooms.csv", "name,seats\n")).state == State.NOTHING_NEW
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import OperationalError
+from django.db import DataError, OperationalError
 from django.utils import timezone
 
 from attendance.imports import progress, runs
@@ -140,6 +140,13 @@ def test_a_run_that_fails_writes_nothing_and_can_be_tried_again(
     press(at, row, "again")
     runs.run(row.pk)
     assert imported(at, DataImport.objects.get(pk=row.pk)).state == State.IMPORTED
+
+
+def test_problems_that_cannot_be_kept_stop_the_check(at, monkeypatch, caplog):
+    monkeypatch.setattr(runs, "refusal", _raising(DataError("Ada Alder")))
+    row = checked(at, csv_file("rooms.csv", "name,seats\nBlue,many"))
+    assert (row.state, row.report) == (State.STOPPED, {"stopped": runs.UNEXPECTED})
+    assert "Ada Alder" not in caplog.text
 
 
 def _raising(error: Exception) -> Any:

@@ -70,3 +70,11 @@ def test_an_empty_list_says_what_to_do_next(role: Role, query: str, said: str, w
 @pytest.mark.parametrize("page", ["admin:login", "admin_password_reset"])
 def test_a_page_before_the_login_has_one_main(page: str) -> None:
     assert Client().get(reverse(page)).content.decode().count("<main") == 1
+
+
+@pytest.mark.parametrize("key", ["9" * 5000, "9" * 19, "0"])
+def test_a_number_that_no_row_has_is_not_found(key: str) -> None:
+    at = desk(f.ClinicFactory())
+    page = reverse("admin:patients_patient_change", args=[key])
+    chosen = reverse("admin:patients_episode_add") + f"?patient={key}"
+    assert [at.client.get(one).status_code for one in (page, chosen)] == [404, 200]

@@ -25,6 +25,7 @@ from iop_clinic.accounts.admin.forms import (
     ClinicModelForm,
     FoundSelect,
     ServiceForm,
+    is_key,
     refusal_of,
     validate_date,
 )
@@ -104,7 +105,7 @@ class ClinicModelAdmin(ModelAdmin):
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
         """With its newest step, read first: what is shown is never older than it claims to be."""
-        step = self._last_step(request, object_id) if str(object_id).isdecimal() else 0
+        step = self._last_step(request, object_id) if is_key(str(object_id)) else 0
         row = super().get_object(request, object_id, from_field)
         if row is not None:
             row.last_step = step

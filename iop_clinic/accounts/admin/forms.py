@@ -25,6 +25,8 @@ from iop_clinic.accounts.admin.untouched import SHOWN, as_seen, columns_of, keep
 from iop_clinic.accounts.constraints import violation
 from iop_clinic.accounts.models import Clinic, User
 
+LONGEST_KEY = 19
+"""Digits."""
 REFUSALS = (Refused, IntegrityError, Busy)
 
 
@@ -302,11 +304,16 @@ def validate_date(value: datetime.date) -> None:
         raise ValidationError("Enter a date between 1900 and 2100.", code="date")
 
 
+def is_key(text: str) -> bool:
+    """Whether it may be a row's number; Python refuses to read figures of some thousand digits."""
+    return text.isdecimal() and len(text) <= LONGEST_KEY
+
+
 class FoundSelect(AutocompleteSelect):
     """A choice found by typing. What is no key (a mistyped address) is nothing chosen."""
 
     def optgroups(self, name: str, value: Sequence[str], attrs: Any = None) -> Any:
-        return super().optgroups(name, [one for one in value if str(one).isdecimal()], attrs)
+        return super().optgroups(name, [one for one in value if is_key(str(one))], attrs)
 
 
 # --- fields, in the look of the site ---------------------------------------------------------
