@@ -23,6 +23,8 @@ ADMIN_PAGES = f"{PAGES}; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsa
 
 TIMES, ONE_WRITE = "times", 60
 """When a login began and when it was last used, in seconds; how seldom that is written."""
+UNATTENDED = "X-Unattended"
+"""The header of what a page asks by itself, again and again: nobody need be there."""
 
 
 class ContentPolicyMiddleware:
@@ -70,7 +72,7 @@ class IdleMiddleware:
     """Sign out whoever has sent nothing for `IDLE_SECONDS`, and everybody when a login is as old as
     `SESSION_COOKIE_AGE` (R16). The page itself tells before it strikes (`session.js`).
 
-    The time is written at most once a minute: a session is a row.
+    What is `UNATTENDED` is answered, but is no use. The time is written at most once a minute: a session is a row.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -78,15 +80,15 @@ class IdleMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if settings.IDLE_SECONDS and SESSION_KEY in request.session:
-            self._look(request.session, int(time.time()))
+            self._look(request.session, int(time.time()), used=UNATTENDED not in request.headers)
         return self.get_response(request)
 
-    def _look(self, session: Any, now: int) -> None:
+    def _look(self, session: Any, now: int, *, used: bool) -> None:
         began, seen = session.get(TIMES, (now, 0))
-        unused = seen and now - seen > settings.IDLE_SECONDS
+        unused = seen and now - seen >= settings.IDLE_SECONDS
         if unused or now - began > settings.SESSION_COOKIE_AGE:
             session.flush()
-        elif now - seen >= ONE_WRITE:
+        elif used and now - seen >= ONE_WRITE:
             session[TIMES] = (began, now)
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.sessions.models import Session as Login
+from django.contrib.staticfiles import finders
 
+from iop_clinic.accounts.middleware import UNATTENDED
 from tests import factories
 from tests.admin import Desk, desk
 
 START = datetime.datetime(2026, 3, 2, 14, tzinfo=datetime.UTC)
-MINUTE = datetime.timedelta(minutes=1)
+MINUTE, SECOND = datetime.timedelta(minutes=1), datetime.timedelta(seconds=1)
 
 
 @pytest.fixture
@@ -29,9 +32,9 @@ def is_in(at: Desk) -> bool:
 
 
 def test_fifteen_minutes_without_a_request_end_it(at, time_machine):
-    time_machine.move_to(START + 15 * MINUTE, tick=False)
+    time_machine.move_to(START + 15 * MINUTE - SECOND, tick=False)
     assert is_in(at)
-    time_machine.move_to(START + 31 * MINUTE, tick=False)
+    time_machine.move_to(START + 30 * MINUTE - SECOND, tick=False)
     assert not is_in(at)
     assert not Login.objects.exists()
 
@@ -40,6 +43,20 @@ def test_each_request_begins_the_time_anew(at, time_machine):
     for minutes in (10, 20, 30, 40):
         time_machine.move_to(START + minutes * MINUTE, tick=False)
         assert is_in(at)
+
+
+def test_what_a_page_asks_by_itself_is_answered_and_is_no_use(at, time_machine):
+    for minutes, status in ((5, 204), (10, 204), (15, 401)):
+        time_machine.move_to(START + minutes * MINUTE, tick=False)
+        answer = at.client.get("/admin/awake/", headers={UNATTENDED: "1"})
+        assert answer.status_code == status
+    assert not Login.objects.exists()
+
+
+def test_pages_say_of_what_they_ask_by_themselves_that_nobody_need_be_there():
+    scripts = ("attendance/import_progress.js", "attendance/roster/api.js")
+    for script in scripts:
+        assert f'"{UNATTENDED}": "1"' in Path(finders.find(script)).read_text()
 
 
 def test_twelve_hours_end_it_however_busy(at, time_machine):

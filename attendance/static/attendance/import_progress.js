@@ -8,7 +8,8 @@ const PATIENCE = 5;
 const wait = () => new Promise((done) => setTimeout(done, SECOND));
 
 async function ask() {
-  const response = await fetch(part.dataset.progress, { headers: { Accept: "application/json" } });
+  const headers = { Accept: "application/json", "X-Unattended": "1" };
+  const response = await fetch(part.dataset.progress, { headers });
   if (!response.ok || response.redirected) throw new Error(response.statusText);
   return response.json();
 }

@@ -7,6 +7,9 @@ export const user = page.user;
 /** No answer came: nobody knows whether the request arrived. */
 export class NoAnswer extends Error {}
 
+/** What the page asks by itself, whether anybody is there or not: no login lives on by it. */
+export const UNATTENDED = { "X-Unattended": "1" };
+
 const PATIENCE = 20000; // milliseconds
 
 /**

@@ -14,6 +14,7 @@
   const idle = Number(new URL(document.currentScript.src).searchParams.get("idle")) * 1000;
   const warning = Math.min(120000, idle / 2); // before the end
   const PAUSE = 60000; // between two signs of life
+  const LATER = 1000; // than the server, which still would take the login for a used one
   const others = new BroadcastChannel("iop-session");
   let used = Date.now();
 
@@ -143,7 +144,7 @@
 
   function look() {
     const left = used + idle - Date.now();
-    if (left <= 0) return leave();
+    if (left <= -LATER) return leave();
     return show(left < warning);
   }
 
