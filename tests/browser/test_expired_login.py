@@ -104,3 +104,18 @@ def test_an_unused_login_is_told_of_and_then_gives_way(chrome, evening, live_ser
     fill_in_login(page, evening.clerk)
     expect(page.locator("[name=note]")).to_have_value(NOTE)
     assert notes() == []
+
+
+def test_a_page_with_unsaved_input_gives_way_without_asking(chrome, evening, live_server, short):
+    """Nobody is there to answer whether they would leave."""
+    visit = a_visit(chrome, live_server)
+    page = visit.page
+    page.goto(f"{visit.address}/admin/patients/patient/{evening.people[0].patient_id}/change/")
+    fill_in_login(page, evening.clerk)
+    page.wait_for_load_state()
+    page.click("[name=best_time_to_call]")
+    page.keyboard.type(NOTE)
+    page.on("dialog", lambda dialog: dialog.dismiss())
+    page.wait_for_url("**/admin/login/**")
+    fill_in_login(page, evening.clerk)
+    expect(page.locator("[name=best_time_to_call]")).to_have_value(NOTE)

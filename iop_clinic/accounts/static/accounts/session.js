@@ -17,6 +17,12 @@
   const LATER = 1000; // than the server, which still would take the login for a used one
   const others = new BroadcastChannel("iop-session");
   let used = Date.now();
+  let leaving = false;
+
+  // A changed form would ask whether to leave, and nobody is there to answer: heard before it is.
+  window.addEventListener("beforeunload", (event) => {
+    if (leaving) event.stopImmediatePropagation();
+  });
 
   document.addEventListener("DOMContentLoaded", () => {
     if (location.pathname === LOGIN || document.getElementById("not-accepted")) return markLost();
@@ -168,6 +174,7 @@
   function leave() {
     const [form] = forms();
     if (form) keep(form, true);
+    leaving = true;
     const next = encodeURIComponent(location.pathname + location.search);
     location.assign(`${LOGIN}?next=${next}`);
   }
