@@ -45,7 +45,13 @@ def _clinic(asked: Asked) -> Any:
 
 
 def _staff(asked: Asked) -> Any:
-    """Who has access, and every therapist: past sessions and episodes name them."""
+    """Who has access, and every therapist: past sessions and episodes name them.
+
+    Who else has access, and as what, only they see who manage staff.
+    """
+    if not asked.user.may(Can.MANAGE_STAFF, asked.clinic):
+        rows = asked.rows(Membership).filter(therapist__isnull=False)
+        return rows.order_by("user__email", "pk")
     today = timezone.localdate(timezone=asked.clinic.tz)
     has_access = Q(active=True) & (Q(ends_on__isnull=True) | Q(ends_on__gte=today))
     rows = asked.rows(Membership).filter(has_access | Q(therapist__isnull=False))

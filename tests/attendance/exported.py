@@ -20,8 +20,8 @@ Rows = list[list[str]]
 
 
 def taken(clinic: Clinic, kind: str, form: str = "csv", **asked: Any) -> Export:
-    """An export by a coordinator of the clinic."""
-    by = asked.pop("by", None) or factories.staff(clinic, Role.COORDINATOR)
+    """An export by an administrator of the clinic."""
+    by = asked.pop("by", None) or factories.staff(clinic, Role.ADMINISTRATOR)
     return export(kind=kind, form=form, asked=Asked(by, clinic, **asked))
 
 

@@ -203,6 +203,15 @@ def test_a_clinic_gets_its_own_rows_only(clinic):
     assert [row[0] for row in whole["rooms"]] == ["name", "Blue"]
 
 
+@pytest.mark.parametrize("role", [Role.COORDINATOR, Role.UTILIZATION_REVIEW])
+def test_who_has_access_is_told_to_those_who_manage_staff(clinic, role):
+    by = f.staff(clinic, role)
+    everybody = {row[0] for row in tables(taken(clinic, "whole"))["staff"][1:]}
+    therapists = {row[0] for row in tables(taken(clinic, "whole", by=by))["staff"][1:]}
+    assert therapists == {"lead@example.com"}
+    assert {by.email, "desk@example.com"} < everybody
+
+
 def test_who_sees_nothing_gets_nothing(clinic):
     stranger = f.staff(f.ClinicFactory())
     assert only_table(clinic, "rooms", by=stranger)[1:] == []
