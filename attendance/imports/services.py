@@ -213,7 +213,7 @@ def _import_into(
     _allow_for_reading()
     reading = read_sources(sources)
     refuse_staff(reading, clinic, by)
-    if not dry_run:  # while a check goes on, others work
+    if not dry_run:  # others work on while a check goes on, until its blocks become sessions
         lock(clinics=[clinic.pk])
     intake = Intake(clinic, reading, by, now, progress, problems=reading.problems)
     refuse_other_clinic(intake)

@@ -7,6 +7,7 @@ twice, late or never changes nothing. Time limits are seconds.
 import datetime
 
 from celery import shared_task
+from django.contrib.sessions.backends.db import SessionStore
 from django.utils import timezone
 
 from attendance.compliance.escalation import ESCALATION, escalate
@@ -33,6 +34,7 @@ def tick() -> None:
     )
     escalate(now=now, by=ESCALATION)
     purge_keys(now=now)
+    SessionStore.clear_expired()  # what somebody searched for goes with the login
     forget_old(by=IMPORT, now=now)
     if rung:
         JobTick.objects.update_or_create(name="tick", defaults={"at": timezone.now()})

@@ -72,7 +72,8 @@ class IdleMiddleware:
     """Sign out whoever has sent nothing for `IDLE_SECONDS`, and everybody when a login is as old as
     `SESSION_COOKIE_AGE` (R16). The page itself tells before it strikes (`session.js`).
 
-    What is `UNATTENDED` is answered, but is no use. The time is written at most once a minute: a session is a row.
+    What is `UNATTENDED` is answered, but is no use. The time is written at most once a minute: a
+    session is a row.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

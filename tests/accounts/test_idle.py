@@ -10,6 +10,7 @@ import pytest
 from django.contrib.sessions.models import Session as Login
 from django.contrib.staticfiles import finders
 
+from attendance.reports.tasks import tick
 from iop_clinic.accounts.middleware import UNATTENDED
 from tests import factories
 from tests.admin import Desk, desk
@@ -39,6 +40,15 @@ def test_fifteen_minutes_without_a_request_end_it(at, time_machine):
     assert not Login.objects.exists()
 
 
+def test_a_tick_deletes_what_is_over_and_what_was_searched_in_it(at, time_machine):
+    time_machine.move_to(START + 12 * 60 * MINUTE, tick=False)
+    tick()
+    assert Login.objects.exists()
+    time_machine.move_to(START + 12 * 60 * MINUTE + SECOND, tick=False)
+    tick()
+    assert not Login.objects.exists()
+
+
 def test_each_request_begins_the_time_anew(at, time_machine):
     for minutes in (10, 20, 30, 40):
         time_machine.move_to(START + minutes * MINUTE, tick=False)
@@ -56,7 +66,7 @@ def test_what_a_page_asks_by_itself_is_answered_and_is_no_use(at, time_machine):
 def test_pages_say_of_what_they_ask_by_themselves_that_nobody_need_be_there():
     scripts = ("attendance/import_progress.js", "attendance/roster/api.js")
     for script in scripts:
-        assert f'"{UNATTENDED}": "1"' in Path(finders.find(script)).read_text()
+        assert f'"{UNATTENDED}": "1"' in Path(str(finders.find(script))).read_text()
 
 
 def test_twelve_hours_end_it_however_busy(at, time_machine):

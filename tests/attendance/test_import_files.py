@@ -355,7 +355,9 @@ def test_cells_that_share_a_long_text_do_not_fill_the_memory(at, monkeypatch):
 
 def test_a_folder_without_a_name_is_of_no_account(at):
     row = checked(at, zip_file({".": "", "rooms.csv": "name,seats\nBlue,5"}))
-    assert problems(row) == ["tables.zip, ?, 0, : is no CSV file; put nothing else into the archive"]
+    assert problems(row) == [
+        "tables.zip, ?, 0, : is no CSV file; put nothing else into the archive"
+    ]
 
 
 def test_what_does_not_belong_into_an_archive_is_named(at):
