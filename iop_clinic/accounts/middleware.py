@@ -14,6 +14,8 @@ from django.utils import timezone
 
 WALL_TIME = {"admin", "roster"}
 """Namespaces of the pages that people read."""
+WALL_TIME_ALONE = {"find"}
+"""Such a page that is in no namespace."""
 
 _OWN = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'"
 PAGES = f"{_OWN}; form-action 'self'"
@@ -59,7 +61,8 @@ class ClinicTimeMiddleware:
             timezone.deactivate()  # the thread serves somebody else next
 
     def process_view(self, request: Any, *_view: Any) -> None:
-        shown = WALL_TIME.intersection(request.resolver_match.namespaces)
+        match = request.resolver_match
+        shown = WALL_TIME.intersection(match.namespaces) or match.url_name in WALL_TIME_ALONE
         if not shown or not request.user.is_authenticated:
             return
         clinic = request.user.working_clinic()

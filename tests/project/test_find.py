@@ -54,6 +54,11 @@ def test_several_are_listed_by_what_they_are(clinic: Clinic) -> None:
     assert reverse("admin:scheduling_group_changelist") in page.content.decode()
 
 
+def test_the_zone_named_under_the_list_is_the_clinics() -> None:
+    at = desk(f.ClinicFactory(zone="Pacific/Honolulu"))
+    assert "Times in Pacific/Honolulu." in find(at, "gro").content.decode()
+
+
 def test_more_than_fit_are_said_to_be_more(clinic: Clinic) -> None:
     for n in range(21):
         patient(clinic, f"Manyfold{n:02}")
