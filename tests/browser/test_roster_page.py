@@ -121,6 +121,26 @@ def test_only_today_can_a_day_still_be_kept(chrome, evening, live_server):
     ]
 
 
+OVER = """async () => {
+  const { Clock } = await import("/static/attendance/roster/times.js");
+  const { minutesWords } = await import("/static/attendance/roster/lines.js");
+  const came = { version: 1, status: "present", arrived_at: null, left_at: null, away: [] };
+  const week = { day_threshold: 180, day_at_most: 180, day_to_go: 0, day_counts: false };
+  const before = new Date(new Date() - 86400000);
+  return [{ ...came, version: null }, came].map((other) =>
+    minutesWords({ bookings: [came, other], week }, new Clock("UTC", before, before)));
+}"""
+
+
+def test_a_day_that_is_over_is_open_until_all_of_it_is_recorded(chrome, evening, live_server):
+    visit = a_visit(chrome, live_server)
+    open_sheet(visit, evening, evening.leader)
+    assert visit.page.evaluate(OVER) == [
+        "180 of 180: open until the rest is recorded",
+        "180 of 180: not a qualifying day",
+    ]
+
+
 # --- an evening without a mouse --------------------------------------------------------------
 
 

@@ -119,6 +119,7 @@ export function minutesWords(line, clock) {
     return `${reach}: ${week.day_to_go} ${lacks}`;
   }
   if (week.day_counts) return `${reach}: the day counts`;
+  if (clock.isOver && isPartial(line)) return `${reach}: open until the rest is recorded`;
   return `${reach}: ${clock.isOver ? "not a qualifying day" : "on course"}`;
 }
 
