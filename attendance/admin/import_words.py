@@ -136,7 +136,10 @@ def panels_of(row: DataImport) -> Iterator[Panel]:
         yield Panel(
             "By table",
             ("Table", did, "In the clinic already", "Different, kept"),
-            [(name.replace("_", " "), *counts) for name, *counts in report["counts"]],
+            [
+                (name.replace("_", " "), *(f"{count:,}" for count in counts))
+                for name, *counts in report["counts"]
+            ],
         )
     if report.get("problems"):
         yield _problems(row)

@@ -215,6 +215,7 @@ class DataImportAdmin(ClinicModelAdmin):
         answer = JsonResponse(
             {
                 "busy": standing.busy,
+                "title": standing.title,
                 "said": standing.said,
                 "rows": standing.progress and standing.progress.rows,
                 "of": standing.progress and standing.progress.of,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
+from attendance.admin.import_words import panels_of
 from attendance.admin.imports import page_of
 from attendance.imports import runs
 from attendance.models import AttendanceRecord, DataImport
@@ -62,6 +63,15 @@ def test_a_check_says_what_would_be_created_and_writes_nothing(administrator):
     assert "Import 24 rows" in page
     own = AuditEvent.objects.filter(table_name="attendance_dataimport").exclude(operation="R")
     assert AuditEvent.objects.exclude(operation="R").count() == before + own.count()
+
+
+def test_thousands_are_told_apart_on_the_button_and_in_the_table(administrator):
+    row = checked(administrator, csv_file("rooms.csv", TABLES["rooms"]))
+    row.report["counts"] = [["rooms", 20000, 1000, 0]]
+    row.save(update_fields=["report"])
+    page = html_of(administrator, row)
+    assert "Import 20,000 rows" in page
+    assert [panel.rows for panel in panels_of(row)] == [[("rooms", "20,000", "1,000", "0")]]
 
 
 def test_the_import_is_the_persons_and_the_files_go(administrator):

@@ -260,6 +260,7 @@ def test_the_page_can_ask_how_far_it_is(at, row):
     told = at.open(row, "progress").json()
     assert told == {
         "busy": True,
+        "title": "Importing",
         "said": "1,200 of 2,500 rows. You may leave this page.",
         "rows": 1200,
         "of": 2500,

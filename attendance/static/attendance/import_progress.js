@@ -1,6 +1,7 @@
 // How far a worker is: asked once a second, said aloud every ten, and loaded anew when it is done.
 const part = document.querySelector("[data-progress]");
 const bar = part.querySelector("progress");
+const title = document.getElementById("import-standing");
 const SECOND = 1000;
 const ALOUD = 10;
 const PATIENCE = 5;
@@ -21,6 +22,7 @@ function show(answer, aloud) {
   } else {
     bar.removeAttribute("value");
   }
+  title.textContent = answer.title;
   part.querySelector("[data-said]").textContent = answer.said;
   if (aloud) part.querySelector("[data-aloud]").textContent = answer.said;
 }
