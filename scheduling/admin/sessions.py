@@ -109,7 +109,7 @@ class AddToRosterForm(SessionForm):
 
 
 class MoveForm(SessionForm):
-    title = "Move"
+    title = "Move the session"
     path = "move"
     explanation = "Staff and bookings move along. A session that has begun is a fact."
     day = date_field()
@@ -140,9 +140,8 @@ class MoveForm(SessionForm):
 
 
 class CancelForm(SessionForm):
-    title = "Cancel"
+    title = "Cancel the session"
     path = "cancel"
-    button = "Cancel the session"
     leave = "Keep the session"
     danger = True
     explanation = "A session cancelled by the clinic never counts against a patient."

@@ -287,7 +287,7 @@ def test_a_session_is_cancelled_once_its_impact_is_seen(cora):
         .earliest("starts_at")
     )
     cora.visit.open(url(session, "change"))
-    cora.follow("Cancel")
+    cora.follow("Cancel the session")
     cora.sees("What it takes from whom", "would fall below what is asked of the week.")
     cora.write("Reason", "Burst pipe")
     cora.go("Cancel the session")
