@@ -88,7 +88,8 @@ class CallInForm(InTreatmentForm):
     note = text_field(required=False)
 
     def narrow(self) -> None:
-        self.start_with(notified_at=timezone.now().replace(second=0, microsecond=0))
+        now, today = timezone.now().replace(second=0, microsecond=0), timezone.localdate()
+        self.start_with(from_date=today, to_date=today, notified_at=now)
 
     def run(self) -> str:
         return call_in_noted(Seats.call_in(episode=self.row, by=self.user, **self.given))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils import timezone
+
 from iop_clinic.accounts.roles import Role
 from scheduling.models import Booking, CallIn
 from tests.admin import desk, url
@@ -30,6 +32,13 @@ def test_a_call_in_frees_the_seats_and_keeps_the_patient_expected(world):
         "Noted for Mon Mar 9: 1 booking released. The patient stays on the rosters as expected."
     )
     assert f'href="{url(row, "change")}"' in link
+
+
+def test_a_call_is_about_today_unless_somebody_says_otherwise(world):
+    front = desk(world.clinic, Role.FRONT_DESK)
+    form = front.open(enrolled(world, front), "call-in").context["form"]
+    today = timezone.localdate(timezone=world.clinic.tz)
+    assert (form["from_date"].value(), form["to_date"].value()) == (today, today)
 
 
 def test_the_same_call_is_noted_once(world, coordinator):
