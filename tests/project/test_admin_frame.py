@@ -78,3 +78,9 @@ def test_a_number_that_no_row_has_is_not_found(key: str) -> None:
     page = reverse("admin:patients_patient_change", args=[key])
     chosen = reverse("admin:patients_episode_add") + f"?patient={key}"
     assert [at.client.get(one).status_code for one in (page, chosen)] == [404, 200]
+
+
+@pytest.mark.parametrize("page", ["/account/reset/", "/admin/nowhere/"])
+def test_a_page_outside_the_frame_names_its_icon_as_well(page: str) -> None:
+    html = desk(f.ClinicFactory()).client.get(page).content.decode()
+    assert html.count('<link rel="icon"') == 1  # else the browser asks for one that is not there
