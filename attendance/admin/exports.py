@@ -25,7 +25,8 @@ USUAL_DAYS = 28
 MOST_DAYS = 3 * 366
 WHOLE_SAID = (
     "The whole clinic: every row of every table, as an Excel file with a sheet for each, or as a "
-    "zip with a CSV file for each. The import reads it back."
+    "zip with a CSV file for each. The import reads it back; its staff table is for an "
+    "administrator only."
 )
 PART2_SAID = (
     "These rows tell of patients in a Part 2 program: the Excel file carries the notice on a sheet "

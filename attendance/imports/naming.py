@@ -35,8 +35,20 @@ def read_sources(sources: Sequence[Source]) -> Reading:
             sentence = f"holds {_said(table)} as well as {first.name}; bring them in one"
             reading.break_off(table, source.name, 0, sentence)
     for source in strangers:
-        reading.refuse_unknown(source.name, UNKNOWN)
+        reading.refuse_unknown(source.name, _followed(source) or UNKNOWN)
     return reading
+
+
+def _followed(source: Source) -> str:
+    """Of an export that is only for reading: from which tables its rows follow."""
+    letters = _letters(source.called or source.name)
+    return next((said for name, said in FOLLOWS.items() if letters.endswith(name)), "")
+
+
+FOLLOWS = {
+    "sessions": "sessions are not brought in: they follow from blocks; leave this table out",
+    "cases": "cases are not brought in: they follow from attendance; leave this table out",
+}
 
 
 UNKNOWN = (
@@ -58,8 +70,12 @@ def table_of(source: Source) -> Table | None:
 
 
 def _named(name: str) -> Table | None:
-    letters = NO_WORD.sub("", ENDING.sub("", name).lower())
+    letters = _letters(name)
     return next((table for table in KNOWN if NO_WORD.sub("", table.name) == letters), None)
+
+
+def _letters(name: str) -> str:
+    return NO_WORD.sub("", ENDING.sub("", name).lower())
 
 
 def _fits(table: Table, header: set[str]) -> bool:

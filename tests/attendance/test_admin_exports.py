@@ -114,7 +114,9 @@ def test_how_many_rows_is_said_before(clinic):
         "Attendance from Mar 2, 2026 to Mar 2, 2026: 1 row."
     ]
     assert said(at, kind="rooms") == ["Rooms: 0 rows.", "The file would have its headers only."]
-    assert said(at, kind="whole")[0].startswith("The whole clinic: every row of every table")
+    (whole,) = said(at, kind="whole")
+    assert whole.startswith("The whole clinic: every row of every table")
+    assert whole.endswith("its staff table is for an administrator only.")
 
 
 def test_counting_shows_the_page_and_notes_nothing(clinic):

@@ -11,6 +11,7 @@ from django.urls import reverse
 from attendance.admin.import_words import panels_of
 from attendance.admin.imports import page_of
 from attendance.imports import runs
+from attendance.imports.naming import FOLLOWS
 from attendance.models import AttendanceRecord, DataImport
 from iop_clinic.accounts.models import AuditEvent
 from iop_clinic.accounts.roles import Role
@@ -143,6 +144,13 @@ def test_a_file_that_nothing_tells_is_asked_for_its_name(administrator):
     (told,) = problems(row)
     assert told.startswith("list.csv, 0, : nothing tells which table this is; name it after one of")
     assert "session_types, programs" in told
+
+
+def test_an_export_that_is_only_for_reading_says_where_its_rows_come_from(administrator):
+    files = [csv_file(f"harbor-iop-{name}-2026-03-11.csv", "date\n") for name in FOLLOWS]
+    assert problems(checked(administrator, *files)) == [
+        f"harbor-iop-{name}-2026-03-11.csv, 0, : {said}" for name, said in sorted(FOLLOWS.items())
+    ]
 
 
 def test_two_files_for_one_table_are_refused(administrator):
