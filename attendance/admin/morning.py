@@ -95,8 +95,15 @@ def chances_panel(request: Any, chances: Sequence[LastChance]) -> Panel:
         ("Patient", "Missing", "Last chance", "With", *_next(request, Can.BOOK)),
         [_chance(request, one) for one in chances[:SHOWN]],
         empty="No week that goes on is short, as far as is known.",
-        note=_said("Whoever is not booked by then stays short.", len(chances)),
+        note=_said(_then(chances), len(chances)),
     )
+
+
+def _then(chances: Sequence[LastChance]) -> str:
+    """What follows; no free seat, no "then" by which somebody could be booked."""
+    if any(chance.plan for chance in chances):
+        return "Whoever is not booked by then stays short."
+    return "No free seat repairs one of these: find a therapist’s hour, or note why it stays short."
 
 
 def _chance(request: Any, chance: LastChance) -> Sequence[object]:

@@ -128,9 +128,11 @@ def test_a_short_week_says_until_when_it_can_be_repaired_and_leads_to_the_bookin
 
 
 def test_without_a_seat_an_hour_is_to_be_found(week: ShortWeek) -> None:
-    (row,) = panel(today(desk(week.clinic)), CHANCES).rows
+    chances = panel(today(desk(week.clinic)), CHANCES)
+    (row,) = chances.rows
     assert (row[2], row[3]) == ("no free seat repairs it", "")
     assert "Find an hour" in row[-1]
+    assert chances.note.startswith("No free seat repairs one of these: find a therapist’s hour")
 
 
 def test_who_may_not_book_or_call_is_offered_neither(week: ShortWeek) -> None:
