@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import time_machine
 
-from attendance.episodes import Resumption, hold, resume
+from attendance.episodes import hold, resume
 from attendance.records.entries import Entry
 from attendance.records.services import record_roster
+from attendance.seats_again import Resumption
 from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.models import AuditEvent
 from patients.models import EpisodeHold
