@@ -85,3 +85,17 @@ def test_the_time_is_written_once_a_minute(at, time_machine, django_assert_num_q
 
 def test_whoever_is_not_in_is_told(client):
     assert client.get("/admin/awake/").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("left", "place"),
+    [
+        ("/admin/patients/patient/?p=2", "/admin/patients/patient/?p=2"),
+        ("https://elsewhere.example/", "/admin/"),
+        ("//elsewhere.example/", "/admin/"),
+        ("", "/admin/"),
+    ],
+)
+def test_who_signed_in_in_another_tab_goes_on_where_this_one_was_left(at, left, place):
+    answer = at.client.get("/admin/login/", {"next": left} if left else {})
+    assert (answer.status_code, answer.headers["Location"]) == (302, place)

@@ -11,11 +11,13 @@ import math
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.views import PasswordChangeView
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse, reverse_lazy
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from rest_framework.exceptions import Throttled
 from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
@@ -85,7 +87,14 @@ def change_password(request: HttpRequest) -> Any:
 
 @never_cache
 def sign_in(request: HttpRequest) -> HttpResponseBase:
-    """Django's page for it, and where somebody goes on afterwards."""
+    """Django's page for it, and where somebody goes on afterwards.
+
+    Whoever is in already, by another tab, goes on to the page where this one was left: what was
+    typed there is waiting.
+    """
+    left = request.GET.get(REDIRECT_FIELD_NAME, "")
+    if request.method == "GET" and admin.site.has_permission(request) and _is_here(request, left):
+        return redirect(left)
     answer = admin.site.login(request)
     user: Any = request.user
     start = reverse("admin:index")
@@ -94,3 +103,8 @@ def sign_in(request: HttpRequest) -> HttpResponseBase:
     clinic = user.working_clinic()
     leads = clinic is not None and clinic.pk in user.sight.own_rows_clinics
     return redirect("roster:list" if leads else start)
+
+
+def _is_here(request: HttpRequest, address: str) -> bool:
+    hosts, https = {request.get_host()}, request.is_secure()
+    return url_has_allowed_host_and_scheme(address, allowed_hosts=hosts, require_https=https)
