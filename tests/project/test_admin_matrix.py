@@ -77,11 +77,14 @@ def _is_foreign(page: Any) -> bool:
 def asked(person: Person, cast: Cast, method: str) -> Iterator[tuple[Page, str, int, str]]:
     """Every page of everybody's rows: the address, what is expected, whose row it is.
 
-    To whoever has no role all rows are equally foreign: of Alice's alone.
+    To whoever has no role all rows are equally foreign: of Alice's alone. Bob's differ from hers
+    only to a therapist.
     """
+    needed = {"alice"} | ({"carol"} if person.role else set())
+    needed |= {"bob"} if person.role == "therapist" else set()
     for page in PAGES:
         for whose, party in cast.parties.items():
-            if whose == "alice" or (page.of_a_row and person.role):
+            if whose == "alice" or (page.of_a_row and whose in needed):
                 yield page, party.address(page), expected(person, page, party, method), whose
 
 
