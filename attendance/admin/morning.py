@@ -9,7 +9,7 @@ import datetime
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from django.db.models import Count, F, Q
+from django.db.models import Count, F, FilteredRelation, Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -174,15 +174,18 @@ def authorizations_panel(rows: FlagQuerySet) -> Panel:
 
 def seats_panel(request: Any, clinic: Clinic) -> Panel:
     """Each group's seats that nobody holds from today on; one statement."""
-    kept = Q(memberships__ends_on=None) | Q(memberships__ends_on__gte=timezone.localdate())
-    waits = Q(waitlist__state__in=[WaitlistEntry.State.WAITING, WaitlistEntry.State.OFFERED])
+    kept = Q(seats__ends_on=None) | Q(seats__ends_on__gte=timezone.localdate())
+    kept &= Q(seats__seat__lte=F("capacity"))
+    waits = Q(waiters__state__in=[WaitlistEntry.State.WAITING, WaitlistEntry.State.OFFERED])
     rows = (
         Group.objects.visible_to(request.user)
         .filter(clinic=clinic, active=True)
         .annotate(
-            kept=Count("memberships__seat", filter=kept & Q(memberships__seat__lte=F("capacity")),
-                       distinct=True),
-            waiting=Count("waitlist", filter=waits, distinct=True),
+            # Joined within the clinic: an index by group alone there is not.
+            seats=FilteredRelation("memberships", condition=Q(memberships__clinic=clinic)),
+            waiters=FilteredRelation("waitlist", condition=Q(waitlist__clinic=clinic)),
+            kept=Count("seats__seat", filter=kept, distinct=True),
+            waiting=Count("waiters", filter=waits, distinct=True),
         )
         .order_by("name")
     )  # fmt: skip

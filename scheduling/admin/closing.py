@@ -123,7 +123,8 @@ class TakeBackForm(ServiceForm):
 
 def cancelled_panel(row: Closure) -> Panel:
     """The sessions that were cancelled for a closure."""
-    rows = row.sessions.select_related("group", "session_type").order_by("starts_at", "pk")
+    rows = row.sessions.filter(clinic=row.clinic_id).select_related("group", "session_type")
+    rows = rows.order_by("starts_at", "pk")
     lines = [(link(one, session_when(one)), one.get_state_display()) for one in rows]
     return Panel("Cancelled for it", ("Session", "Now"), lines, empty="No session.")
 

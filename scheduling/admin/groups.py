@@ -23,6 +23,7 @@ from iop_clinic.accounts.admin.forms import (
     yes_field,
 )
 from iop_clinic.accounts.admin.panels import Panel, link, page_url
+from iop_clinic.accounts.admin.working import working_clinic
 from iop_clinic.accounts.models import Clinic, User
 from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import full_date
@@ -111,7 +112,9 @@ class GroupAdmin(ClinicModelAdmin):
     def get_queryset(self, request: Any) -> Any:
         """Each with whether anybody ever had a seat: before that it is still being filled."""
         had = GroupMembership.objects.filter(
-            group=OuterRef("pk"), starts_on__lte=timezone.localdate()
+            clinic=working_clinic(request),
+            group=OuterRef("pk"),
+            starts_on__lte=timezone.localdate(),
         )
         return super().get_queryset(request).annotate(begun=Exists(had))
 

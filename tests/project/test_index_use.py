@@ -11,12 +11,19 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.urls import reverse
+from django.utils import timezone
 
 from attendance.compliance.evaluation import evaluate_clinics
+from attendance.exports.kinds import SOURCES, WHOLE
+from attendance.reports.health import jobs_health
 from scheduling.services import expand
 from tests.attendance.house import JOB, THU
 from tests.attendance.short_weeks import ShortWeek
+from tests.pages import pages
+from tests.project.admin_access import ELSEWHERE, build, expected
 from tests.project.api_story import NOW, Story
+from tests.project.world import DAY
 
 pytestmark = pytest.mark.django_db
 
@@ -61,6 +68,7 @@ def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def avoid_whole_tables() -> None:
     """Exclusion constraints go: among few rows their indexes are cheaper to read than any other."""
     with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # no table is altered before its triggers
         cursor.execute("SELECT conrelid::regclass, conname FROM pg_constraint WHERE contype = 'x'")
         for table, name in cursor.fetchall():
             cursor.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')
@@ -101,4 +109,39 @@ def test_no_night_reads_a_whole_table() -> None:
                 by=JOB,
                 now=week.house.morning(THU),
             )
+    assert read_whole(statements) == []
+
+
+@pytest.mark.parametrize("who", ["administrator", "therapist"])
+def test_no_page_reads_a_whole_table(who: str) -> None:
+    cast, statements = build(), Statements()
+    person, alice = cast.people[who], cast.parties["alice"]
+    with connection.execute_wrapper(statements):
+        for page in pages():
+            if page.name not in ELSEWHERE and expected(person, page, alice, "GET") == 200:
+                b"".join(person.client.get(alice.address(page)))
+    assert len(statements.sent) > 100
+    assert read_whole(without_the_jobs(statements)) == []
+
+
+def without_the_jobs(statements: Statements) -> Statements:
+    """How the nights of the installation are is asked of all its clinics."""
+    asked, left = Statements(), Statements()
+    with connection.execute_wrapper(asked):
+        jobs_health(now=timezone.now())
+    left.sent = {sql: given for sql, given in statements.sent.items() if sql not in asked.sent}
+    return left
+
+
+def test_no_export_reads_a_whole_table() -> None:
+    cast, statements = build(), Statements()
+    client = cast.people["administrator"].client
+    dates = {"first": DAY.isoformat(), "last": DAY.isoformat()}
+    with connection.execute_wrapper(statements):
+        for kind in (*SOURCES, WHOLE):
+            answer = client.post(
+                reverse("admin:accounts_clinic_export"), {"kind": kind, "as": "csv", **dates}
+            )
+            assert answer["Content-Disposition"], kind
+            b"".join(answer)
     assert read_whole(statements) == []
