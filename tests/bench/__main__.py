@@ -25,7 +25,7 @@ from tests.bench import first_bytes, first_page, night, pages, rest, whole  # no
 def main() -> None:
     parser = ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--clinics", type=int, default=20, help="clinics of 40 active patients")
-    parser.add_argument("--pages", type=int, default=100, help="clinics beside one page; 0: none")
+    parser.add_argument("--pages", type=int, default=20, help="clinics beside one page; 0: none")
     parser.add_argument("--skip-demo", action="store_true", help="do not time clone to first page")
     options = parser.parse_args()
     if not options.skip_demo:
