@@ -49,7 +49,7 @@ def withdrawn_panel(rows: Sequence[Booking], note: str = "") -> Panel:
     title = "1 booking is withdrawn" if number == 1 else f"{number} bookings are withdrawn"
     lines: list[tuple[object]] = [(link(one, session_when(one.session)),) for one in rows[:SHOWN]]
     if number > SHOWN:
-        lines.append((f"and {number - SHOWN} more, the last on {session_when(rows[-1].session)}",))
+        lines.append((f"and {number - SHOWN} more, the last: {session_when(rows[-1].session)}",))
     return Panel(title, ("Session",), lines, empty="No booking is to come.", note=note)
 
 
@@ -110,12 +110,12 @@ def loss_said(loss: Loss) -> str:
     """ "Without it the week loses 3 h: at most 6 h of 9 h can be reached. Falls below …"."""
     if not loss.minutes_lost:
         return "Without it the week loses no minute."
-    most = hours_and_minutes(loss.first.at_most_after)
-    if loss.first.standard:
-        most = f"{most} of {hours_and_minutes(loss.first.minimum)}"
-    said = f"Without it the week loses {hours_and_minutes(loss.minutes_lost)}: at most {most} can "
+    said = f"Without it the week loses {hours_and_minutes(loss.minutes_lost)}"
+    if not loss.first.minimum:
+        return f"{said}, of which no hours are asked."
+    most, least = map(hours_and_minutes, (loss.first.at_most_after, loss.first.minimum))
     then = [f"{one[:1].upper()}{one[1:]}." for one in effects_said(loss)]
-    return " ".join([f"{said}be reached.", *then])
+    return " ".join([f"{said}: at most {most} of {least} can be reached.", *then])
 
 
 class EndAccessForm(staff.DeactivateForm):

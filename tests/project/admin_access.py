@@ -129,7 +129,8 @@ TABLES: Mapping[str, Table] = {
         verbs={"new": "manage_schedule", "take-back": "manage_schedule"},
     ),
     "scheduling_timeoff": Table(
-        "view_schedule", whose="clinic", verbs={"new": "manage_schedule"}
+        "view_schedule", whose="clinic",
+        verbs={"new": "manage_schedule", "take-back": "manage_schedule"},
     ),
     "scheduling_session": Table(
         "view_schedule",
