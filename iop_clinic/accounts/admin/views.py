@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from copy import copy
 from typing import Any
 
 from django.contrib import messages
@@ -104,9 +105,11 @@ class ServiceView(UnfoldModelAdminViewMixin, FormView):
 
     @service
     def _run_alone(self, form: ServiceForm, *, by: User) -> str:
-        """Nobody else saves a form of this row until it is done."""
-        self.model_admin.hold(self.request, self.row)
-        if refused := changed_since(self.row, form.seen_step):
+        """Nobody else saves a form of this row until it is done. After a deadlock it is done once
+        more, to the row as it was: the first time may have changed it, or taken it away."""
+        form.row = copy(self.row)
+        self.model_admin.hold(self.request, form.row)
+        if refused := changed_since(form.row, form.seen_step):
             raise refused
         return form.run()
 
@@ -120,6 +123,8 @@ class ServiceView(UnfoldModelAdminViewMixin, FormView):
         refused = refusal_of(error)
         if refused.code == "stale_version" and self.row is not None:
             now = self.model_admin.get_object(self.request, str(self.row.pk))
+            if now is None:  # taken away by somebody else meanwhile
+                raise Http404
             form.tell_changes(now, refused)
         form.refuse(refused)
 
