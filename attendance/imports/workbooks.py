@@ -32,6 +32,7 @@ UNREADABLE = (
     TypeError,
     AttributeError,
     IndexError,
+    OverflowError,
 )
 """What openpyxl raises for a file that is damaged or only looks like a workbook."""
 LONGEST_NAME = 80

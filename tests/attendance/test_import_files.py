@@ -353,6 +353,12 @@ def test_cells_that_share_a_long_text_do_not_fill_the_memory(at, monkeypatch):
     assert told.startswith("clinic.xlsx, 0, : cannot be read as a workbook")
 
 
+def test_the_last_moment_of_the_calendar_is_no_fault_of_ours(at):
+    last = datetime.datetime(9999, 12, 31, 23, 59, 59, 900_000)  # noqa: DTZ001  a wall time
+    (told,) = problems(checked(at, workbook({"rooms": [["name", "seats"], ["Blue", last]]})))
+    assert told.startswith("clinic.xlsx, 0, : cannot be read as a workbook")
+
+
 def test_a_folder_without_a_name_is_of_no_account(at):
     row = checked(at, zip_file({".": "", "rooms.csv": "name,seats\nBlue,5"}))
     assert problems(row) == [
