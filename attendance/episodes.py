@@ -29,6 +29,7 @@ from scheduling.services.bookings import withdraw_all
 
 Reason = Episode.DischargeReason
 LEFT = "Discharged"
+DISCHARGED_ALREADY = "The patient is discharged already."
 ON_HOLD = "On hold"
 """The reason by which a return finds what was withdrawn for the hold."""
 
@@ -76,7 +77,7 @@ def _check(
     episode: Episode, discharged_on: datetime.date, reason: str, now: datetime.datetime
 ) -> None:
     if episode.state == Episode.State.DISCHARGED:
-        raise Refused("not_active", "The patient is discharged already.")
+        raise Refused("not_active", DISCHARGED_ALREADY)
     if reason not in Reason.values:
         raise Refused("discharge_reason", "Choose why the patient leaves.", field="reason")
     if discharged_on > timezone.localdate(now, episode.clinic.tz):

@@ -5,6 +5,7 @@ So what is told beforehand is what comes of it, and what would be refused is ref
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -33,10 +34,19 @@ class Taken:
 
 
 @service
-def tried(*, episode: Episode, write: Callable[[], object], by: User) -> Taken:
-    """What `write` would take from an episode's calendar. Raises what it raises."""
+def tried(
+    *,
+    episode: Episode,
+    write: Callable[[], object],
+    by: User,
+    since: datetime.datetime | None = None,
+) -> Taken:
+    """What `write` would take from an episode's calendar. Raises what it raises.
+
+    Bookings are those that begin at `since` or later; not given: from now.
+    """
     of_it = {"clinic": episode.clinic_id, "episode": episode}
-    coming = Booking.objects.filter(**of_it, starts_at__gt=timezone.now())
+    coming = Booking.objects.filter(**of_it, starts_at__gte=since or timezone.now())
     before = set(coming.exclude(state=Booking.State.WITHDRAWN).values_list("pk", flat=True))
     cases = Flag.objects.filter(**of_it).open()
     were = {one.pk: one for one in cases}

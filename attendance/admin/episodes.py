@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -19,11 +20,10 @@ from attendance.admin.patient.head import head
 from attendance.admin.patient.timeline import timeline
 from attendance.admin.patient.weeks import last_weeks, week_bars
 from attendance.discharges_taken_back import take_back_discharge
-from attendance.episodes import discharge, hold, resume
-from attendance.models import Flag
+from attendance.episodes import DISCHARGED_ALREADY, discharge, hold, resume
 from attendance.trials import tried
 from iop_clinic.accounts.admin.forms import choice_field, date_field, note_field, text_field
-from iop_clinic.accounts.admin.panels import Panel, verb_link
+from iop_clinic.accounts.admin.panels import Panel, link, verb_link
 from iop_clinic.accounts.admin.working import working_clinic
 from iop_clinic.accounts.reads import note_read
 from iop_clinic.accounts.roles import Can
@@ -31,7 +31,6 @@ from iop_clinic.accounts.weeks import long_date
 from patients.admin.verbs import IN_TREATMENT, EpisodeForm
 from patients.models import Episode, EpisodeHold
 from scheduling.admin.wording import session_when
-from scheduling.models import Booking
 
 
 class HoldForm(EpisodeForm):
@@ -104,17 +103,30 @@ class DischargeForm(EpisodeForm):
     reason = choice_field(Episode.DischargeReason.choices)
     note = note_field()
 
-    def before(self) -> Iterable[Panel]:
-        """What a discharge today would end; three statements."""
-        today, now = timezone.localdate(), timezone.now()
-        seats = self.row.memberships.during(today, None).select_related("group")
-        booked = Booking.objects.expected().filter(episode=self.row, live=True, starts_at__gt=now)
-        rows: list[tuple[str, object]] = [
-            ("Seat given up", f"{seat.group}, seat {seat.seat}") for seat in seats
-        ]
-        rows += [("Bookings withdrawn", booked.count())]
-        rows += [("Cases closed", Flag.objects.filter(episode=self.row).open().count())]
-        yield Panel("If it ended today", ("What", "Which"), rows)
+    looks_ahead = True
+
+    def narrow(self) -> None:
+        if not self.is_bound and not self.offered(self.row):
+            self.submits, self.leave = False, "Back to the episode"
+            self.fields.clear()
+
+    def introduction(self) -> str:
+        return self.explanation if self.offered(self.row) else DISCHARGED_ALREADY
+
+    def ahead(self) -> Sequence[Panel]:
+        """What a discharge on that day would end."""
+        note_read(self.row, by=self.user)
+        day = self.cleaned_data["discharged_on"] + datetime.timedelta(days=1)
+        midnight = datetime.datetime.combine(day, datetime.time(), self.clinic.tz)
+        seats = self.row.memberships.during(day, None).select_related("group")
+        lines = [(link(seat, seat.group), seat.seat) for seat in seats]
+
+        def end() -> None:
+            discharge(episode=copy.copy(self.row), by=self.user, **self.given)
+
+        taken = tried(episode=self.row, write=end, by=self.user, since=midnight)
+        given_up = [Panel("Seats given up", ("Group", "Seat"), lines)] if lines else []
+        return [*given_up, *taken_panels(taken)]
 
     def run(self) -> str:
         discharge(episode=self.row, by=self.user, **self.given)

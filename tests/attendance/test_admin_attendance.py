@@ -10,7 +10,9 @@ import time_machine
 from django.utils import timezone
 
 from attendance.models import AbsenceRule, AttendanceRecord, Flag
+from iop_clinic.accounts.models import AuditEvent
 from iop_clinic.accounts.roles import Role
+from patients.models import Episode
 from scheduling.models import GroupMembership
 from tests import factories
 from tests.admin import Desk, actors, desk, url
@@ -272,9 +274,8 @@ def test_a_discharge_ends_plan_seat_and_bookings(held, coordinator):
     GroupMembership.objects.create(
         clinic=held.clinic, group=group, episode=episode, seat=1, starts_on=DAY
     )
-    answer = coordinator.fill(
-        episode, "discharge", discharged_on=DAY, reason="completed", note="well done"
-    )
+    given = {"discharged_on": DAY, "reason": "completed", "note": "well done"}
+    answer = coordinator.save(coordinator.look(episode, "discharge", **given))
     episode.refresh_from_db()
     assert (episode.state, episode.discharge_reason) == ("discharged", "completed")
     assert episode.memberships.get().ends_on == episode.plans.get().ends_on == DAY
@@ -282,7 +283,7 @@ def test_a_discharge_ends_plan_seat_and_bookings(held, coordinator):
     assert answer.sentences[0].startswith(f"{episode.patient} is discharged on Mon Mar 2.")
 
 
-def test_a_discharge_shows_what_it_ends(held, coordinator):
+def test_a_discharge_shows_what_it_would_end_on_its_day(held, coordinator):
     episode = held.bookings[0].episode
     group = factories.GroupFactory(clinic=held.clinic, program=episode.program)
     GroupMembership.objects.create(
@@ -290,10 +291,32 @@ def test_a_discharge_shows_what_it_ends(held, coordinator):
     )
     later = factories.session(held.clinic, "2026-03-04", "09:00", "10:00")
     factories.booking(later, episode)
-    (panel,) = coordinator.open(episode, "discharge").context["form"].before()
-    assert panel.rows == [
-        ("Seat given up", f"{group}, seat 1"), ("Bookings withdrawn", 1), ("Cases closed", 0),
-    ]  # fmt: skip
+    before = AuditEvent.objects.exclude(operation="R").count()
+    ahead = coordinator.look(episode, "discharge", discharged_on=DAY, reason="completed")
+    assert [panel.title for panel in ahead.panels] == ["Seats given up", "1 booking is withdrawn"]
+    assert str(group) in ahead.panels[0].rows[0][0]
+    assert AuditEvent.objects.exclude(operation="R").count() == before
+
+
+def test_a_discharge_also_shows_what_is_withdrawn_before_today(held, time_machine):
+    episode = held.bookings[0].episode
+    missed = factories.session(held.clinic, "2026-03-04", "09:00", "10:00")
+    factories.booking(missed, episode)
+    time_machine.move_to("2026-03-06T12:00:00-05:00", tick=False)
+    given = {"discharged_on": DAY, "reason": "completed"}
+    (panel,) = desk(held.clinic).look(episode, "discharge", **given).panels
+    assert panel.title == "1 booking is withdrawn"
+
+
+def test_who_is_discharged_is_not_asked_for_a_day(held, coordinator):
+    episode = held.bookings[0].episode
+    Episode.objects.filter(pk=episode.pk).update(
+        state="discharged", discharged_on=DAY, discharge_reason="completed"
+    )
+    html = coordinator.open(episode, "discharge").content.decode()
+    assert "The patient is discharged already." in html
+    assert "Discharge the patient" not in html
+    assert "Back to the episode" in html
 
 
 def test_a_discharge_in_the_future_is_refused(held, coordinator):

@@ -94,6 +94,14 @@ def test_a_pause_names_bookings_and_cases_that_go_silent(week, coordinator):
     assert week.friday.state == "withdrawn"
 
 
+def test_a_discharge_is_looked_at_before_it_is_done(week, coordinator, seat):
+    ahead = coordinator.look(week.patient, "discharge", discharged_on=WED, reason="completed")
+    assert titles(ahead.panels) == ["Seats given up", "1 booking is withdrawn", "Cases"]
+    assert {row[1] for row in ahead.panels[2].rows} == {"closes"}
+    assert coordinator.save(ahead).status == 302
+    assert week.friday.state == "withdrawn"
+
+
 def test_who_withdraws_a_booking_is_told_what_the_week_loses(week, coordinator):
     before = changed()
     said = coordinator.open(week.friday, "withdraw").context["form"].introduction()
@@ -132,10 +140,14 @@ def statements(at: Desk, row: Any, verb: str, **data: Any) -> int:
     return len(captured)
 
 
-SENT = {"end": {"ends_on": WED, "reason": "Work"}, "hold": {"starts_on": THU, "reason": "jail"}}
+SENT = {
+    "end": {"ends_on": WED, "reason": "Work"},
+    "hold": {"starts_on": THU, "reason": "jail"},
+    "discharge": {"discharged_on": WED, "reason": "completed"},
+}
 
 
-@pytest.mark.parametrize(("verb", "number"), [("end", 63), ("hold", 68)])
+@pytest.mark.parametrize(("verb", "number"), [("end", 63), ("hold", 68), ("discharge", 77)])
 def test_the_statements_do_not_depend_on_the_bookings(week, coordinator, seat, verb, number):
     row = seat if verb == "end" else week.patient
     before = statements(coordinator, row, verb, **SENT[verb])
