@@ -17,7 +17,7 @@ from iop_clinic.accounts.admin.base import ClinicModelAdmin
 from iop_clinic.accounts.models import AuditEvent, Clinic
 from iop_clinic.accounts.roles import PERMISSIONS, Role
 from tests import factories
-from tests.admin import Answer, Desk, filled, typed
+from tests.admin import Answer, Desk, filled, typed, url
 from tests.project.world import Rows, clinic_rows, therapist_rows
 
 PAGES: dict[str, Any] = {model.__name__: page for model, page in admin.site._registry.items()}
@@ -184,9 +184,34 @@ def both(here: dict[str, Any], table: str, verb: str, **data: Any) -> list[Answe
     pages = [at.open(here[table], verb) for at in (first, second)]
     address = pages[0].request["PATH_INFO"]
     sent = [{**filled(page), **typed(data)} for page in pages]
-    done, told = first.send(address, sent[0]), second.client.post(address, sent[1])
+    done, told = looked_at(first, address, sent[0]), second.client.post(address, sent[1])
     said = Answer(told.status_code, [], dict(form_of(told).errors), "")
     return [done, said, second.send(address, kept(told))]
+
+
+def looked_at(at: Desk, address: str, data: dict[str, Any]) -> Answer:
+    """Sent, and sent again where what would change is shown first."""
+    response = at.client.post(address, data)
+    if response.status_code == 302:
+        return Answer(response.status_code, [], {}, "")
+    return at.send(address, {**data, "seen": response.context["seal"]})
+
+
+def test_the_warning_stands_once_above_the_panels(here):
+    row, at = here["Episode"], alice(here, "Episode", "change")
+    sent = filled(at.open(row, "change"))
+    change(row, here["Clinic"], "planned_weeks", 11)
+    html = at.client.post(url(row, "change"), sent).content.decode()
+    assert html.count("Bob changed Planned weeks") == 1
+    assert html.index("Bob changed") < html.index("clinic-panel")
+    assert "Please correct the error" not in html
+
+
+def test_a_field_that_is_wrong_is_still_pointed_at(here):
+    row, at = here["Episode"], alice(here, "Episode", "change")
+    sent = filled(at.open(row, "change")) | {"planned_weeks": "many"}
+    html = at.client.post(url(row, "change"), sent).content.decode()
+    assert html.count("Please correct the error") == 1
 
 
 def test_two_cancel_a_session(here):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
 from django.db import connection
 from django.db.models import DateField, DateTimeField
 from django.http import Http404, HttpRequest, HttpResponse
@@ -310,6 +310,8 @@ class ClinicModelAdmin(ModelAdmin):
             context["panels_above"] = above + own if self.panels_first else above
             context["panels_below"] = [] if self.panels_first else own
             context["show_history"] = self.may(request, Can.VIEW_AUDIT)
+        if context["adminform"].form.errors.keys() <= {NON_FIELD_ERRORS}:
+            context["errors"] = ()  # "correct the errors below" is said of fields
         context["show_save_and_add_another"] = False
         return super().render_change_form(request, context, add, change, form_url, obj)
 
