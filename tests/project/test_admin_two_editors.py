@@ -4,6 +4,7 @@ alone is shown as it is now, so that their second save does not undo what the fi
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from django.db.models import Model
 from attendance.models import AttendanceRecord
 from iop_clinic.accounts.acting import acting
 from iop_clinic.accounts.admin.base import ClinicModelAdmin
+from iop_clinic.accounts.admin.history import history
 from iop_clinic.accounts.models import AuditEvent, Clinic
 from iop_clinic.accounts.roles import PERMISSIONS, Role
 from tests import factories
@@ -26,6 +28,7 @@ REMEMBERED = {"version", "last_step"}
 NOT_AUDITED = {"ReportDelivery"}
 """A mail is no fact that somebody edits: the one verb is refused by the service the second time."""
 
+HOUR = datetime.timedelta(hours=1)
 THE_EVE = "2026-03-01T12:00:00-05:00"
 """Of the day on which everything of `world` takes place."""
 
@@ -219,6 +222,20 @@ def test_two_cancel_a_session(here):
     assert done.status == 302
     assert "changed State: Scheduled → Cancelled" in told.refusal
     assert again.refusal == "The session is cancelled already."
+
+
+def test_a_session_that_was_moved_is_said_once(here):
+    row, at = here["Session"], alice(here, "Session", "cancel")
+    opened = at.open(row, "cancel")
+    times = {"starts_at": row.starts_at + HOUR, "ends_at": row.ends_at + HOUR}
+    with acting(factories.staff(here["Clinic"])):
+        type(row).objects.filter(pk=row.pk).update(**times)
+    answer = at.client.post(opened.request["PATH_INFO"], filled(opened))
+    (said,) = form_of(answer).non_field_errors()
+    assert said.count("→") == 1
+    assert "changed Starts at: " in said
+    told = [line.split(":")[0] for line in history(row)[0].changes]
+    assert told == ["Ends at", "Starts at"]
 
 
 def test_two_close_a_case(here):

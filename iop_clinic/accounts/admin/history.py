@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ from iop_clinic.accounts.weeks import full_date
 
 UNSAID = {"id", "clinic_id", "version", "public_id", "live", "changed_at"}
 """Keys, and columns that follow from others."""
+FOLLOWS = {"local_date": "starts_at"}
+"""Columns that are told with another one when both change."""
 
 SHOWN = 200
 KEPT = "Your entries are kept below: save again to put them in place."
@@ -110,17 +112,35 @@ def _told(row: Any, steps: Any, notes: Mapping[str, str]) -> str:
     told = []
     for event in events:
         of_now = {key: note for key, note in notes.items() if newest.get(key) == event.pk}
-        if lines := list(_lines(type(row), event, of_now)):
+        if lines := list(_lines(type(row), event, of_now, UNSAID | _moved_along(event))):
             told.append(f"{names.get(event.actor, event.actor)} changed {', '.join(lines)}.")
     return " ".join(told)
 
 
+def _moved_along(event: AuditEvent) -> set[str]:
+    """The end, of what takes as long as before: a warning names the start alone."""
+    old, new = event.old or {}, event.new or {}
+    if not {"starts_at", "ends_at"} <= old.keys() & new.keys():
+        return set()
+    lengths = [_moment(row["ends_at"]) - _moment(row["starts_at"]) for row in (old, new)]
+    return {"ends_at"} if lengths[0] == lengths[1] else set()
+
+
+def _moment(text: str) -> datetime.datetime:
+    return datetime.datetime.fromisoformat(text)
+
+
 def _lines(
-    model: type[Model], event: AuditEvent, notes: Mapping[str, str] | None = None
+    model: type[Model],
+    event: AuditEvent,
+    notes: Mapping[str, str] | None = None,
+    unsaid: Collection[str] = UNSAID,
 ) -> Iterator[str]:
     old, new = event.old or {}, event.new or {}
-    for column in [*old, *(name for name in new if name not in old)]:
-        if column in UNSAID or old.get(column) == new.get(column):
+    columns = [*old, *(name for name in new if name not in old)]
+    changed = [name for name in columns if old.get(name) != new.get(name)]
+    for column in changed:
+        if column in unsaid or FOLLOWS.get(column) in changed:
             continue
         label, before, after = _words(model, column, old.get(column), new.get(column))
         if event.operation == AuditEvent.Operation.UPDATE:
@@ -151,7 +171,7 @@ def _word(field: Any, value: Any) -> str:
     if isinstance(value, bool):  # asked by its type: 0 and 1 are numbers
         return "yes" if value else "no"
     if isinstance(field, DateTimeField):
-        moment = timezone.localtime(datetime.datetime.fromisoformat(value))
+        moment = timezone.localtime(_moment(value))
         return f"{moment:%a %b %-d, %Y, %-I:%M %p %Z}"
     if isinstance(field, DateField):
         return full_date(datetime.date.fromisoformat(value))
