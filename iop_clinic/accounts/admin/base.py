@@ -21,16 +21,15 @@ from unfold.admin import ModelAdmin
 
 from iop_clinic.accounts.acting import service
 from iop_clinic.accounts.admin.forms import (
-    REFUSALS,
     ClinicModelForm,
     FoundSelect,
     ServiceForm,
     is_key,
-    refusal_of,
     validate_date,
 )
 from iop_clinic.accounts.admin.history import changed_since, history, last_step, take_turns
 from iop_clinic.accounts.admin.panels import Panel
+from iop_clinic.accounts.admin.refusing import REFUSALS, refusal_of
 from iop_clinic.accounts.admin.searching import term_of, without_term
 from iop_clinic.accounts.admin.views import ServiceView
 from iop_clinic.accounts.admin.working import working_clinic

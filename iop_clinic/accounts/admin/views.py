@@ -15,9 +15,10 @@ from django.views.generic import FormView
 from unfold.views import UnfoldModelAdminViewMixin
 
 from iop_clinic.accounts.acting import service
-from iop_clinic.accounts.admin.forms import REFUSALS, ServiceForm, refusal_of
+from iop_clinic.accounts.admin.forms import ServiceForm
 from iop_clinic.accounts.admin.history import changed_since
 from iop_clinic.accounts.admin.panels import Panel
+from iop_clinic.accounts.admin.refusing import REFUSALS, refusal_of
 from iop_clinic.accounts.admin.working import working_clinic
 from iop_clinic.accounts.models import User
 
