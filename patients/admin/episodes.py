@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 
@@ -49,6 +49,8 @@ class EpisodeAdmin(ClinicModelAdmin):
     )
     search_help_text = "Record number or the beginning of a name"
     autocomplete_fields = ("patient",)
+    sought_by: ClassVar[dict[str, tuple[str, ...]]] = {}
+    """The states of the episodes that search boxes of other tables offer; all, where none stand."""
     verbs = EPISODE_VERBS
     panels_first = True
     next_step = "Next: evaluation, diagnosis and program agreement; then admit."
@@ -86,6 +88,11 @@ class EpisodeAdmin(ClinicModelAdmin):
         "discharge_note",
     )
     fixed_fields = ("patient",)
+
+    def get_search_results(self, request: Any, queryset: Any, search_term: str) -> Any:
+        if states := self.sought_by.get(request.GET.get("model_name", "")):
+            queryset = queryset.filter(state__in=states)
+        return super().get_search_results(request, queryset, search_term)
 
     def get_fieldsets(self, request: Any, obj: Any = None) -> Any:
         return super().get_fieldsets(request, obj) if obj else self.fieldsets[:1]

@@ -9,8 +9,10 @@ import pytest
 import time_machine
 
 from iop_clinic.accounts.roles import Role
+from patients.models import Episode
 from scheduling.models import Booking, CallIn
 from scheduling.services import enrol, expand
+from tests import factories
 from tests.admin import Answer, Desk, desk, url
 from tests.scheduling.conftest import World, build
 
@@ -63,3 +65,25 @@ def test_another_clinics_patient_is_no_choice(world):
     answer = take(desk(world.clinic), other)
     assert list(answer.errors) == ["episode"]
     assert not CallIn.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("table", "offered"),
+    [
+        ("callin", ["admitted", "on_hold"]),
+        ("groupmembership", ["admitted", "on_hold"]),
+        ("waitlistentry", ["admitted", "on_hold", "referred"]),
+        ("booking", ["admitted", "discharged", "on_hold", "referred"]),
+    ],
+)
+def test_search_boxes_offer_whom_it_may_concern(world, table, offered):
+    left = {"discharged_on": TODAY, "discharge_reason": "completed"}
+    factories.admitted(world.clinic)
+    Episode.objects.filter(pk=world.episode().pk).update(state="on_hold")
+    Episode.objects.filter(pk=world.episode().pk).update(state="discharged", **left)
+    factories.EpisodeFactory(patient__clinic=world.clinic)
+    box = {"app_label": "scheduling", "model_name": table, "field_name": "episode", "term": ""}
+    found = desk(world.clinic).client.get("/admin/autocomplete/", box).json()["results"]
+    keys = [row["id"] for row in found]
+    states = Episode.objects.filter(pk__in=keys).values_list("state", flat=True)
+    assert sorted(set(states)) == offered
