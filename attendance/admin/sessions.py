@@ -15,6 +15,7 @@ from attendance.models import AttendanceRecord
 from attendance.models.records import AbsenceReason
 from attendance.records import services
 from attendance.records.roster import roster_rows
+from attendance.roster_pages.units import cancelled_said
 from iop_clinic.accounts.admin.panels import Panel
 from iop_clinic.accounts.models import User
 from iop_clinic.accounts.roles import Can
@@ -93,7 +94,10 @@ SESSION_VERBS = (AllPresentForm, SignForm)
 
 
 def session_panels(request: Any, row: Session) -> Iterable[Panel]:
-    """The roster, with what follows from the facts."""
+    """The roster, with what follows from the facts; of a cancelled session who was booked."""
+    if not row.live:
+        yield _nobody_expected(row)
+        return
     yield Panel(
         "Roster",
         ("Patient", "Seat", "Status", "Credited"),
@@ -108,6 +112,16 @@ def session_panels(request: Any, row: Session) -> Iterable[Panel]:
         ],
         empty="Nobody is expected.",
         note="Open a patient's line to record, correct, release or withdraw.",
+    )
+
+
+def _nobody_expected(row: Session) -> Panel:
+    return Panel(
+        "Roster",
+        ("Patient",),
+        [(_booking_link(line.booking_id, line.patient_name),) for line in roster_rows(row)],
+        empty="Nobody was booked.",
+        note=f"{cancelled_said(row)} It counts for nobody and against nobody.",
     )
 
 

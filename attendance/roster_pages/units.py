@@ -27,6 +27,13 @@ STATE_WORDS = {
 _MOST_URGENT_FIRST = ("unrecorded", "recorded", "upcoming", "signed", "cancelled")
 
 
+def cancelled_said(*sessions: Session) -> str:
+    """ "Cancelled: Snow. There is nothing to record." """
+    reasons = dict.fromkeys(session.cancelled_reason.rstrip(".") for session in sessions)
+    said = ": ".join(filter(None, ("Cancelled", "; ".join(filter(None, reasons)))))
+    return f"{said}. There is nothing to record."
+
+
 @dataclass(frozen=True, slots=True)
 class Unit:
     """Sessions of one local date that are recorded together, at least one, in order of time.
@@ -43,6 +50,11 @@ class Unit:
     @property
     def held(self) -> list[Session]:
         return [session for session in self.sessions if session.live]
+
+    @property
+    def cancelled(self) -> str:
+        """Why none of it takes place; empty when some of it does."""
+        return "" if self.held else cancelled_said(*self.sessions)
 
     @property
     def title(self) -> str:

@@ -13,7 +13,7 @@ from attendance.models import AbsenceRule, AttendanceRecord, Flag
 from iop_clinic.accounts.models import AuditEvent
 from iop_clinic.accounts.roles import Role
 from patients.models import Episode
-from scheduling.models import GroupMembership
+from scheduling.models import GroupMembership, Session
 from tests import factories
 from tests.admin import Desk, actors, desk, url
 from tests.api import Roster, nothing_written, roster
@@ -332,6 +332,15 @@ def test_a_discharge_in_the_future_is_refused(held, coordinator):
 def test_a_discharge_needs_a_reason(held, coordinator):
     answer = coordinator.fill(held.bookings[0].episode, "discharge", discharged_on=DAY)
     assert list(answer.errors) == ["reason"]
+
+
+def test_the_roster_of_a_cancelled_session_asks_for_nothing(held, coordinator):
+    Session.objects.update(state="cancelled", cancelled_reason="Snow", cancelled_at=timezone.now())
+    html = coordinator.open(held.session, "change").content.decode()
+    assert "Cancelled: Snow. There is nothing to record. It counts for nobody" in html
+    assert str(held.bookings[0].patient) in html
+    assert "to record, correct, release or withdraw" not in html
+    assert "unrecorded" not in html
 
 
 # --- cases -----------------------------------------------------------------------------------

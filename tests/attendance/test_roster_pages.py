@@ -283,3 +283,24 @@ def test_changing_over_signs_out_and_comes_back_to_the_roster(day: Day) -> None:
 def test_changing_over_leads_nowhere_else(day: Day, given: str) -> None:
     answer = signed_in(f.staff(day.clinic)).post(f"{reverse('roster:change-over')}?next={given}")
     assert answer["Location"] == f"{reverse('admin:login')}?next=/roster/"
+
+
+def test_the_sheet_of_a_cancelled_day_says_why_and_asks_for_nothing(day):
+    facts = {"state": "cancelled", "cancelled_at": NOON}
+    first = Session.objects.order_by("pk")[0]
+    Session.objects.filter(pk=first.pk).update(cancelled_reason="Snow.", **facts)
+    Session.objects.exclude(pk=first.pk).update(cancelled_reason="No heating", **facts)
+    html = leader(day).get(sheet(day)).content.decode()
+    assert "Cancelled: Snow; No heating. There is nothing to record." in html
+    assert "sheet.js" not in html
+    assert 'id="sign"' not in html
+
+
+def test_a_day_of_which_a_part_takes_place_is_recorded(day):
+    first = Session.objects.order_by("pk")[0]
+    Session.objects.filter(pk=first.pk).update(
+        state="cancelled", cancelled_reason="Snow", cancelled_at=NOON
+    )
+    html = leader(day).get(sheet(day)).content.decode()
+    assert "There is nothing to record." not in html
+    assert 'id="sign"' in html
