@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q
-
 from attendance.compliance import outreach
 from attendance.compliance.rules.ladder import NextStep, Step
 from attendance.models import Flag
@@ -31,16 +29,16 @@ class Call:
 
 
 def calls_due(rows: FlagQuerySet, *, clinic: Clinic, now: datetime) -> list[Call]:
-    """Of some cases of a clinic those in which somebody is to be reached now, loudest first.
+    """Of some cases of a clinic those in which somebody is to be reached today, loudest first.
 
-    What is to be acted on at once, and what is watched from the day on which it is due; a notice
-    needs no call. A patient who allowed no channel is among them: somebody has to know. Two
+    Those that are due today or overdue; a notice needs no call. A patient who allowed no channel is among them: somebody has to know. Two
     statements.
     """
     today = local_date(now, clinic.tz)
-    wanted = Q(severity__gte=Severity.ACT) | Q(due_at__lt=day_instants(today, clinic.tz)[1])
     found = rows.waiting(today).filter(
-        wanted, severity__gte=Severity.WATCH, rule__in=outreach.ABOUT_ATTENDANCE
+        due_at__lt=day_instants(today, clinic.tz)[1],
+        severity__gte=Severity.WATCH,
+        rule__in=outreach.ABOUT_ATTENDANCE,
     )
     flags = list(found.loudest_first().select_related("clinic", "episode__patient", "owner"))
     tried = list(outreach.attempts_of(flags)) if flags else []

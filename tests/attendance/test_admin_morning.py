@@ -78,6 +78,15 @@ def test_after_nine_they_are_still_to_call(week: ShortWeek) -> None:
     assert panel(page, "Still to call today").title == "Still to call today: 1"
 
 
+def test_what_is_due_on_another_day_is_not_among_todays_calls(week: ShortWeek) -> None:
+    rows = Flag.objects.filter(pk=no_call(week).pk)
+    rows.update(due_at=week.house.at("2026-03-06", "10:00"))
+    at = desk(week.clinic)
+    tomorrow = [panel(today(at), CALLS).rows]
+    rows.update(due_at=week.house.at("2026-03-05", "10:00"))
+    assert [len(lines) for lines in (*tomorrow, panel(today(at), CALLS).rows)] == [0, 1]
+
+
 @pytest.mark.parametrize("state", ["snoozed", "on hold"])
 def test_what_waits_asks_for_no_call(week: ShortWeek, state: str) -> None:
     if state == "snoozed":
