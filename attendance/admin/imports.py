@@ -123,9 +123,18 @@ class ConfirmForm(OfOneUpload):
 
     def narrow(self) -> None:
         self.start_with(digest=self.row.digest)
+        self.submits = self.row.state == State.CHECKED
+        self.leave = "Cancel" if self.submits else "Back to the import"
+
+    def introduction(self) -> str:
+        return (
+            self.explanation if self.submits else standing_of(self.row, None, timezone.now()).said
+        )
 
     def run(self) -> str:
-        confirm(row=self.row, digest=self.cleaned_data["digest"], by=self.user)
+        row = confirm(row=self.row, digest=self.cleaned_data["digest"], by=self.user)
+        if row.state == State.IMPORTED:
+            return "These files are imported already. Nothing is imported twice."
         return "The import is on its way."
 
 

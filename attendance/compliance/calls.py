@@ -31,8 +31,8 @@ class Call:
 def calls_due(rows: FlagQuerySet, *, clinic: Clinic, now: datetime) -> list[Call]:
     """Of some cases of a clinic those in which somebody is to be reached today, loudest first.
 
-    Those that are due today or overdue; a notice needs no call. A patient who allowed no channel is among them: somebody has to know. Two
-    statements.
+    Those that are due today or overdue; a notice needs no call. A patient who allowed no channel
+    is among them: somebody has to know. Two statements.
     """
     today = local_date(now, clinic.tz)
     found = rows.waiting(today).filter(

@@ -80,6 +80,18 @@ def test_a_second_confirmation_changes_nothing(at, row):
     runs.run(row.pk)
     runs.run(row.pk)
     assert (state_of(row), Room.objects.count()) == (State.IMPORTED, 1)
+    said = press(at, row, "import", digest=row.digest).sentences[-1]
+    assert said == "These files are imported already. Nothing is imported twice."
+
+
+def test_discarded_files_are_not_offered_once_more(at, row):
+    at.fill(row, "discard")
+    answer = press(at, row, "import", digest=row.digest)
+    assert answer.refusal == "Nothing to import: discarded."
+    assert "The files are gone. Nothing was imported." in answer.html
+    assert "Back to the import" in answer.html
+    assert 'type="submit"' not in answer.html.split('id="service-form"')[1].split("</form>")[0]
+    assert state_of(row) == State.DISCARDED
 
 
 def test_other_files_than_those_checked_are_not_confirmed(at, row):
