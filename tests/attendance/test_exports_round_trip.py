@@ -74,6 +74,7 @@ def harbor(tmp_path: Path) -> Clinic:
     return Clinic.objects.get(name="Harbor IOP")
 
 
+@pytest.mark.soak
 def test_the_demo_clinic_there_and_back(tmp_path):
     load_demo(folder=tmp_path / "demo", now=DEMO_NOW)
     clinic = Clinic.objects.get(name="Riverside IOP")
