@@ -356,6 +356,21 @@ def case(held) -> Flag:
     )  # fmt: skip
 
 
+def test_the_way_out_of_a_case_is_not_named_like_closing_it(case, coordinator):
+    html = coordinator.open(case, "change").content.decode()
+    foot = html.split('id="submit-row"')[1]
+    assert f'href="{url(Flag)}"' in foot
+    assert "Back to the list" in foot
+    assert "Close" not in foot
+
+
+def test_a_page_with_something_to_save_has_no_way_out_but_saving(held, coordinator):
+    foot = coordinator.open(held.bookings[0].episode, "change").content.decode()
+    foot = foot.split('id="submit-row"')[1]
+    assert 'name="_save"' in foot
+    assert "Back to the list" not in foot
+
+
 def test_a_case_is_taken_on_worked_and_closed(coordinator, case):
     coordinator.fill(case, "acknowledge")
     coordinator.fill(case, "outreach", method="in_person", result="reached")
