@@ -107,12 +107,19 @@ def _then(chances: Sequence[LastChance]) -> str:
 
 
 def _chance(request: Any, chance: LastChance) -> Sequence[object]:
-    what = "Book" if chance.plan else "Find an hour"
     return (
         _patient(chance.flag), "; ".join(_missing(one) for one in chance.missing),
-        _until(chance.until), _sessions(chance),
-        *_act(request, Can.BOOK, chance.flag, "make_ups", what),
+        _until(chance.until), _sessions(chance), *_repairs(request, chance),
     )  # fmt: skip
+
+
+def _repairs(request: Any, chance: LastChance) -> tuple[str, ...]:
+    """To the seats that repair it; without any also to the note why the week stays short."""
+    if chance.plan:
+        return _act(request, Can.BOOK, chance.flag, "make_ups", "Book")
+    find = _act(request, Can.BOOK, chance.flag, "make_ups", "Find an hour")
+    note = _act(request, Can.WORK_FLAGS, chance.flag, "week-note", "Note why")
+    return (format_html("{} {}", *find, *note),) if find and note else find
 
 
 def _missing(repair: Any) -> str:
