@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Exists
 
 from attendance.imports.columns import folded
+from attendance.imports.differences import another
 from attendance.imports.doubts import Doubts
 from attendance.imports.intake import Draft, Intake
 from attendance.imports.reading import Row
@@ -81,7 +82,8 @@ def load_make_ups(intake: Intake) -> None:
         if missed is None or repair is None or row.bad:
             continue
         if repair.makes_up_id is not None:
-            intake.compared(row, ["missed_date"] if repair.makes_up_id != missed.pk else [])
+            same = repair.makes_up_id == missed.pk
+            intake.compared(row, {} if same else {"missed_date": another(row["missed_date"])})
             continue
         repair.makes_up = missed
         repair.save(update_fields=["makes_up"])

@@ -16,8 +16,10 @@ from typing import Any
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import DataError, IntegrityError, transaction
 from django.db.models import ForeignKey, Model
+from django.utils import timezone
 
-from attendance.imports.columns import Column, Table, folded
+from attendance.imports.columns import Table, folded
+from attendance.imports.differences import another, sentence, two_values
 from attendance.imports.problems import Problem
 from attendance.imports.reading import Reading, Row
 from attendance.imports.tables import ATTENDANCE, EPISODES, MAKE_UPS, PLANS, STAFF, TABLES
@@ -27,7 +29,6 @@ from iop_clinic.accounts.models import Clinic, User
 from patients.models import Episode
 
 AT_ONCE = 1000
-KEPT = "differs, kept as it is in the clinic"
 Key = Any
 
 
@@ -251,31 +252,38 @@ class Intake:
         self.created[table.name] += [draft.instance for draft in written]
         return written
 
-    def differences(self, draft: Draft, stored: Any) -> list[str]:
-        """The columns of the file in which the stored row is another."""
+    def differences(self, draft: Draft, stored: Any) -> dict[str, str]:
+        """What both say, by the columns of the file in which the stored row is another."""
         present = self.reading.columns[draft.row.table.name]
         fields = {field.name: field for field in type(stored)._meta.concrete_fields}
-        return [
-            column.name
+        found = (
+            (column, fields[column.fills])
             for column in draft.row.table.columns
-            if column.name in present and self._differs(column, fields, draft.instance, stored)
-        ]
+            if column.name in present and column.fills in fields and not column.key
+        )
+        return {
+            column.name: said
+            for column, field in found
+            if (said := self._difference(draft.row[column.name], field, draft.instance, stored))
+        }
 
-    @staticmethod
-    def _differs(column: Column, fields: Mapping[str, Any], new: Any, stored: Any) -> bool:
-        found = fields.get(column.fills)
-        if found is None or column.key:
-            return False
-        told, kept = getattr(new, found.attname), getattr(stored, found.attname)
+    def _difference(self, cell: Any, field: Any, new: Any, stored: Any) -> str:
+        told, kept = getattr(new, field.attname), getattr(stored, field.attname)
         if isinstance(kept, datetime.datetime):  # files tell no fractions of a second
             kept = kept.replace(microsecond=0)
-        return bool(told != kept)
+        if told == kept:
+            return ""
+        if field.is_relation:
+            return another(cell)
+        with timezone.override(self.clinic.tz):
+            return two_values(told, kept, dict(field.flatchoices))
 
-    def compared(self, row: Row, different: Sequence[str]) -> None:
+    def compared(self, row: Row, different: Mapping[str, str]) -> None:
         counts = self.counts[row.table.file]
         if different:
             counts.differs += 1
-            self.differing.append(Problem(row.file, row.line, ", ".join(different), KEPT))
+            found = Problem(row.file, row.line, ", ".join(different), sentence(different))
+            self.differing.append(found)
         else:
             counts.unchanged += 1
 

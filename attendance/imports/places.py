@@ -8,6 +8,7 @@ from django.db.models import Model
 
 from attendance.clinics import open_clinic
 from attendance.imports.columns import Table, folded
+from attendance.imports.differences import another, two_values
 from attendance.imports.intake import Draft, Intake
 from attendance.imports.problems import Problem
 from attendance.imports.reading import Reading, Row
@@ -184,7 +185,7 @@ def _license(row: Row) -> dict[str, Any]:
     }
 
 
-def _differences(row: Row, stored: Membership) -> list[str]:
+def _differences(row: Row, stored: Membership) -> dict[str, str]:
     therapist = stored.therapist
     pairs = [
         ("name", row["name"], stored.user.name),
@@ -194,8 +195,8 @@ def _differences(row: Row, stored: Membership) -> list[str]:
     if therapist is not None:
         now = _therapist(row)
         pairs += [(name, now[name], getattr(therapist, name)) for name in ("credentials", "phone")]
-    different = [name for name, told, kept in pairs if told != kept]
+    different = {name: two_values(told, kept) for name, told, kept in pairs if told != kept}
     licenses = License.objects.filter(therapist=therapist)
     if row["license_number"] is not None and not licenses.filter(**_license(row)).exists():
-        different.append("license_number")
+        different["license_number"] = another(row["license_number"])
     return different

@@ -218,7 +218,8 @@ def test_row_edited_since_is_listed_and_kept(good):
             "patients.csv",
             2,
             "phone, phone_is_safe",
-            "differs, kept as it is in the clinic",
+            "phone: 203-555-0102 in the file, 203-555-0199 in the clinic; "
+            "phone_is_safe: yes in the file, no in the clinic. Kept as it is in the clinic",
         )
     ]
     assert Patient.objects.get(record_number="H-1").phone == "203-555-0199"

@@ -97,7 +97,12 @@ def test_a_row_that_differs_stays_as_the_clinic_has_it(administrator):
     imported(administrator, checked(administrator, *csv_files(TABLES)))
     changed = folders.GOOD["patients"].replace("Birch", "Beech") + "\nH-3,Cy,Cedar,1991-01-01,,"
     row = checked(administrator, csv_file("patients.csv", changed))
-    assert problems(row) == ["patients.csv, 3, last_name: differs, kept as it is in the clinic"]
+    assert problems(row) == [
+        (
+            "patients.csv, 3, last_name: Beech in the file, Birch in the clinic. "
+            "Kept as it is in the clinic"
+        )
+    ]
     assert "1 row differs and stays as the clinic has it." in html_of(administrator, row)
     imported(administrator, row)
     assert Patient.objects.get(record_number="H-2").last_name == "Birch"
@@ -189,7 +194,12 @@ def test_another_clinics_files_are_refused(administrator):
 def test_this_clinics_own_row_is_compared(administrator):
     row = checked(administrator, csv_file("clinic.csv", folders.GOOD["clinic"]), *csv_files(TABLES))
     assert ["clinic", 0, 0, 1] in row.report["counts"]
-    assert problems(row) == ["clinic.csv, 2, state, phone: differs, kept as it is in the clinic"]
+    assert problems(row) == [
+        (
+            "clinic.csv, 2, state, phone: state: CT in the file, empty in the clinic; "
+            "phone: 203-555-0100 in the file, empty in the clinic. Kept as it is in the clinic"
+        )
+    ]
 
 
 def test_files_may_come_as_a_zip_with_a_folder(administrator):
