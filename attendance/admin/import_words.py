@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from attendance.imports.columns import in_words
 from attendance.imports.progress import Progress
 from attendance.models import DataImport
 from iop_clinic.accounts.admin.panels import Panel
@@ -137,7 +138,7 @@ def panels_of(row: DataImport) -> Iterator[Panel]:
             "By table",
             ("Table", did, "In the clinic already", "Different, kept"),
             [
-                (name.replace("_", " "), *(f"{count:,}" for count in counts))
+                (in_words(name), *(f"{count:,}" for count in counts))
                 for name, *counts in report["counts"]
             ],
         )

@@ -56,6 +56,11 @@ class Table:
         return tuple(column.name for column in self.columns if column.key)
 
 
+def in_words(table: str) -> str:
+    """ "session types" of `session_types`; make-ups are one word."""
+    return table.replace("make_ups", "make-ups").replace("_", " ")
+
+
 def folded(value: Any) -> Any:
     """How two values of a key are compared: names without regard to case."""
     return value.casefold() if isinstance(value, str) else value

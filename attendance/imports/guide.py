@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from attendance.imports import cells
 from attendance.imports.cells import Choice, Number, Text
-from attendance.imports.columns import Column, Table
+from attendance.imports.columns import Column, Table, in_words
 from attendance.imports.tables import CLINIC, LONG_LIST, TABLES
 
 GUIDED = (*(table for table in TABLES if table is not CLINIC), LONG_LIST)
@@ -89,5 +89,5 @@ class Guide(NamedTuple):
 
 
 def guide_to(table: Table) -> Guide:
-    title = table.name.replace("_", " ").capitalize()
+    title = in_words(table.name).capitalize()
     return Guide(title, table.name, ABOUT[table.name], lines(table))

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 
-from attendance.imports.columns import Table
+from attendance.imports.columns import Table, in_words
 from attendance.imports.reading import Reading, Source, cells_of, column_name
 from attendance.imports.tables import ABOUT, ATTENDANCE, LONG_LIST, TABLES
 
@@ -91,4 +91,4 @@ def _header(source: Source) -> set[str]:
 
 
 def _said(table: Table) -> str:
-    return table.name.replace("_", " ")
+    return in_words(table.name)

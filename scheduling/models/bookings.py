@@ -50,6 +50,7 @@ class CallIn(ClinicModel):
     objects: ClassVar = CallInQuerySet.as_manager()
 
     class Meta(ClinicModel.Meta):
+        verbose_name = "call-in"
         ordering = ("-from_date",)
         constraints: ClassVar = [
             *ClinicModel.Meta.constraints,

@@ -323,3 +323,9 @@ def test_the_menu_and_the_first_steps_lead_to_it(administrator):
     assert page.count(reverse(BRING)) == 2
     front_desk = desk(administrator.user.working_clinic(), Role.FRONT_DESK)
     assert reverse(BRING) not in front_desk.client.get(reverse("admin:index")).content.decode()
+
+
+def test_make_ups_are_written_with_their_hyphen(administrator):
+    html = administrator.open(DataImport, "bring").content.decode()
+    assert "Make-ups" in html
+    assert "Make ups" not in html

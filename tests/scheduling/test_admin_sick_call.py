@@ -87,3 +87,9 @@ def test_search_boxes_offer_whom_it_may_concern(world, table, offered):
     keys = [row["id"] for row in found]
     states = Episode.objects.filter(pk__in=keys).values_list("state", flat=True)
     assert sorted(set(states)) == offered
+
+
+def test_a_call_in_is_written_with_its_hyphen(world):
+    html = desk(world.clinic).open(CallIn).content.decode()
+    assert "Call-ins" in html
+    assert "call ins" not in html.lower()
