@@ -14,9 +14,14 @@ def without_secrets(text: str) -> str:
 
 
 class PrivateFormatter(logging.Formatter):
-    """Withholds what the database quotes of a row (the constraint's name stays), and secrets."""
+    """Withholds what the database quotes of a row (the constraint's name stays), and secrets.
+
+    A request that was refused (4xx) is one line: its traceback shows no error of this program.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
+        if 400 <= getattr(record, "status_code", 0) < 500:
+            record.exc_info = record.exc_text = None
         return without_secrets(DETAIL.sub("DETAIL: (withheld)", super().format(record)))
 
 
@@ -25,13 +30,4 @@ class WithoutSecrets(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = without_secrets(record.getMessage()), ()
-        return True
-
-
-class WithoutRefusals(logging.Filter):
-    """A request that was refused (4xx) is a line: its traceback shows no error of this program."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if 400 <= getattr(record, "status_code", 0) < 500:
-            record.exc_info = record.exc_text = None
         return True
