@@ -111,7 +111,7 @@ def test_a_sign_in_of_the_same_person_in_another_tab_is_enough(chrome, evening, 
     other = watched(page.context.new_page(), live_server)
     other.page.goto(live_server.url + "/admin/login/")
     fill_in_login(other.page, evening.leader)
-    other.page.wait_for_url(live_server.url + "/admin/")
+    other.page.wait_for_url(live_server.url + "/roster/")
     page.bring_to_front()
     page.evaluate("window.dispatchEvent(new Event('online'))")
     expect(page.locator("#sending")).to_have_text("Everything is sent.")
