@@ -20,7 +20,7 @@ DAMAGED = (
 def content(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> bytes:
     """Raises one of DAMAGED for what is not as it states."""
     if part.compress_type not in PACKED:
-        raise NotImplementedError
+        raise zipfile.BadZipFile("packed in a way that no spreadsheet program uses")
     with archive.open(part) as file:
         return file.read(part.file_size)
 
