@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import os
-
-import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
 from iop_clinic.accounts.roles import Role
 from tests import factories
 from tests.browser.first_visit import MOST, PAGES, first_visits
-from tests.browser.site import CHROMIUM
+from tests.browser.site import BROWSER
 from tests.project.world import clinic_rows, therapist_rows
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(not CHROMIUM and not os.environ.get("CI"), reason="no Chromium found"),
-]
+pytestmark = BROWSER
 
 
 def test_the_sign_in_and_the_page_behind_it_are_small() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import pytest
@@ -14,13 +13,9 @@ from iop_clinic.accounts.roles import Role
 from patients.models import Patient
 from tests import factories
 from tests.attendance.uploads import BRING, TABLES, harbor, workbook
-from tests.browser.site import CHROMIUM, WIDE, chromium, sign_in
+from tests.browser.site import BROWSER, WIDE, chromium, sign_in
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(not CHROMIUM and not os.environ.get("CI"), reason="no Chromium found"),
-]
+pytestmark = BROWSER
 PATIENCE = 30_000  # milliseconds
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from playwright.sync_api import expect
 
@@ -18,21 +20,27 @@ from tests.browser.evening import (
     unsent,
     watched,
 )
-from tests.browser.site import BROWSER, fill_in_login
+from tests.browser.site import BROWSER, Visit, fill_in_login
 
 pytestmark = BROWSER
+
+
+def a_kept_mark(chrome: Any, evening: Evening, live_server: Any) -> Visit:
+    """The leader's sheet without a network, with one patient marked present and not sent."""
+    visit = a_visit(chrome, live_server)
+    open_sheet(visit, evening, evening.leader)
+    visit.page.context.set_offline(True)
+    visit.page.keyboard.press("p")
+    unsent(visit.page, 1)
+    return visit
 
 
 @pytest.mark.parametrize(
     ("choice", "stored"), [("Send mine", (True, 2)), ("Keep what is stored", (False, 1))]
 )
 def test_of_two_versions_a_person_chooses_one(chrome, evening, live_server, choice, stored):
-    visit = a_visit(chrome, live_server)
+    visit = a_kept_mark(chrome, evening, live_server)
     page = visit.page
-    open_sheet(visit, evening, evening.leader)
-    page.context.set_offline(True)
-    page.keyboard.press("p")
-    unsent(page, 1)
     beside(lambda: say_absent(evening))
     page.context.set_offline(False)
     line = page.locator(".line").first
@@ -55,12 +63,8 @@ def say_absent(evening: Evening) -> None:
 
 
 def test_another_person_sends_nobody_elses_marks(chrome, evening, live_server):
-    visit = a_visit(chrome, live_server)
+    visit = a_kept_mark(chrome, evening, live_server)
     page = visit.page
-    open_sheet(visit, evening, evening.leader)
-    page.context.set_offline(True)
-    page.keyboard.press("p")
-    unsent(page, 1)
     expire_logins()
     page.context.set_offline(False)
     expect(page.locator("#sign-in")).to_be_visible()
@@ -78,12 +82,8 @@ def test_another_person_sends_nobody_elses_marks(chrome, evening, live_server):
 
 
 def test_on_a_shared_device_one_changes_over_and_the_marks_are_sent(chrome, evening, live_server):
-    visit = a_visit(chrome, live_server)
+    visit = a_kept_mark(chrome, evening, live_server)
     page = visit.page
-    open_sheet(visit, evening, evening.leader)
-    page.context.set_offline(True)
-    page.keyboard.press("p")
-    unsent(page, 1)
     expire_logins()
     page.context.set_offline(False)
     page.get_by_role("link", name="Sign in again").click()
@@ -99,12 +99,8 @@ def test_on_a_shared_device_one_changes_over_and_the_marks_are_sent(chrome, even
 
 @pytest.mark.soak
 def test_a_sign_in_of_the_same_person_in_another_tab_is_enough(chrome, evening, live_server):
-    visit = a_visit(chrome, live_server)
+    visit = a_kept_mark(chrome, evening, live_server)
     page = visit.page
-    open_sheet(visit, evening, evening.leader)
-    page.context.set_offline(True)
-    page.keyboard.press("p")
-    unsent(page, 1)
     expire_logins()
     page.context.set_offline(False)
     expect(page.locator("#sign-in")).to_be_visible()
@@ -121,12 +117,8 @@ def test_a_sign_in_of_the_same_person_in_another_tab_is_enough(chrome, evening, 
 def test_a_mark_of_somebody_who_left_the_roster_is_kept_until_it_is_dropped(
     chrome, evening, live_server
 ):
-    visit = a_visit(chrome, live_server)
+    visit = a_kept_mark(chrome, evening, live_server)
     page = visit.page
-    open_sheet(visit, evening, evening.leader)
-    page.context.set_offline(True)
-    page.keyboard.press("p")
-    unsent(page, 1)
     rows = Booking.objects.filter(session=evening.session, seat=1)
     beside(lambda: rows.update(state="withdrawn", withdrawn_reason="Plan changed"))
     page.context.set_offline(False)
