@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 from attendance.reports import health as jobs_health
 from iop_clinic import health
 from iop_clinic.accounts.admin.login import awake, change_password, sign_in
+from iop_clinic.accounts.admin.searching import Offered
 from iop_clinic.accounts.api import problems
 from iop_clinic.accounts.api.views import NoSuchPath
 from iop_clinic.find import find
@@ -24,6 +25,7 @@ urlpatterns = [
     path("admin/awake/", awake),
     path("admin/login/", sign_in),
     path("admin/password_change/", admin.site.admin_view(change_password)),
+    path("admin/autocomplete/", admin.site.admin_view(Offered.as_view(admin_site=admin.site))),
     path("admin/", admin.site.urls),
     path("api/v1/", include((api, "api"))),
     re_path(r"^api/", NoSuchPath.as_view()),

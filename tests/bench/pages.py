@@ -143,11 +143,16 @@ def _calls(clinic: Clinic, user: User) -> dict[str, Call]:
     addresses["the API's day of a group"] = day
     calls: dict[str, Call] = {name: _get(client, address) for name, address in addresses.items()}
     calls["find"] = lambda: client.post(reverse("find"), {"term": "Number 1"})
-    calls["autocomplete"] = _get(client, f"{reverse('admin:autocomplete')}?{_TYPED}")
+    calls["autocomplete"] = lambda: client.post(reverse("admin:autocomplete"), _TYPED)
     return calls
 
 
-_TYPED = "app_label=patients&model_name=authorization&field_name=episode&term=Number"
+_TYPED = {
+    "app_label": "patients",
+    "model_name": "authorization",
+    "field_name": "episode",
+    "term": "Number",
+}
 
 
 def _get(client: Client, address: str) -> Call:

@@ -52,8 +52,12 @@ def test_a_patient_is_put_on_hold_with_a_thumb(visit, rows):
 def test_a_patient_is_found_by_typing(visit, rows):
     patient = rows[Patient]
     visit.open("/admin/patients/episode/add/")
+    asked: list[str] = []
+    visit.page.on("request", lambda request: asked.append(request.url))
     visit.page.locator(".select2-selection").first.click()
     visit.page.locator(".select2-search__field").fill(patient.last_name)
     visit.page.get_by_role("option", name=str(patient)).click()
     assert visit.page.locator("[name=patient]").input_value() == str(patient.pk)
+    assert any(url.endswith("/admin/autocomplete/") for url in asked)
+    assert [url for url in asked if patient.last_name in url] == []
     assert visit.faults == []

@@ -197,8 +197,10 @@ OTHERS: Mapping[str, tuple[str, int]] = {
     "roster:session-sign-in": ("view_schedule", 200),
 }
 """Pages of no table: the permission ("": whoever has signed in), and the answer."""
-READ = {"admin:autocomplete", *(name for name in OTHERS if name.startswith("roster:"))}
-"""Pages that take no POST; what a roster's page sends goes to the REST API."""
+NOT_TAKEN = {
+    ("GET", "admin:autocomplete"),  # what is typed is posted
+    *(("POST", name) for name in OTHERS if name.startswith("roster:")),  # it asks the REST API
+}
 ELSEWHERE = {"calendar"}
 """Its address is the only key, whoever has signed in or not: tests/scheduling/test_feed.py."""
 LEADS_ON = {"weekly": 302}
@@ -360,7 +362,7 @@ def expected(person: Person, page: Page, party: Party, method: str) -> int:
         return 200 if page.name == "admin:login" else LOGIN
     table = table_of(page)
     if table is None:
-        return 405 if method == "POST" and page.name in READ else _of_no_table(person, page, party)
+        return 405 if (method, page.name) in NOT_TAKEN else _of_no_table(person, page, party)
     needs = _needs(table, page, method)
     if page.last in ("change", "delete") and not person.may(*needs):
         return DENIED  # asked first: nobody learns whether there is a row

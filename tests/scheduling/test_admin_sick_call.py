@@ -83,7 +83,7 @@ def test_search_boxes_offer_whom_it_may_concern(world, table, offered):
     Episode.objects.filter(pk=world.episode().pk).update(state="discharged", **left)
     factories.EpisodeFactory(patient__clinic=world.clinic)
     box = {"app_label": "scheduling", "model_name": table, "field_name": "episode", "term": ""}
-    found = desk(world.clinic).client.get("/admin/autocomplete/", box).json()["results"]
+    found = desk(world.clinic).client.post("/admin/autocomplete/", box).json()["results"]
     keys = [row["id"] for row in found]
     states = Episode.objects.filter(pk__in=keys).values_list("state", flat=True)
     assert sorted(set(states)) == offered

@@ -223,6 +223,10 @@ def is_key(text: str) -> bool:
 class FoundSelect(AutocompleteSelect):
     """A choice found by typing. What is no key (a mistyped address) is nothing chosen."""
 
+    def build_attrs(self, base_attrs: Any, extra_attrs: Any = None) -> dict[str, Any]:
+        """What is typed is posted: a name belongs in no address (see `searching.Offered`)."""
+        return {**super().build_attrs(base_attrs, extra_attrs), "data-ajax--type": "POST"}
+
     def optgroups(self, name: str, value: Sequence[str], attrs: Any = None) -> Any:
         return super().optgroups(name, [one for one in value if is_key(str(one))], attrs)
 

@@ -1,4 +1,5 @@
 """Searches of lists: the session keeps the term, and the address a short sign that stands for it.
+Choices found by typing: what is typed is posted.
 
 A patient's name belongs neither in an address nor in the histories and logs that keep addresses.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.contrib.admin.views.main import SEARCH_VAR
 from django.http import HttpResponse, HttpResponseRedirect, QueryDict
 
@@ -45,3 +47,13 @@ def _sign(request: Any, term: str) -> str:
     sign = next((one for one in kept if kept[one] == term), SIGN + secrets.token_hex(4))
     request.session[KEPT] = dict([*kept.items(), (sign, term)][-MOST:])
     return sign
+
+
+class Offered(AutocompleteJsonView):
+    """The rows that fit what is typed into a choice. 405 for GET."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: Any) -> HttpResponse:
+        request.GET = request.POST  # where Django's view and its pages look
+        return self.get(request)

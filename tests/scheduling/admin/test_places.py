@@ -114,7 +114,7 @@ def test_a_session_is_found_by_its_groups_whole_name(world, coordinator):
     Group.objects.update(name="Group A")
     planned = Session.objects.filter(group=world.group).order_by("pk")[0]
     assert str(planned) == "Group A, Mon Mar 2"
-    answer = coordinator.client.get(
+    answer = coordinator.client.post(
         "/admin/autocomplete/",
         {"app_label": "scheduling", "model_name": "booking", "field_name": "session",
          "term": f"Group A {planned.local_date}"},

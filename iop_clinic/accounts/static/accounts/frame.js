@@ -73,5 +73,16 @@ function nameSearches() {
   }
 }
 
+/** What is typed there is posted. */
+function allowPosts(jQuery) {
+  const token = document.querySelector("[name=csrfmiddlewaretoken]")?.value;
+  if (token) jQuery.ajaxSetup({ headers: { "X-CSRFToken": token } });
+}
+
 // That script waits for jQuery to be ready: whoever waits later is called later.
-window.addEventListener("load", () => window.django?.jQuery?.(nameSearches));
+window.addEventListener("load", () => {
+  const jQuery = window.django?.jQuery;
+  if (!jQuery) return;
+  allowPosts(jQuery);
+  jQuery(nameSearches);
+});
