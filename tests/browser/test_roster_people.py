@@ -97,6 +97,30 @@ def test_on_a_shared_device_one_changes_over_and_the_marks_are_sent(chrome, even
     assert evening.records() == [(True, 1)]
 
 
+def sign_in_elsewhere(page, evening, live_server):
+    other = watched(page.context.new_page(), live_server)
+    other.page.goto(live_server.url + "/admin/login/")
+    fill_in_login(other.page, evening.leader)
+    other.page.wait_for_url(live_server.url + "/roster/")
+    page.bring_to_front()
+
+
+def test_no_name_stays_on_the_screen_once_the_login_has_ended(chrome, evening, live_server):
+    visit = a_kept_mark(chrome, evening, live_server)
+    page = visit.page
+    named = page.get_by_text(evening.people[0].patient.short_name).locator("visible=true")
+    page.keyboard.press("l")
+    expect(named).to_have_count(3)  # the line, what was said last, and the question
+    expire_logins()
+    page.context.set_offline(False)
+    expect(page.locator("#sign-in")).to_be_visible()
+    expect(named).to_have_count(0)
+    sign_in_elsewhere(page, evening, live_server)
+    page.evaluate("window.dispatchEvent(new Event('online'))")
+    expect(page.locator(".line").first).to_be_visible()
+    expect(page.locator("#sending")).to_have_text("Everything is sent.")
+
+
 @pytest.mark.soak
 def test_a_sign_in_of_the_same_person_in_another_tab_is_enough(chrome, evening, live_server):
     visit = a_kept_mark(chrome, evening, live_server)
@@ -104,11 +128,7 @@ def test_a_sign_in_of_the_same_person_in_another_tab_is_enough(chrome, evening, 
     expire_logins()
     page.context.set_offline(False)
     expect(page.locator("#sign-in")).to_be_visible()
-    other = watched(page.context.new_page(), live_server)
-    other.page.goto(live_server.url + "/admin/login/")
-    fill_in_login(other.page, evening.leader)
-    other.page.wait_for_url(live_server.url + "/roster/")
-    page.bring_to_front()
+    sign_in_elsewhere(page, evening, live_server)
     page.evaluate("window.dispatchEvent(new Event('online'))")
     expect(page.locator("#sending")).to_have_text("Everything is sent.")
     assert evening.records() == [(True, 1)]

@@ -31,6 +31,7 @@ let sheet = null;
 let clock = null;
 let skew = 0;
 let said = "";
+let closed = false; // nobody who may read it is signed in
 
 const sender = new Sender(show, (of, answer) => of === unit && take(answer));
 
@@ -50,6 +51,8 @@ async function read(headers) {
 
 function take(answer) {
   const first = sheet === null;
+  closed = false;
+  if (sender.state === "signed-out") sender.state = "idle"; // signed in again, in another tab
   sheet = sheetOf(answer.body);
   skew = answer.skew;
   said = first ? "" : said;
@@ -64,6 +67,7 @@ const now = (line) => after(stored(line), pending(line));
 const lineOf = (patient) => sheet.lines.find((line) => line.patient.id === patient);
 
 function show() {
+  close();
   showUnsent(sender, unit, new Set(sheet?.lines.map((line) => line.patient.id)));
   if (!sheet) {
     summary.textContent = said || "Reading the roster …";
@@ -76,6 +80,13 @@ function show() {
   showSigning(open);
   const sentence = [said, summaryWords(open)].filter(Boolean).join(" ");
   if (summary.textContent !== sentence) summary.textContent = sentence;
+}
+
+/** No name stays on a device on which nobody, or somebody else, is signed in. The marks are kept. */
+function close() {
+  closed ||= ["signed-out", "other-person"].includes(sender.state);
+  place.hidden = closed;
+  if (closed) document.querySelector("dialog[open]")?.close();
 }
 
 function summaryWords(open) {
