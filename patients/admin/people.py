@@ -93,15 +93,15 @@ class PatientAdmin(ClinicModelAdmin):
     change = Can.EDIT_PATIENTS
     reads_are_noted = True
     list_display = (
-        "record_number",
         "name",
+        "record_number",
         "care",
         "birth_date",
         "callable_at",
         "best_time_to_call",
     )
     panels_first = True
-    list_display_links = ("record_number", "name")
+    list_display_links = ("name", "record_number")
     search_fields = (
         "record_number__istartswith",
         "last_name__istartswith",

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from iop_clinic.accounts.models import Clinic
 from tests import factories
 from tests.browser.hands import Keys
 from tests.browser.site import BROWSER, CORA, PHONE, WIDE, visit_of
@@ -50,3 +51,15 @@ def test_an_icon_is_no_word(keys):
     keys.visit.open("/admin/patients/patient/add/")
     assert keys.page.get_by_role("link", name="Go back", exact=True).count() == 1
     assert keys.page.get_by_text("arrow_back", exact=True).get_attribute("aria-hidden") == "true"
+
+
+def test_a_list_on_a_phone_is_cards_of_what_there_is(keys):
+    """Each begins with a name; beside the others stand their columns; what is empty is no line."""
+    clinic = Clinic.objects.get()
+    factories.PatientFactory(clinic=clinic, last_name="Doe", best_time_to_call="mornings", phone="")
+    keys.visit.open("/admin/patients/patient/")
+    shown = keys.page.locator("#result_list .data-row > *").locator("visible=true")
+    labels = shown.evaluate_all("cells => cells.map((cell) => cell.dataset.label)")
+    phone = [] if keys.page.viewport_size == PHONE else ["May be called at"]
+    others = ["Name", "Record number", "Care", "Birth date", *phone, "Best time to call"]
+    assert labels == others
