@@ -13,9 +13,9 @@ from attendance.admin.cancelling import effects_said
 from attendance.cancel_impact import Loss
 from attendance.models import AttendanceRecord, Flag
 from attendance.trials import Taken, tried, withdraw_impact
-from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.admin import staff
 from iop_clinic.accounts.admin.panels import Panel, link
+from iop_clinic.accounts.admin.refusing import REFUSALS, refusal_of
 from iop_clinic.accounts.models import User
 from iop_clinic.accounts.reads import note_read
 from iop_clinic.accounts.weeks import hours_and_minutes
@@ -96,14 +96,14 @@ class WithdrawForm(bookings.WithdrawForm):
         return f"{self.explanation} {self._lost()}".strip()
 
     def _lost(self) -> str:
-        """Nothing of what is refused: the refusal says why."""
+        """Nothing of what is refused, or held by others just now: the refusal says why."""
         withdrawn = self.row.state == Booking.State.WITHDRAWN
         if withdrawn or AttendanceRecord.objects.filter(booking=self.row).exists():
             return ""
         try:
             return loss_said(withdraw_impact(booking=self.row, by=self.user))
-        except Refused as refused:
-            return refused.message
+        except REFUSALS as error:
+            return refusal_of(error).message
 
 
 def loss_said(loss: Loss) -> str:

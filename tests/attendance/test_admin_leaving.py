@@ -9,7 +9,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from attendance import memberships
+from attendance.admin import leaving
 from attendance.models import Flag
+from iop_clinic.accounts.acting import Busy
 from iop_clinic.accounts.models import AuditEvent
 from iop_clinic.accounts.roles import Role
 from scheduling.models import Booking, GroupMembership, WaitlistEntry
@@ -110,6 +112,20 @@ def test_who_withdraws_a_booking_is_told_what_the_week_loses(week, coordinator):
         "3 h: at most 3 h of 9 h can be reached. Short already."
     )
     assert (changed(), week.friday.state) == (before, "booked")
+
+
+def test_a_booking_that_others_hold_just_now_has_a_page_too(week, coordinator, monkeypatch):
+    """What the week would lose is tried once for a page, and waits for whoever holds the week."""
+    tries = []
+
+    def held(**_: Any) -> None:
+        tries.append(1)
+        raise Busy("Someone else is changing the same rows. Try again.")
+
+    monkeypatch.setattr(leaving, "withdraw_impact", held)
+    page = coordinator.open(week.friday, "withdraw")
+    assert "Someone else is changing the same rows. Try again." in page.content.decode()
+    assert (page.status_code, len(tries)) == (200, 1)
 
 
 def test_what_was_recorded_is_not_withdrawn_and_nothing_is_told_of_it(week, coordinator):
