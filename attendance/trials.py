@@ -25,7 +25,8 @@ from scheduling.models import Booking
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Bookings that would be withdrawn, in order; cases that would open, close or go silent."""
+    """Bookings that would be withdrawn, in order; of the cases that the person sees, those that
+    would open, close or go silent."""
 
     bookings: list[Booking]
     opened: list[Flag]
@@ -48,7 +49,7 @@ def tried(
     of_it = {"clinic": episode.clinic_id, "episode": episode}
     coming = Booking.objects.filter(**of_it, starts_at__gte=since or timezone.now())
     before = set(coming.exclude(state=Booking.State.WITHDRAWN).values_list("pk", flat=True))
-    cases = Flag.objects.filter(**of_it).open()
+    cases = Flag.objects.visible_to(by).filter(**of_it).open()
     were = {one.pk: one for one in cases}
     heard = set(cases.not_silent().values_list("pk", flat=True))
     with transaction.atomic():

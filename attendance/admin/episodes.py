@@ -59,7 +59,8 @@ class HoldForm(EpisodeForm):
         def pause() -> None:
             hold(episode=copy.copy(self.row), by=self.user, **self.given)
 
-        return list(taken_panels(tried(episode=self.row, write=pause, by=self.user)))
+        taken = tried(episode=self.row, write=pause, by=self.user)
+        return list(taken_panels(taken, self.user, self.clinic))
 
     def run(self) -> str:
         row = hold(episode=self.row, by=self.user, **self.given)
@@ -126,7 +127,7 @@ class DischargeForm(EpisodeForm):
 
         taken = tried(episode=self.row, write=end, by=self.user, since=midnight)
         given_up = [Panel("Seats given up", ("Group", "Seat"), lines)] if lines else []
-        return [*given_up, *taken_panels(taken)]
+        return [*given_up, *taken_panels(taken, self.user, self.clinic)]
 
     def run(self) -> str:
         discharge(episode=self.row, by=self.user, **self.given)

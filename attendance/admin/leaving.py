@@ -16,8 +16,9 @@ from attendance.trials import Taken, tried, withdraw_impact
 from iop_clinic.accounts.admin import staff
 from iop_clinic.accounts.admin.panels import Panel, link
 from iop_clinic.accounts.admin.refusing import REFUSALS, refusal_of
-from iop_clinic.accounts.models import User
+from iop_clinic.accounts.models import Clinic, User
 from iop_clinic.accounts.reads import note_read
+from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import hours_and_minutes
 from patients.models import Episode
 from scheduling.admin import bookings, groups
@@ -31,8 +32,8 @@ SHOWN = 12
 IN_TREATMENT = (Episode.State.ADMITTED, Episode.State.ON_HOLD)
 
 
-def taken_panels(taken: Taken, note: str = "") -> Iterator[Panel]:
-    """What a write would take, where it takes anything."""
+def taken_panels(taken: Taken, user: User, clinic: Clinic, note: str = "") -> Iterator[Panel]:
+    """What a write would take, where it takes anything; of its cases they hear who see cases."""
     if taken.bookings or note:
         yield withdrawn_panel(taken.bookings, note)
     cases = [
@@ -40,7 +41,7 @@ def taken_panels(taken: Taken, note: str = "") -> Iterator[Panel]:
         *((link(one), "closes") for one in taken.closed),
         *((link(one), "is silent until the patient is back") for one in taken.silent),
     ]
-    if cases:
+    if cases and user.may(Can.VIEW_FLAGS, clinic):
         yield Panel("Cases", ("Case", "Then"), cases)
 
 
@@ -76,7 +77,8 @@ class EndForm(groups.EndForm):
             Seats.end_membership(membership=row, by=self.user, **self.given)
 
         taken = tried(episode=self.row.episode, write=end, by=self.user)
-        return list(taken_panels(taken, waiting_said(self.row.group, self.user)))
+        note = waiting_said(self.row.group, self.user)
+        return list(taken_panels(taken, self.user, self.clinic, note))
 
 
 class TakeBackForm(groups.CancelMembershipForm):

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from attendance import memberships
 from attendance.admin import leaving
 from attendance.models import Flag
+from attendance.trials import Taken, tried
 from iop_clinic.accounts.acting import Busy
 from iop_clinic.accounts.models import AuditEvent
 from iop_clinic.accounts.roles import Role
@@ -94,6 +95,24 @@ def test_a_pause_names_bookings_and_cases_that_go_silent(week, coordinator):
     assert (changed(), week.friday.state) == (before, "booked")
     assert coordinator.save(ahead).status == 302
     assert week.friday.state == "withdrawn"
+
+
+@pytest.mark.parametrize(("role", "told"), [("coordinator", ["Cases"]), ("front_desk", [])])
+def test_of_cases_only_they_are_told_who_see_cases(week, role, told):
+    """The front desk ends seats, and sees no case."""
+    user, taken = f.staff(week.clinic, Role(role)), Taken([], [], [week.flag], [])
+    assert titles(leaving.taken_panels(taken, user, week.clinic)) == told
+
+
+def test_nobody_is_told_of_a_case_that_they_do_not_see(week):
+    """It may be of another therapist's patients."""
+    stranger = f.staff(week.clinic, Role.THERAPIST)
+
+    def close() -> None:
+        week.patient.flags.update(state="closed", closed_at=week.now, outcome="discharged")
+
+    closed = [tried(episode=week.patient, write=close, by=by).closed for by in (week.by, stranger)]
+    assert [len(some) for some in closed] == [week.patient.flags.open().count(), 0] == [2, 0]
 
 
 def test_a_discharge_is_looked_at_before_it_is_done(week, coordinator, seat):
