@@ -34,6 +34,12 @@ class Source:
     called: str = ""
     """The sheet's or file's own name, where `name` says more."""
 
+    @property
+    def lines(self) -> int:
+        """How often a line ends in it; some programs write a lone carriage return for that."""
+        ends = self.data.count(b"\n") + self.data.count(b"\r")
+        return ends - self.data.count(b"\r\n")
+
 
 @dataclass(slots=True)
 class Row:

@@ -220,7 +220,7 @@ def _bring_in(*, row: DataImport, sources: Sequence[Source], by: User) -> None:
 
 
 def _read(row: DataImport, sources: Sequence[Source], by: User, *, dry_run: bool) -> Outcome:
-    lines = sum(max(source.data.count(b"\n") - 1, 0) for source in sources)
+    lines = sum(max(source.lines - 1, 0) for source in sources)
     return import_into(
         clinic=row.clinic,
         sources=sources,

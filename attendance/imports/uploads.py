@@ -27,6 +27,8 @@ MOST_FILES = 40
 MOST_UNPACKED = 100 * MEGABYTE
 MOST_ROWS = 200_000
 """Of all tables together: a worker holds them in memory, 100,000 in less than 500 MB."""
+MOST_CELLS = 10_000_000
+"""Far more than so many rows have; a single line of nothing but commas would fill the memory."""
 MOST_PARTS = 2000
 """Files inside an archive; a workbook has some for each of its sheets."""
 
@@ -148,9 +150,13 @@ def sources_of(uploads: Sequence[Upload]) -> list[Source]:
     problems = [one for one in found if isinstance(one, Problem)]
     if not found:
         problems.append(Problem(ALL, 0, "", "hold nothing"))
-    if sum(one.data.count(b"\n") for one in sources) > MOST_ROWS:
-        sentence = f"hold more than {MOST_ROWS:,} rows: bring them in several times"
-        problems.append(Problem(ALL, 0, "", sentence))
+    for number, most, what in (
+        (sum(one.lines for one in sources), MOST_ROWS, "rows"),
+        (sum(one.data.count(b",") for one in sources), MOST_CELLS, "cells"),
+    ):
+        if number > most:
+            sentence = f"hold more than {most:,} {what}: bring them in several times"
+            problems.append(Problem(ALL, 0, "", sentence))
     if problems:
         raise ImportRefused(problems)
     return sources

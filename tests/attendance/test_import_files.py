@@ -13,7 +13,7 @@ import pytest
 from django.urls import reverse
 from openpyxl import Workbook, load_workbook
 
-from attendance.imports import reading, uploads, workbooks
+from attendance.imports import uploads, workbooks
 from attendance.imports.guide import GUIDED
 from attendance.imports.template import template
 from attendance.imports.workbooks import sheets
@@ -238,20 +238,6 @@ def test_midnight_after_a_date_is_a_database_s(at):
     text = "starts_on,ends_on,reason\n2026-03-09 00:00:00,3/9/2026 0:00,Snow day"
     row = checked(at, csv_file("closures.csv", text))
     assert row.report["counts"] == [["closures", 1, 0, 0]]
-
-
-def test_more_rows_than_a_worker_can_hold_are_refused(at, monkeypatch):
-    monkeypatch.setattr(uploads, "MOST_ROWS", 1)
-    row = checked(at, csv_file("rooms.csv", "name,seats\nBlue,5\nRed,6"))
-    assert problems(row) == ["the files, 0, : hold more than 1 rows: bring them in several times"]
-
-
-def test_a_file_with_endless_problems_is_read_no_further(at, monkeypatch):
-    monkeypatch.setattr(reading, "MOST_PROBLEMS", 2)
-    row = checked(at, csv_file("rooms.csv", "name,seats\nA,x\nB,x\nC,x\nD,x"))
-    assert [one.partition(":")[0] for one in problems(row)] == [
-        "rooms.csv, 2, seats", "rooms.csv, 3, ", "rooms.csv, 3, seats"
-    ]  # fmt: skip
 
 
 # --- what is refused at once ---------------------------------------------------------------------

@@ -1,0 +1,43 @@
+"""What a file may take of a worker: rows, cells, problems."""
+
+from __future__ import annotations
+
+import pytest
+
+from attendance.imports import reading, uploads
+from tests.admin import Desk, desk
+from tests.attendance.uploads import checked, csv_file, harbor, problems
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def at() -> Desk:
+    return desk(harbor())
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_more_rows_than_a_worker_can_hold_are_refused(at, monkeypatch, end):
+    """However the program that wrote the file ends its lines."""
+    rooms = csv_file("rooms.csv", end.join(["name,seats", "Blue,5", "Red,6"]))
+    monkeypatch.setattr(uploads, "MOST_ROWS", 2)
+    assert problems(checked(at, rooms)) == []
+    monkeypatch.setattr(uploads, "MOST_ROWS", 1)
+    rooms.seek(0)
+    assert problems(checked(at, rooms)) == [
+        "the files, 0, : hold more than 1 rows: bring them in several times"
+    ]
+
+
+def test_a_line_of_endless_cells_is_refused_unread(at, monkeypatch):
+    monkeypatch.setattr(uploads, "MOST_CELLS", 8)
+    row = checked(at, csv_file("rooms.csv", f"name,seats\nBlue,5{',' * 8}"))
+    assert problems(row) == ["the files, 0, : hold more than 8 cells: bring them in several times"]
+
+
+def test_a_file_with_endless_problems_is_read_no_further(at, monkeypatch):
+    monkeypatch.setattr(reading, "MOST_PROBLEMS", 2)
+    row = checked(at, csv_file("rooms.csv", "name,seats\nA,x\nB,x\nC,x\nD,x"))
+    assert [one.partition(":")[0] for one in problems(row)] == [
+        "rooms.csv, 2, seats", "rooms.csv, 3, ", "rooms.csv, 3, seats"
+    ]  # fmt: skip
