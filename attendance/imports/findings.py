@@ -14,6 +14,8 @@ from attendance.imports.problems import Problem
 from attendance.imports.services import Outcome
 
 SHOWN = 200
+LONGEST = 1000
+"""Characters of a problem on the page, which may quote a whole cell; the file has all of them."""
 HEADER = ("file", "line", "column", "problem")
 
 
@@ -37,7 +39,11 @@ def account(outcome: Outcome) -> dict[str, Any]:
 
 
 def _first(problems: Sequence[Problem]) -> list[list[Any]]:
-    return [[one.file, one.line, one.column, one.reason] for one in problems[:SHOWN]]
+    return [[one.file, one.line, one.column, _short(one.reason)] for one in problems[:SHOWN]]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def listed(problems: Sequence[Problem]) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from attendance.imports import reading, uploads
+from attendance.imports import findings, reading, uploads
 from tests.admin import Desk, desk
 from tests.attendance.uploads import checked, csv_file, harbor, problems
 
@@ -41,3 +41,12 @@ def test_a_file_with_endless_problems_is_read_no_further(at, monkeypatch):
     assert [one.partition(":")[0] for one in problems(row)] == [
         "rooms.csv, 2, seats", "rooms.csv, 3, ", "rooms.csv, 3, seats"
     ]  # fmt: skip
+
+
+def test_a_long_cell_is_quoted_whole_in_the_file_alone(at):
+    """Two hundred of them would be read with every row of the list."""
+    long = "x" * 9000
+    row = checked(at, csv_file("closures.csv", f"starts_on,ends_on,reason\n{long},2026-03-09,Snow"))
+    shown = f"“{long}"[: findings.LONGEST]
+    assert problems(row)[0] == f"closures.csv, 2, starts_on: {shown}…"
+    assert long.encode() in findings.unlisted(bytes(row.listing or b""))
