@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
 from iop_clinic.accounts.acting import Job, Refused, service
@@ -184,16 +185,15 @@ def take_back_time_off(*, time_off: TimeOff, by: User | Job) -> tuple[list[Sessi
     waiting = waiting.not_over(now).filter(
         clinic=time_off.clinic_id, needs_attention__contains=said
     )
-    keys = list(waiting.values_list("pk", flat=True))
-    lock(sessions=keys)
+    lock(sessions=waiting.values_list("pk", flat=True))
     TimeOff.objects.filter(pk=time_off.pk).delete()
-    sessions = Session.objects.select_related("group", "session_type").filter(pk__in=keys)
-    back = _leading_again(therapist, sessions.order_by("starts_at", "pk"), said)
-    taken = {one.pk for one in back}
-    return back, [one for one in sessions.order_by("starts_at", "pk") if one.pk not in taken]
+    rows = waiting.select_related("group", "session_type")  # asked again: they may have somebody
+    sessions = list(rows.order_by("starts_at", "pk"))
+    back = _leading_again(therapist, sessions, said)
+    return back, [one for one in sessions if one not in back]
 
 
-def _leading_again(therapist: Therapist, sessions: QuerySet[Session], said: str) -> list[Session]:
+def _leading_again(therapist: Therapist, sessions: Sequence[Session], said: str) -> list[Session]:
     """Those of the sessions whose leader the therapist is again, in order."""
     own = SessionStaff.objects.filter(clinic=therapist.clinic_id, therapist=therapist)
     then = {"starts_at__lt": OuterRef("ends_at"), "ends_at__gt": OuterRef("starts_at")}

@@ -8,6 +8,7 @@ import pytest
 from iop_clinic.accounts.acting import Refused
 from scheduling import services
 from scheduling.models import Closure, Session, SessionStaff, TimeOff
+from scheduling.services import closures
 from tests import factories as f
 from tests.scheduling.conftest import TODAY, World
 
@@ -158,6 +159,20 @@ def test_who_stands_in_keeps_the_session(world: World) -> None:
     row = world.session(therapist=world.therapist)
     time_off, other = off(world), f.TherapistFactory(clinic=world.clinic)
     services.assign_substitute(session=row, therapist=other, by=world.by)
+    assert services.take_back_time_off(time_off=time_off, by=world.by) == ([], [])
+    assert [part.therapist for part in row.staff.filter(active=True)] == [other]
+
+
+def test_who_stands_in_at_the_last_moment_keeps_the_session(world: World, monkeypatch: Any) -> None:
+    """Somebody found a substitute while the time off waited for the session."""
+    row = world.session(therapist=world.therapist)
+    time_off, other = off(world), f.TherapistFactory(clinic=world.clinic)
+
+    def waiting(**keys: Any) -> None:
+        if "sessions" in keys:
+            services.assign_substitute(session=row, therapist=other, by=world.by)
+
+    monkeypatch.setattr(closures, "lock", waiting)
     assert services.take_back_time_off(time_off=time_off, by=world.by) == ([], [])
     assert [part.therapist for part in row.staff.filter(active=True)] == [other]
 
