@@ -39,6 +39,7 @@ class CancelForm(sessions.CancelForm):
 
     def run(self) -> str:
         """Not on the strength of a page that others have made untrue since."""
+        self.__dict__.pop("_impact", None)  # run again after a deadlock, it is another one
         if not self._impact[1] and self.cleaned_data["shown"] != self._shown():
             form: Any = self
             form.data = {**form.data.dict(), "shown": self._shown()}

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
 from attendance.models import AttendanceRecord, Standard
 from iop_clinic.accounts.models import AuditEvent
 from iop_clinic.accounts.roles import Role
+from scheduling.admin.seats import Seats
 from scheduling.models import Booking, Session
 from tests import factories as f
 from tests.admin import Desk, actors, desk, url
@@ -18,6 +19,10 @@ from tests.attendance.house import FRI, MON
 from tests.attendance.short_weeks import ShortWeek
 
 pytestmark = pytest.mark.django_db
+
+
+class Deadlock(Exception):
+    sqlstate = "40P01"
 
 
 @pytest.fixture
@@ -154,3 +159,22 @@ def test_a_page_that_has_become_untrue_cancels_nothing(week, coordinator):
     assert fresh != shown
     assert coordinator.client.post(page, {"reason": "Flood", "shown": fresh}).status_code == 302
     assert not Session.objects.get(pk=session.pk).live
+
+
+def test_after_a_deadlock_it_is_asked_again_whether_the_page_is_true(
+    week, coordinator, monkeypatch
+):
+    """Whoever was faster has booked somebody."""
+
+    def deadlock(**_: Any) -> None:
+        raise OperationalError from Deadlock()
+
+    def others_go_on(_: float) -> None:
+        f.booking(friday(week), week.other(), 2)
+        monkeypatch.undo()
+
+    monkeypatch.setattr(Seats, "cancel_session", deadlock)
+    monkeypatch.setattr("iop_clinic.accounts.acting.time.sleep", others_go_on)
+    answer = coordinator.fill(friday(week), "cancel", reason="Flood")
+    assert "has changed since you looked" in answer.refusal
+    assert friday(week).live
