@@ -45,14 +45,16 @@ def close(
         "room": room,
         "reason": reason,
     }
-    if room is None:
-        _refuse_attended(Closure(**facts))
+    refuse_attended(Closure(**facts))
     closure = add_closure(**facts, by=by)
     judge_sessions(clinic, Session.objects.filter(clinic=clinic, closure=closure), by=by, now=now)
     return closure
 
 
-def _refuse_attended(closure: Closure) -> None:
+def refuse_attended(closure: Closure) -> None:
+    """Refuse to close the clinic where somebody is recorded as present; a room loses no session."""
+    if closure.room_id is not None:
+        return
     held = Session.objects.filter(
         pk__in=[session.pk for session in affected_sessions(closure)],
         bookings__attendance__attended=True,

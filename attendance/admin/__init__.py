@@ -15,7 +15,7 @@ from attendance.admin.sessions import SESSION_VERBS, session_panels
 from attendance.admin.summaries import SUMMARY_PAGES
 from attendance.admin.therapists import COLUMNS, tell_therapists, therapist_panels
 from attendance.admin.week_calendar.page import week_page
-from attendance.closures import close
+from attendance.closures import close, refuse_attended
 from attendance.exports.kinds import WHOLE
 from attendance.sessions import cancel_session, create_session, move_session, revive_session
 from iop_clinic.accounts.admin.clinics import ClinicAdmin
@@ -46,6 +46,7 @@ BookingAdmin.related = (*BookingAdmin.related, "attendance")
 BookingAdmin.offer(*BOOKING_VERBS, WithdrawForm)
 BookingAdmin.show(booking_panels)
 CloseForm.close = staticmethod(close)
+CloseForm.refuse_closing = staticmethod(refuse_attended)
 for page, kind in (
     (ClinicAdmin, WHOLE),
     (PatientAdmin, "patients"),

@@ -62,13 +62,15 @@ class TouchingForm(ServiceForm):
 
 
 class CloseForm(TouchingForm):
-    """`close` is the service; a higher floor that knows who attended puts its own there."""
+    """`close` is the service, `refuse_closing` raises what it refuses for what was recorded; a
+    higher floor that knows who attended puts its own there."""
 
     title = "Add a closure"
     path = "new"
     button = "Close"
     explanation = "On these days, or between two times on each of them. Empty room: the clinic."
     close: Callable[..., Closure] = staticmethod(services.add_closure)
+    refuse_closing: Callable[[Closure], None] = staticmethod(lambda closure: None)
     reason = text_field()
     starts_on = date_field("First day")
     ends_on = date_field("Last day")
@@ -82,10 +84,16 @@ class CloseForm(TouchingForm):
             return "These lose their room and need attention; nobody loses a session."
         return "These are cancelled; they count against nobody. Who falls short needs a make-up."
 
+    def closure(self) -> Closure:
+        return Closure(clinic=self.clinic, **self.given)
+
     def touched(self) -> QuerySet[Session]:
-        closure = Closure(clinic=self.clinic, **self.given)
-        keys = [one.pk for one in services.affected_sessions(closure)]
+        keys = [one.pk for one in services.affected_sessions(self.closure())]
         return Session.objects.filter(clinic=self.clinic, pk__in=keys)
+
+    def ahead(self) -> Sequence[Panel]:
+        type(self).refuse_closing(self.closure())
+        return super().ahead()
 
     def run(self) -> str:
         self.row = type(self).close(clinic=self.clinic, by=self.user, **self.given)
