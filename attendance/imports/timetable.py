@@ -15,7 +15,7 @@ from attendance.imports.reading import Row
 from attendance.imports.singles import single_blocks
 from attendance.imports.tables import BLOCKS, CLOSURES, GROUPS, MEMBERSHIPS, TIME_OFF, WAITLIST
 from iop_clinic.accounts.acting import Refused
-from iop_clinic.accounts.weeks import day_instants
+from iop_clinic.accounts.weeks import day_instants, full_date, long_moment
 from scheduling.eligibility import check_eligible
 from scheduling.models import (
     Closure,
@@ -26,7 +26,8 @@ from scheduling.models import (
     WeeklyBlock,
 )
 from scheduling.rules import LONGEST, SHORTEST, Stay, crowded_on, lowest_free, seats_taken
-from scheduling.services import add_time_off
+from scheduling.services import add_time_off, affected_sessions
+from scheduling.services.closures import losing_leader
 
 
 def load_timetable(intake: Intake) -> None:
@@ -183,7 +184,7 @@ def _load_waitlist(intake: Intake) -> None:
 
 
 def _load_closures(intake: Intake) -> None:
-    """Through the service, which cancels the sessions that are planned already."""
+    """Through the service, which cancels the sessions that are planned already; it is noted."""
     stored: dict[Any, Closure] = {
         (closure.starts_on, closure.ends_on, folded(closure.reason)): closure
         for closure in Closure.objects.filter(clinic=intake.clinic)
@@ -196,6 +197,7 @@ def _load_closures(intake: Intake) -> None:
             intake.compared(row, intake.differences(draft, stored[draft.key]))
             continue
         values = intake.fields(row, Closure)
+        touched = len(affected_sessions(draft.instance))
         try:
             closure = close(clinic=intake.clinic, by=intake.by, **values)
         except Refused as refused:
@@ -203,6 +205,9 @@ def _load_closures(intake: Intake) -> None:
             continue
         intake.created[CLOSURES.name].append(closure)
         intake.counts[CLOSURES.file].created += 1
+        does = "takes the room of" if closure.room_id else "cancels"
+        since = full_date(closure.starts_on)
+        _note_touched(intake, f"“{closure.reason}” from {since} on {does}", touched)
 
 
 def _load_time_off(intake: Intake) -> None:
@@ -222,5 +227,15 @@ def _load_time_off(intake: Intake) -> None:
         if off.ends_at <= off.starts_at:
             intake.refuse(row, "ends", "is not after the start")
             continue
+        touched = losing_leader(off.therapist, off.starts_at, off.ends_at).count()
         add_time_off(by=intake.by, **intake.fields(row, TimeOff))
         intake.counts[TIME_OFF.file].created += 1
+        since = long_moment(off.starts_at.astimezone(intake.clinic.tz))
+        said = f"Time off of {off.therapist.name} from {since} on takes the leader of"
+        _note_touched(intake, said, touched)
+
+
+def _note_touched(intake: Intake, said: str, sessions: int) -> None:
+    """For whoever confirms the import: sessions that are planned have patients booked."""
+    if sessions:
+        intake.notes.append(f"{said} {sessions} planned session{'' if sessions == 1 else 's'}")

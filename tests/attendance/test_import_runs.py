@@ -19,7 +19,7 @@ from iop_clinic.accounts.acting import Busy, Refused
 from iop_clinic.accounts.models import AuditEvent, Clinic, User
 from iop_clinic.accounts.roles import Role
 from patients.models import Patient
-from scheduling.models import Room
+from scheduling.models import Room, Session
 from tests import factories
 from tests.admin import Desk, desk
 from tests.attendance.nights import until
@@ -334,3 +334,17 @@ def test_a_real_worker_checks_and_imports(celery_worker_process):
     row.refresh_from_db()
     assert sum(one[1] for one in row.report["counts"]) == 24
     assert "H-1" not in celery_worker_process.log
+
+
+def test_a_check_tells_which_planned_sessions_days_off_would_change(at, time_machine):
+    """Patients are booked into them; in a clinic that is new there are none yet."""
+    time_machine.move_to(datetime.datetime(2026, 3, 11, 12, tzinfo=datetime.UTC), tick=False)
+    assert imported(at, checked(at, *csv_files(TABLES))).state == State.IMPORTED
+    closed = csv_file("closures.csv", "starts_on,ends_on,reason\n2026-03-23,2026-03-24,Flood")
+    away = "therapist,starts,ends\nlead@example.com,2026-03-30 08:00,2026-03-30 18:00"
+    row = checked(at, closed, csv_file("time_off.csv", away))
+    assert row.report["notes"] == [
+        "“Flood” from Mar 23, 2026 on cancels 2 planned sessions",
+        "Time off of Lee Lead from Mon Mar 30, 8:00 AM on takes the leader of 1 planned session",
+    ]
+    assert not Session.objects.filter(cancelled_reason="Flood").exists()
