@@ -99,6 +99,26 @@ def test_a_roster_that_cannot_be_read_is_asked_for_again(chrome, evening, live_s
     expect(visit.page.locator("#summary")).to_have_text("3 expected, 3 not recorded.")
 
 
+def test_what_is_sent_again_and_again_keeps_no_login_alive(chrome, evening, live_server):
+    """A mark that a busy server does not take is sent for hours; nobody need be there."""
+    visit = a_visit(chrome, live_server)
+    page, alone = visit.page, []
+    page.clock.install()
+    open_sheet(visit, evening, evening.leader)
+
+    def busy(route: Any) -> None:
+        alone.append("x-unattended" in route.request.headers)
+        route.fulfill(status=503, body="{}")
+
+    page.route("**/api/v1/**", busy)
+    page.keyboard.press("n")
+    expect(page.locator("#sending")).to_have_text("1 not sent yet.")
+    page.clock.fast_forward("02:00")
+    with page.expect_response("**/api/v1/**"):
+        page.clock.fast_forward("00:30")
+    assert (alone[0], alone[-1]) == (False, True)
+
+
 WORDS = """async () => {
   const { Clock } = await import("/static/attendance/roster/times.js");
   const { minutesWords } = await import("/static/attendance/roster/lines.js");

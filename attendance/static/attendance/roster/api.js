@@ -8,9 +8,17 @@ export const user = page.user;
 export class NoAnswer extends Error {}
 
 /** What the page asks by itself, whether anybody is there or not: no login lives on by it. */
-export const UNATTENDED = { "X-Unattended": "1" };
+const UNATTENDED = { "X-Unattended": "1" };
 
 const PATIENCE = 20000; // milliseconds
+const THERE = 60000; // so long after a touch somebody is taken to be there
+
+let touched = Date.now();
+const touch = () => {
+  if (!document.hidden) touched = Date.now();
+};
+for (const kind of ["pointerdown", "keydown", "input"]) document.addEventListener(kind, touch, true);
+document.addEventListener("visibilitychange", touch);
 
 /**
  * The status and body of an answer, `wait` in seconds if it names one, and `skew`: by how many
@@ -20,7 +28,8 @@ const PATIENCE = 20000; // milliseconds
  * sends can never be taken for somebody else's. Answers name patients and are stored nowhere.
  */
 export async function call(path, { method = "GET", send, headers = {} } = {}) {
-  const sent = { Accept: "application/json", ...headers };
+  const alone = Date.now() - touched > THERE ? UNATTENDED : {};
+  const sent = { Accept: "application/json", ...alone, ...headers };
   if (method !== "GET") sent["X-CSRFToken"] = page.csrf;
   if (send !== undefined) sent["Content-Type"] = "application/json";
   try {

@@ -1,6 +1,6 @@
 /* The sheet on which a roster is recorded: reads it, takes marks by key and finger, sends them. */
 
-import { NoAnswer, UNATTENDED, call } from "./api.js";
+import { NoAnswer, call } from "./api.js";
 import { askFor } from "./ask.js";
 import { add } from "./adding.js";
 import {
@@ -37,9 +37,9 @@ const sender = new Sender(show, (of, answer) => of === unit && take(answer));
 
 // --- reading and showing ---------------------------------------------------------------------
 
-async function read(headers) {
+async function read() {
   try {
-    const answer = await call(unit, { headers });
+    const answer = await call(unit);
     if (answer.status === 200) take(answer);
     else if (answer.status === 401) sender.state = "signed-out";
     else said = answer.body.detail ?? "The roster cannot be read now.";
@@ -364,16 +364,16 @@ document.getElementById(tools.all).addEventListener("click", allPresent);
 document.getElementById(tools.add).addEventListener("click", addSomebody);
 document.getElementById(tools.sign).addEventListener("click", signIt);
 
-async function lookAgain(headers) {
+async function lookAgain() {
   const asking = document.querySelector("dialog[open]");
   if (document.hidden || asking || sender.busy) return;
-  await readAndShow(headers);
+  await readAndShow();
 }
 
 /** A sheet that could not be read is asked for until it can. */
-async function readAndShow(headers) {
+async function readAndShow() {
   const first = sheet === null;
-  await read(headers);
+  await read();
   show();
   if (!sheet) setTimeout(lookAgain, ASKS_AGAIN);
   else if (first && document.activeElement === document.body) focusFirst();
@@ -381,9 +381,9 @@ async function readAndShow(headers) {
 
 await readAndShow();
 sender.send();
-setInterval(() => lookAgain(UNATTENDED), LOOKS_AGAIN);
-document.addEventListener("visibilitychange", () => lookAgain());
-window.addEventListener("online", () => lookAgain());
+setInterval(lookAgain, LOOKS_AGAIN);
+document.addEventListener("visibilitychange", lookAgain);
+window.addEventListener("online", lookAgain);
 let soon;
 marks.whenChangedElsewhere((gone) => {
   clearTimeout(soon);
