@@ -34,6 +34,8 @@ MOST_PARTS = 2000
 
 ALL = "the files"
 ZIP, OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+ENTRY = b"PK\x01\x02"
+"""Begins each line of an archive's own list of its files."""
 WORKBOOK_PART = "xl/workbook.xml"
 
 
@@ -75,6 +77,8 @@ def _trouble(upload: Upload) -> str:
             "is an old Excel file (.xls) or is locked by a password: save it as .xlsx, "
             "without a password"
         )
+    if _is_crowded(upload):
+        return f"holds more than {MOST_PARTS:,} files"
     if kind_of(upload) is None:
         return "is no CSV file, no Excel workbook (.xlsx) and no zip of CSV files"
     return ""
@@ -98,7 +102,14 @@ def unpacked(upload: Upload) -> int:
     return sum(part.file_size for part in _parts(upload))
 
 
+def _is_crowded(upload: Upload) -> bool:
+    """Counted without opening it: some megabytes can list files enough to fill the memory."""
+    return upload.data.startswith(ZIP) and upload.data.count(ENTRY) > MOST_PARTS
+
+
 def _parts(upload: Upload) -> list[zipfile.ZipInfo]:
+    if _is_crowded(upload):
+        return []
     try:
         with zipfile.ZipFile(io.BytesIO(upload.data)) as archive:
             return archive.infolist()
@@ -178,9 +189,6 @@ def _opened(upload: Upload) -> Iterator[Source | Problem]:
 
 def _unzipped(upload: Upload) -> Iterator[Source | Problem]:
     with zipfile.ZipFile(io.BytesIO(upload.data)) as archive:
-        if len(archive.infolist()) > MOST_PARTS:
-            yield Problem(upload.name, 0, "", f"holds more than {MOST_PARTS} files")
-            return
         for info in archive.infolist():
             if not (info.is_dir() or info.filename == README or _is_of_the_system(info.filename)):
                 yield _part(upload.name, archive, info)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from attendance.imports import findings, reading, uploads
+from attendance.models import DataImport
 from tests.admin import Desk, desk
-from tests.attendance.uploads import checked, csv_file, harbor, problems
+from tests.attendance.uploads import bring, checked, csv_file, harbor, problems, zip_file
 
 pytestmark = pytest.mark.django_db
 
@@ -50,3 +51,12 @@ def test_a_long_cell_is_quoted_whole_in_the_file_alone(at):
     shown = f"“{long}"[: findings.LONGEST]
     assert problems(row)[0] == f"closures.csv, 2, starts_on: {shown}…"
     assert long.encode() in findings.unlisted(bytes(row.listing or b""))
+
+
+@pytest.mark.parametrize("name", ["tables.zip", "clinic.xlsx"])
+def test_an_archive_of_endless_files_is_refused_unopened(at, monkeypatch, name):
+    parts = zip_file({f"{number}.csv": "name" for number in range(3)}, name)
+    monkeypatch.setattr(uploads, "MOST_PARTS", 2)
+    monkeypatch.setattr("zipfile.ZipFile", None)
+    assert bring(at, parts).refusal == f"{name}: holds more than 2 files."
+    assert not DataImport.objects.exists()
