@@ -23,6 +23,7 @@ from iop_clinic.accounts.models import AuditEvent, User
 from iop_clinic.accounts.weeks import full_date
 from patients.models import Episode, EpisodeHold, Patient, TreatmentPlan
 from patients.services import holds
+from scheduling.eligibility import check_apart
 from scheduling.locks import lock
 from scheduling.models import Booking, GroupMembership, Session, WaitlistEntry, WeeklyBlock
 from scheduling.rules import lowest_free
@@ -169,18 +170,29 @@ def _seats_back(episode: Episode, event: AuditEvent, day: datetime.date) -> Iter
     """Seats in groups run on where they are free; of the others, what to do."""
     rows = GroupMembership.objects.filter(clinic=episode.clinic_id, episode=episode, ends_on=day)
     ended = {"ends_on": str(day)}
-    for row, old in _before(rows.select_related("group"), event, **ended):
+    for row, old in _before(rows.select_related("group", "episode"), event, **ended):
         last = old["ends_on"] and datetime.date.fromisoformat(old["ends_on"])
         others = GroupMembership.objects.during(day + _DAY, last).filter(group=row.group)
         taken = set(others.exclude(pk=row.pk).values_list("seat", flat=True))
         within = row.seat <= row.group.capacity or row.overflow_reason
-        if row.group.active and within and row.seat not in taken:
+        if refused := _kept_apart(row, day + _DAY, last):
+            yield f"No seat in {row.group}: {refused}"
+        elif row.group.active and within and row.seat not in taken:
             row.ends_on = last
             row.save(update_fields=["ends_on"])
         elif seat := lowest_free(taken, row.group.capacity) if row.group.active else None:
             yield f"Enrol the patient again in {row.group}: seat {seat} is free."
         else:
             yield f"No seat is free in {row.group}: choose another group, or the waitlist."
+
+
+def _kept_apart(row: GroupMembership, on: datetime.date, until: datetime.date | None) -> str:
+    """Why the patient may not sit with whom the group has taken since; empty where they may."""
+    try:
+        check_apart(episode=row.episode, group=row.group, on=on, until=until)
+    except Refused as refused:
+        return refused.message
+    return ""
 
 
 # --- what is left to a person -----------------------------------------------------------------

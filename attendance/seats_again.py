@@ -11,6 +11,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from patients.models import Episode
+from scheduling.eligibility import refusals
 from scheduling.models import Booking, Group, GroupMembership, Session
 from scheduling.services.seating import Expected, Seating, plan_seating
 
@@ -41,20 +42,36 @@ def seat_again(
 ) -> Resumption:
     """Book again what is away, and what the patient's groups have planned since, on these dates.
 
-    A notice given before stands again; a seat or a time that is taken is left to its new holder.
+    A notice given before stands again; a seat or a time that is taken is left to its new holder,
+    and nobody is seated with a patient from whom they are kept apart, who has come meanwhile.
     """
-    seats = GroupMembership.objects.during(first, last).filter(episode=episode)
     rows = away.select_related("session__group", "session__session_type", "membership")
     expected = [row for row in rows if _expected(episode, row)]
     booked = _expect_again([row.pk for row in expected if row.released_at is not None])
-    seatings = _seatings(episode, [row for row in expected if row.released_at is None])
-    seatings += [
-        _seat(_planned(first, last).filter(group=seat.group_id), Expected(episode, seat))
-        for seat in seats
+    held = _by_seat([row for row in expected if row.released_at is None])
+    seats = GroupMembership.objects.during(first, last).filter(episode=episode)
+    planned = [(seat, _planned_for(Expected(episode, seat), first, last)) for seat in seats]
+    every = [one for _, sessions in (*held, *planned) for one in sessions]
+    unfit = refusals(episodes=[episode], sessions=every)[episode.pk] if every else {}
+    seatings = [
+        _seat(
+            [one for one in sessions if one.pk not in unfit], Expected(episode, seat), revive=back
+        )
+        for some, back in ((held, True), (planned, False))
+        for seat, sessions in some
     ]
     without = {session.local_date for one in seatings for session in [*one.full, *one.busy]}
+    without |= {session.local_date for session in every if session.pk in unfit}
     booked += sum(len(one.new) + len(one.revived) for one in seatings)
     return Resumption(booked, tuple(sorted(without)))
+
+
+def _planned_for(
+    member: Expected, first: datetime.date, last: datetime.date | None
+) -> list[Session]:
+    assert member.membership is not None
+    sessions = _planned(first, last).filter(group=member.membership.group_id)
+    return [one for one in sessions if member.on(one.local_date)]
 
 
 def _planned(first: datetime.date, last: datetime.date | None) -> QuerySet[Session]:
@@ -74,15 +91,12 @@ def _expect_again(noticed: Iterable[int]) -> int:
     )
 
 
-def _seatings(episode: Episode, rows: Iterable[Booking]) -> list[Seating]:
-    """Seat the rows again, each as the member or the guest it was for."""
+def _by_seat(rows: Iterable[Booking]) -> list[tuple[GroupMembership | None, list[Session]]]:
+    """Each row is seated again as the member's or the guest's that it was."""
     sessions: dict[GroupMembership | None, list[Session]] = defaultdict(list)
     for row in rows:
         sessions[row.membership].append(row.session)
-    return [
-        _seat(held, Expected(episode, membership), revive=True)
-        for membership, held in sessions.items()
-    ]
+    return list(sessions.items())
 
 
 def _seat(sessions: Iterable[Session], person: Expected, *, revive: bool = False) -> Seating:

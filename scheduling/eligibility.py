@@ -69,6 +69,18 @@ def check_eligible(
     _check(_Known.of([episode], [place]), [episode], place, population_opt_in)
 
 
+def check_apart(
+    *, episode: Episode, group: Group, on: datetime.date, until: datetime.date | None
+) -> None:
+    """Refuse (`not_suitable`) a seat beside somebody from whom the patient is kept apart.
+
+    For a member who comes back: whatever else has changed about either is no reason.
+    """
+    place = Place(group, None, on, until)
+    known = _Known.of([episode], [place])
+    _check_apart(known, [known.people[episode.pk]], place)
+
+
 def check_may_come(
     *, episodes: Sequence[Episode], session: Session, there: Sequence[int] | None = None
 ) -> dict[int, int]:

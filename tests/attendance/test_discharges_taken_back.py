@@ -13,7 +13,7 @@ from attendance.models import WeekResult
 from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.models import AuditEvent
 from iop_clinic.accounts.roles import Role
-from patients.models import Episode, Patient, TreatmentPlan
+from patients.models import Episode, KeepApart, Patient, TreatmentPlan
 from scheduling.models import Booking, GroupMembership, Session, WaitlistEntry
 from tests import factories as f
 from tests.admin import Desk, desk, url
@@ -79,6 +79,34 @@ def test_a_seat_that_somebody_else_has_is_named_with_a_free_one(left):
         0,
     )
     assert left.friday.state == "withdrawn"
+
+
+def keep_apart(week: ShortWeek, other: Episode) -> None:
+    low, high = sorted([week.patient.patient_id, other.patient_id])
+    KeepApart.objects.create(clinic=week.clinic, patient_id=low, other_id=high, reason="Assault")
+
+
+def test_a_group_that_has_taken_whom_the_patient_is_kept_apart_from_is_left(left):
+    other = left.other()
+    keep_apart(left, other)
+    GroupMembership.objects.create(
+        clinic=left.clinic, group=left.house.group, episode=other, seat=2, starts_on=THU
+    )
+    said = f"No seat in {left.house.group}: The patient cannot be seated here. Ask the coordinator."
+    assert back(left).to_do == (said,)
+    assert GroupMembership.objects.get(episode=left.patient).ends_on == WED
+    assert left.friday.state == "withdrawn"
+
+
+def test_a_day_with_a_guest_whom_the_patient_is_kept_apart_from_is_left_out(week):
+    """The booking was a guest's too: no seat in a group stands behind it."""
+    leave(week)
+    other = week.other()
+    f.booking(week.friday.session, other, 2)
+    keep_apart(week, other)
+    GroupMembership.objects.all().delete()
+    assert back(week).seats.not_booked == (FRI,)
+    assert week.friday.state == "withdrawn"
 
 
 def test_a_day_without_a_place_is_named(left):
