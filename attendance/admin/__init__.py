@@ -4,7 +4,7 @@ from attendance import bookings as seats
 from attendance import call_ins, memberships, papers
 from attendance.admin import cases, deliveries, imports, reports, results, rules
 from attendance.admin.bookings import BOOKING_VERBS, booking_panels
-from attendance.admin.calling_in import CallInForm
+from attendance.admin.calling_in import CallInForm, TakeCallForm
 from attendance.admin.cancelling import CancelForm
 from attendance.admin.episodes import EPISODE_VERBS, episode_panels
 from attendance.admin.exports import export_of
@@ -24,6 +24,7 @@ from patients.admin.care import Care
 from patients.admin.episodes import EpisodeAdmin
 from patients.admin.people import PatientAdmin
 from scheduling.admin.bookings import BookingAdmin
+from scheduling.admin.call_ins import CallInAdmin
 from scheduling.admin.closing import CloseForm
 from scheduling.admin.groups import GroupAdmin, GroupMembershipAdmin
 from scheduling.admin.seats import Seats
@@ -45,6 +46,7 @@ TherapistAdmin.list_display = COLUMNS
 BookingAdmin.related = (*BookingAdmin.related, "attendance")
 BookingAdmin.offer(*BOOKING_VERBS, WithdrawForm)
 BookingAdmin.show(booking_panels)
+CallInAdmin.list_verbs = (TakeCallForm,)
 CloseForm.close = staticmethod(close)
 CloseForm.refuse_closing = staticmethod(refuse_attended)
 for page, kind in (

@@ -11,31 +11,40 @@ from attendance.admin.bookings import record_of
 from attendance.compliance.settings import ClinicSettings, clinic_settings
 from attendance.records.facts import attendance_facts, session_facts
 from attendance.records.rules import is_excused
+from iop_clinic.accounts.admin.forms import ServiceForm
 from iop_clinic.accounts.admin.panels import Panel, link
-from scheduling.admin import episodes
+from iop_clinic.accounts.reads import note_read
+from patients.models import Episode
+from scheduling.admin import call_ins, episodes
 from scheduling.admin.wording import session_when
 from scheduling.models import Booking
 
 
-class CallInForm(episodes.CallInForm):
-    """Takes the place of the form below, which does not know what is recorded."""
+class ShowsRecords(ServiceForm):
+    """What the forms of the floor below do not know: that something is recorded already."""
+
+    expected: Sequence[Booking] = ()
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or self.cleaned_data
         if {"from_date", "to_date", "reason", "notified_at"} <= given.keys():
-            self.expected = self._expected(given["from_date"], given["to_date"])
+            episode = given.get("episode", self.row)  # chosen here, or that of the page
+            self.expected = self._expected(episode, given["from_date"], given["to_date"])
             self.looks_ahead = any(record_of(row) for row in self.expected)
         return given
 
-    def _expected(self, first: datetime.date, last: datetime.date) -> Sequence[Booking]:
+    def _expected(
+        self, episode: Episode | None, first: datetime.date, last: datetime.date
+    ) -> Sequence[Booking]:
         rows = Booking.objects.expected().visible_to(self.user).filter(live=True)
         days = rows.filter(
-            clinic=self.clinic, episode=self.row, session__local_date__range=(first, last)
+            clinic=self.clinic, episode=episode, session__local_date__range=(first, last)
         )
-        related = ("attendance", "session__group", "session__session_type")
+        related = ("attendance", "episode", "session__group", "session__session_type")
         return list(days.select_related(*related).order_by("starts_at"))
 
     def ahead(self) -> Sequence[Panel]:
+        note_read(self.expected[0].episode, by=self.user)
         settings = clinic_settings(self.clinic.pk)
         first: dict[datetime.date, datetime.datetime] = {}
         for row in self.expected:
@@ -75,3 +84,11 @@ class CallInForm(episodes.CallInForm):
             "Stays unexcused: the notice came too late, or its reason is none that the clinic "
             "excuses."
         )
+
+
+class CallInForm(ShowsRecords, episodes.CallInForm):
+    """On the page of an episode."""
+
+
+class TakeCallForm(ShowsRecords, call_ins.TakeCallForm):
+    """For whoever answers the phone, and types a name."""

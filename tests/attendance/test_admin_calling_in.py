@@ -8,7 +8,7 @@ import pytest
 
 from attendance.models import AttendanceRecord
 from scheduling.models import CallIn
-from tests.admin import Desk
+from tests.admin import Desk, actors
 from tests.attendance.house import FRI, MON, WED
 from tests.attendance.short_weeks import ShortWeek
 
@@ -62,6 +62,16 @@ def test_saved_all_the_same_the_record_stays(week, coordinator):
     assert answer.status == 302
     assert AttendanceRecord.objects.values().get(booking=week.missed) == before
     assert (week.missed.state, week.friday.state) == ("booked", "released")
+
+
+def test_whoever_answers_the_phone_is_told_it_too(week, coordinator):
+    """The patient is chosen on the page, which belongs to no episode."""
+    ahead = coordinator.look(CallIn, "call-in", episode=week.patient, **call())
+    assert [panel.title for panel in ahead.panels] == ["Recorded already"]
+    assert actors(week.patient, "R") == {coordinator.user.actor}
+    assert not CallIn.objects.exists()
+    assert coordinator.save(ahead).status == 302
+    assert CallIn.objects.get().episode == week.patient
 
 
 def test_without_a_record_it_is_noted_at_once(week, coordinator):
