@@ -224,6 +224,17 @@ def test_two_cancel_a_session(here):
     assert again.refusal == "The session is cancelled already."
 
 
+@pytest.mark.parametrize("name", [name for name, page in pages() if page == "change"])
+def test_a_page_that_remembers_nothing_changes_nothing_when_nothing_was_touched(here, name):
+    """No browser sends it so; what is remembered is no value of the row."""
+    row, at = here[name], alice(here, name, "change")
+    if name == "KeepApart":  # its reason must be filled
+        change(row, here["Clinic"], "reason", "Cousins")
+    sent, before = filled(at.open(row, "change")), writes()
+    answer = at.client.post(url(row, "change"), {**sent, **dict.fromkeys(REMEMBERED, "")})
+    assert (answer.status_code, writes()) == (302, before)
+
+
 def test_a_session_that_was_moved_is_said_once(here):
     row, at = here["Session"], alice(here, "Session", "cancel")
     opened = at.open(row, "cancel")

@@ -194,12 +194,11 @@ class ClinicModelAdmin(ModelAdmin):
         if not change:
             row = self.enter(working_clinic(request), facts, obj, request.user)
             obj.pk, obj._state.adding = row.pk, False
-        elif form.changed_data:
+        elif changed := {name: facts[name] for name in form.changed_data if name in facts}:
             self.hold(request, obj)
             if refused := changed_since(obj, form.seen_step):
                 raise refused
             stored = self.model._default_manager.get(pk=obj.pk)
-            changed = {name: facts[name] for name in form.changed_data if name in facts}
             self.edit(stored, changed, form.cleaned_data.get("version"), request.user)
         with connection.cursor() as cursor:  # before anybody is told that it is saved
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
