@@ -51,6 +51,14 @@ def test_the_name_is_asked_for_first(world):
     assert list(form.fields)[:3] == ["episode", "from_date", "to_date"]
 
 
+def test_an_address_may_name_a_day_and_no_instant(world):
+    told = {"from_date": NEXT, "notified_at": "2026-03-02 07:00"}
+    answer = desk(world.clinic).open(CallIn, "call-in", **told)
+    first, at = (answer.context["form"][name].value() for name in told)
+    assert (answer.status_code, first) == (200, str(NEXT))
+    assert at == datetime.datetime(2026, 3, 2, 12, tzinfo=datetime.UTC)
+
+
 def test_a_patient_who_is_not_in_treatment_is_named_at_the_field(world):
     strange = world.episode()
     strange.state, strange.admitted_on = "referred", None

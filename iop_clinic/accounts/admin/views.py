@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.forms import Media
+from django.forms import Media, MultiValueField
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.generic import FormView
@@ -66,8 +66,10 @@ class ServiceView(UnfoldModelAdminViewMixin, FormView):
         return self.form_class.title
 
     def get_initial(self) -> dict[str, Any]:
-        """First values may be named in the address, as Django's own add pages allow."""
-        fields = self.form_class.base_fields
+        """First values may be named in the address, as Django's own add pages allow; but none of a
+        field in two boxes, which shows an instant and no text."""
+        fields = {key for key, one in self.form_class.base_fields.items()
+                  if not isinstance(one, MultiValueField)}  # fmt: skip
         given = {key: value for key, value in self.request.GET.items() if key in fields}
         return super().get_initial() | given
 
