@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.contrib.messages import get_messages
 from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
+from django.utils.formats import localize_input
 
 from iop_clinic.accounts.admin.panels import Panel
 from iop_clinic.accounts.models import AuditEvent, Clinic, User
@@ -124,6 +126,9 @@ def filled(response: Any) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
+    """Days and times as a box of the site writes them."""
+    if type(value) is datetime.date or isinstance(value, datetime.time):
+        return str(localize_input(value))
     return "" if value is None else str(value)
 
 

@@ -101,7 +101,7 @@ class BookForm(InTreatmentForm):
     order = 32
     can = Can.BOOK
     session = found_field(
-        Booking, "session", "Session", help_text="Type a group or a date (2026-03-02)."
+        Booking, "session", "Session", help_text="Type a group or a date (3/2/2026)."
     )
     makes_up = row_field(
         Booking.objects.select_related("session__group", "session__session_type"),

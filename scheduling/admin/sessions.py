@@ -25,6 +25,7 @@ from iop_clinic.accounts.admin.forms import (
     time_field,
 )
 from iop_clinic.accounts.admin.panels import Panel, page_url, verb_link
+from iop_clinic.accounts.admin.searching import iso_date_or_term, term_of
 from iop_clinic.accounts.models import Therapist
 from iop_clinic.accounts.roles import Can
 from scheduling import services
@@ -252,7 +253,7 @@ class SessionAdmin(ClinicModelAdmin):
     related = ("group", "session_type", "room")
     ordering = ("local_date", "starts_at", "pk")
     search_fields = ("group__name", "session_type__name__istartswith", "local_date")
-    search_help_text = "Group, session type or date (2026-03-02)"
+    search_help_text = "Group, session type or date (3/2/2026)"
     verbs = (AddToRosterForm, MoveForm, SubstituteForm, CancelForm, ReviveForm)
     list_verbs = (PlanSessionForm, CalendarLinkForm)
     fields = (
@@ -282,6 +283,11 @@ class SessionAdmin(ClinicModelAdmin):
 
     def get_queryset(self, request: Any) -> Any:
         return with_booked(super().get_queryset(request))
+
+    def get_search_results(self, request: Any, queryset: Any, search_term: str) -> Any:
+        """A date is found as pages print it."""
+        term = iso_date_or_term(term_of(request, search_term))
+        return super().get_search_results(request, queryset, term)
 
     @admin.display(description="Session", ordering="group__name")
     def title(self, row: Session) -> str:

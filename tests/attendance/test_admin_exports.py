@@ -102,8 +102,8 @@ def test_every_kind_stands_in_a_section(clinic):
 
 def test_the_last_four_weeks_are_offered(clinic):
     html = desk(clinic).client.get(page()).content.decode()
-    assert 'value="2026-02-12"' in html
-    assert 'value="2026-03-11"' in html
+    assert 'value="02/12/2026"' in html
+    assert 'value="03/11/2026"' in html
 
 
 def test_how_many_rows_is_said_before(clinic):

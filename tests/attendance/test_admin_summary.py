@@ -100,7 +100,7 @@ def test_it_opens_with_the_dates_of_the_running_authorization(house, pat, coordi
     assert usual_dates(pat, TODAY) == (MON, MON + 4 * WEEK)  # from the admission on
     page = shown(coordinator, pat)
     assert page.context["sheet"].title == "Attendance summary, Mar 2 – Mar 30, 2026"
-    assert 'value="2026-03-30"' in page.content.decode()
+    assert 'value="03/30/2026"' in page.content.decode()
 
 
 def test_an_authorization_of_two_years_is_shown_by_its_last_year(house, pat):

@@ -11,6 +11,8 @@ from typing import Any
 
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.contrib.admin.views.main import SEARCH_VAR
+from django.core.exceptions import ValidationError
+from django.forms import DateField
 from django.http import HttpResponse, HttpResponseRedirect, QueryDict
 
 KEPT = "searches"
@@ -25,6 +27,15 @@ def term_of(request: Any, asked: str) -> str:
         return asked
     kept: dict[str, str] = request.session.get(KEPT, {})
     return kept.get(asked, "")
+
+
+def iso_date_or_term(term: str) -> str:
+    """A date as the database writes it, whichever way of the site it is written."""
+    try:
+        day = DateField().to_python(term.strip())
+    except ValidationError:
+        return term
+    return term if day is None else day.isoformat()
 
 
 def without_term(request: Any) -> HttpResponse | None:

@@ -7,8 +7,8 @@ from copy import copy
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
-from django.forms import Media, MultiValueField
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.forms import DateField, Field, Media, MultiValueField
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.generic import FormView
@@ -26,6 +26,16 @@ from iop_clinic.accounts.models import User
 def seal(shown: object) -> str:
     """A short form of what somebody looked at, to tell whether it is still so."""
     return hashlib.sha256(repr(shown).encode()).hexdigest()
+
+
+def shown_at_first(field: Field, value: str) -> Any:
+    """A date of the address, which is written 2026-11-23 there, as the box of the field writes it."""
+    if not isinstance(field, DateField):
+        return value
+    try:
+        return field.to_python(value)
+    except ValidationError:
+        return value
 
 
 class _Named:
@@ -68,9 +78,10 @@ class ServiceView(UnfoldModelAdminViewMixin, FormView):
     def get_initial(self) -> dict[str, Any]:
         """First values may be named in the address, as Django's own add pages allow; but none of a
         field in two boxes, which shows an instant and no text."""
-        fields = {key for key, one in self.form_class.base_fields.items()
-                  if not isinstance(one, MultiValueField)}  # fmt: skip
-        given = {key: value for key, value in self.request.GET.items() if key in fields}
+        own = self.form_class.base_fields.items()
+        fields = {key: one for key, one in own if not isinstance(one, MultiValueField)}
+        asked = [(key, value) for key, value in self.request.GET.items() if key in fields]
+        given = {key: shown_at_first(fields[key], value) for key, value in asked}
         return super().get_initial() | given
 
     def get_form_kwargs(self) -> dict[str, Any]:

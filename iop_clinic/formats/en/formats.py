@@ -1,9 +1,11 @@
 """How pages print instants: with the zone, for a time without one says nothing.
 
-Times are read as they are printed, too: 7:00 AM.
+The first format of each kind is the one that boxes show. Dates and times are read as pages print
+them, too: Nov 23, 2026 and 7:00 AM.
 """
 
 DATE_FORMAT = "M j, Y"
 DATETIME_FORMAT = "D M j, Y, g:i A T"
 TIME_FORMAT = "g:i A"
-TIME_INPUT_FORMATS = ["%H:%M:%S", "%H:%M", "%I:%M %p", "%I:%M%p", "%I %p"]
+DATE_INPUT_FORMATS = ["%m/%d/%Y", "%Y-%m-%d", "%m/%d/%y", "%b %d, %Y", "%B %d, %Y"]
+TIME_INPUT_FORMATS = ["%I:%M %p", "%H:%M:%S", "%H:%M", "%I:%M%p", "%I %p"]

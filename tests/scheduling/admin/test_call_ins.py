@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from django.utils import timezone
 
 from iop_clinic.accounts.roles import Role
@@ -39,6 +40,22 @@ def test_a_call_is_about_today_unless_somebody_says_otherwise(world):
     form = front.open(enrolled(world, front), "call-in").context["form"]
     today = timezone.localdate(timezone=world.clinic.tz)
     assert (form["from_date"].value(), form["to_date"].value()) == (today, today)
+
+
+def test_boxes_write_dates_and_times_as_people_here_do(world):
+    front = desk(world.clinic, Role.FRONT_DESK)
+    page = front.open(enrolled(world, front), "call-in", to_date="2026-03-09")
+    html = page.content.decode()
+    assert 'name="from_date" value="03/02/2026"' in html
+    assert 'name="to_date" value="03/09/2026"' in html
+    assert 'name="notified_at_1" value="07:00 AM"' in html
+
+
+@pytest.mark.parametrize("typed", ["3/9/2026", "3/9/26", "Mar 9, 2026", "2026-03-09"])
+def test_a_date_is_read_as_it_is_written_here_or_printed(world, coordinator, typed):
+    episode = enrolled(world, coordinator)
+    coordinator.fill(episode, "call-in", **call(from_date=typed))
+    assert CallIn.objects.get().from_date == NEXT
 
 
 def test_the_same_call_is_noted_once(world, coordinator):

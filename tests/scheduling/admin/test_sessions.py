@@ -126,3 +126,9 @@ def test_a_patient_is_added_to_the_roster_of_a_session(world, coordinator):
     answer = coordinator.fill(session, "roster-add", episode=discharged)
     assert answer.refusal == "The patient is not in treatment on Mon Mar 9."
     assert session.bookings.count() == 1
+
+
+@pytest.mark.parametrize("typed", ["3/9/2026", "Mar 9, 2026", "2026-03-09"])
+def test_sessions_are_found_by_their_date_as_pages_print_it(world, coordinator, typed):
+    found = coordinator.client.post(url(Session, "changelist"), {"q": typed}, follow=True)
+    assert list(found.context["cl"].result_list) == [planned(world)]
