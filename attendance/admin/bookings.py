@@ -19,6 +19,7 @@ from attendance.records.history import history
 from attendance.records.rules import Interval
 from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.admin.forms import (
+    ServiceForm,
     choice_field,
     moment_field,
     text_field,
@@ -29,7 +30,6 @@ from iop_clinic.accounts.admin.panels import Panel
 from iop_clinic.accounts.admin.untouched import as_seen
 from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import hours_and_minutes
-from scheduling.admin.bookings import BookingForm
 from scheduling.models import Booking, Session
 
 SOURCE = AttendanceRecord.Source.ADMIN
@@ -53,10 +53,11 @@ def instant_at(session: Session, clock: datetime.time) -> datetime.datetime:
     return min(found, key=lambda at: abs(at - session.starts_at))
 
 
-class WriterForm(BookingForm):
+class WriterForm(ServiceForm):
     """The roster is its session's: who sees the patient in a colleague's session writes nothing."""
 
     can = Can.RECORD_ATTENDANCE
+    row: Booking
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

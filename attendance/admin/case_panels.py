@@ -71,9 +71,24 @@ def whose(row: Flag) -> str:
     return str(row.owner or role)
 
 
+def about(row: Flag) -> str:
+    return str((row.episode and row.episode.patient) or row.session or row.group or row.therapist)
+
+
+def case_called(row: Flag) -> str:
+    """Whom the case is about, then what it says; a group's name stands in the sentence already."""
+    whom = about(row)
+    return row.sentence if row.sentence.startswith(whom) else f"{whom}: {row.sentence}"
+
+
+def _about_link(row: Flag) -> str:
+    return link(row.episode, about(row)) if row.episode else about(row)
+
+
 def _head(row: Flag) -> Panel:
-    said = (row.get_severity_display(), row.get_state_display(), due(row), whose(row))
-    headers = ("Severity", "State", "Due", "Owner", "Rule")
+    state = row.get_state_display()
+    said = (_about_link(row), row.get_severity_display(), state, due(row), whose(row))
+    headers = ("About", "Severity", "State", "Due", "Owner", "Rule")
     asleep = ""
     if row.state == Flag.State.SNOOZED and row.snoozed_until is not None:
         asleep = f"Put off until {long_date(row.snoozed_until)}: {row.outcome_note}"
@@ -91,8 +106,9 @@ def _settled(row: Flag, steps: list[CaseStep]) -> Iterator[Panel]:
     yield Panel(
         how, ("When", "By", "Note"), [(when(row.closed_at), by, row.outcome_note or "none")]
     )
-    headers = ("Severity", "Opened", "Owner", "Rule")
-    told = (row.get_severity_display(), when(row.opened_at), whose(row), rule_of(row))
+    headers = ("About", "Severity", "Opened", "Owner", "Rule")
+    severity, opened = row.get_severity_display(), when(row.opened_at)
+    told = (_about_link(row), severity, opened, whose(row), rule_of(row))
     yield Panel("What it said then", headers, [told], note=row.sentence)
 
 

@@ -16,7 +16,7 @@ from django.utils.html import format_html, format_html_join
 from unfold.decorators import display
 
 from attendance.admin.case_forms import CASE_VERBS
-from attendance.admin.case_panels import RELATED, case_panels, due, whose
+from attendance.admin.case_panels import RELATED, about, case_called, case_panels, due, whose
 from attendance.admin.case_views import CaseloadFilter, ViewFilter, view_links
 from attendance.admin.make_ups import MakeUpForm, make_up_panels
 from attendance.compliance import outreach
@@ -76,6 +76,9 @@ class FlagAdmin(ClinicModelAdmin):
     def changelist_view(self, request: Any, extra_context: Any = None) -> Any:
         return super().changelist_view(request, {"views": view_links(request)})
 
+    def called(self, row: Flag) -> str:
+        return case_called(row)
+
     @admin.display(description="So far")
     def so_far(self, row: Any) -> str:
         """The last attempt in words; without one, what has become of the case."""
@@ -96,8 +99,7 @@ class FlagAdmin(ClinicModelAdmin):
 
     @admin.display(description="About")
     def about(self, row: Flag) -> str:
-        patient = row.episode.patient if row.episode else None
-        return str(patient or row.session or row.group or row.therapist)
+        return about(row)
 
     @admin.display(description="Due", ordering="due_at")
     def due(self, row: Flag) -> str:

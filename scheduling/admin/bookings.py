@@ -17,16 +17,7 @@ from scheduling.admin.wording import whose_seat
 from scheduling.models import Booking
 
 
-class BookingForm(ServiceForm):
-    """A verb for one seat; its page says whose it is, and when."""
-
-    row: Booking
-
-    def subject(self) -> str:
-        return whose_seat(self.row)
-
-
-class ReleaseForm(BookingForm):
+class ReleaseForm(ServiceForm):
     title = "Release"
     path = "release"
     button = "Release the seat"
@@ -53,7 +44,7 @@ class ReleaseForm(BookingForm):
         )
 
 
-class WithdrawForm(BookingForm):
+class WithdrawForm(ServiceForm):
     title = "Withdraw"
     path = "withdraw"
     button = "Withdraw the booking"
@@ -90,3 +81,6 @@ class BookingAdmin(ClinicModelAdmin):
         "withdrawn_reason",
         "overflow_reason",
     )
+
+    def called(self, row: Booking) -> str:
+        return whose_seat(row)

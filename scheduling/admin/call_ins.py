@@ -51,9 +51,6 @@ class TakeBackForm(ServiceForm):
     def offered(cls, row: CallIn) -> bool:
         return row.taken_back_at is None
 
-    def subject(self) -> str:
-        return f"{self.row.episode.patient}: {date_span(self.row.from_date, self.row.to_date)}"
-
     def run(self) -> str:
         back = Seats.take_back_call_in(call_in=self.row, by=self.user)
         said = f"Taken back: {bookings_counted(len(back.booked))} again."
@@ -103,6 +100,9 @@ class CallInAdmin(ClinicModelAdmin):
     verbs = (TakeBackForm,)
     list_verbs = (TakeCallForm,)
     readonly_fields = ("why",)
+
+    def called(self, row: CallIn) -> str:
+        return f"{row.episode.patient}: {date_span(row.from_date, row.to_date)}"
 
     @admin.display(description="Patient", ordering="episode__patient__last_name")
     def patient(self, row: CallIn) -> str:

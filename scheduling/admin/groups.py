@@ -329,6 +329,10 @@ class GroupMembershipAdmin(ClinicModelAdmin):
     )
     verbs = (TransferForm, EndForm, CancelMembershipForm)
 
+    def called(self, row: GroupMembership) -> str:
+        """Whose seat, first of all: who ends it must not mistake one for another."""
+        return f"{row.episode.patient}: {row.group}, seat {row.seat}"
+
 
 @admin.register(WaitlistEntry)
 class WaitlistEntryAdmin(ClinicModelAdmin):

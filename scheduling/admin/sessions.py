@@ -47,10 +47,6 @@ class SessionForm(ServiceForm):
     def offered(cls, row: Session) -> bool:
         return row.live
 
-    def subject(self) -> str:
-        """With its time: a group has several sessions on a day."""
-        return "" if self.row is None else session_when(self.row)
-
     def span(self) -> Span:
         """The instants of the given date and wall times."""
         given = self.cleaned_data
@@ -283,6 +279,10 @@ class SessionAdmin(ClinicModelAdmin):
 
     def get_queryset(self, request: Any) -> Any:
         return with_booked(super().get_queryset(request))
+
+    def called(self, row: Session) -> str:
+        """With its time: a group has several sessions on a day."""
+        return session_when(row)
 
     def get_search_results(self, request: Any, queryset: Any, search_term: str) -> Any:
         """A date is found as pages print it."""

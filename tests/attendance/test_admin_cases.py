@@ -176,6 +176,20 @@ def reachable(flag: Flag, **facts: Any) -> None:
     )
 
 
+@pytest.mark.parametrize("page", ["change", "outreach", "resolve"])
+def test_every_page_of_a_case_names_the_patient_first(house, coordinator, page):
+    flag = missed(house, sentence="Missed Mon Mar 2.")
+    html = unescape(coordinator.open(flag, page).content.decode())
+    assert f"{flag.episode.patient}: Missed Mon Mar 2." in html
+
+
+def test_a_case_of_a_group_says_its_name_once(house, coordinator):
+    flag = missed(house, episode=None, group=house.group, sentence=f"{house.group} is small.")
+    context = coordinator.open(flag, "change").context
+    assert f"{context['original']}" == f"{house.group} is small."
+    assert context["panels_above"][0].lines[0][0] == ("About", f"{house.group}")
+
+
 def test_the_page_says_what_comes_next_and_how(house, coordinator):
     flag = missed(house, evidence={"days": ["2026-03-02"]})
     reachable(flag, best_time_to_call="mornings")

@@ -84,3 +84,13 @@ def test_a_number_that_no_row_has_is_not_found(key: str) -> None:
 def test_a_page_outside_the_frame_names_its_icon_as_well(page: str) -> None:
     html = desk(f.ClinicFactory()).client.get(page).content.decode()
     assert html.count('<link rel="icon"') == 1  # else the browser asks for one that is not there
+
+
+@pytest.mark.parametrize(
+    ("page", "title"),
+    [("attendance_flag", "Cases"), ("patients_patient", "Patients"), ("scheduling_room", "Rooms")],
+)
+def test_a_list_is_titled_by_what_it_lists(page: str, title: str) -> None:
+    address = reverse(f"admin:{page}_changelist")
+    html = desk(f.ClinicFactory()).client.get(address).content.decode()
+    assert re.search(r"<title>\s*(.*?)\s*</title>", html, re.DOTALL)[1] == f"{title} | IOP Clinic"

@@ -17,6 +17,7 @@ from django.db.models import DateField, DateTimeField
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.text import capfirst
 from unfold.admin import ModelAdmin
 
 from iop_clinic.accounts.acting import service
@@ -31,7 +32,7 @@ from iop_clinic.accounts.admin.history import changed_since, history, last_step,
 from iop_clinic.accounts.admin.panels import Panel
 from iop_clinic.accounts.admin.refusing import REFUSALS, refusal_of
 from iop_clinic.accounts.admin.searching import term_of, without_term
-from iop_clinic.accounts.admin.views import ServiceView
+from iop_clinic.accounts.admin.views import Named, ServiceView
 from iop_clinic.accounts.admin.working import working_clinic
 from iop_clinic.accounts.editing import check_version
 from iop_clinic.accounts.models import Clinic, User
@@ -241,6 +242,10 @@ class ClinicModelAdmin(ModelAdmin):
 
     # --- pages -------------------------------------------------------------------------------
 
+    def called(self, row: Any) -> str:
+        """Whom or what the pages of a row are about, where its own name does not say it."""
+        return str(row)
+
     def panels(self, request: Any, row: Any) -> Iterable[Panel]:
         """The tables under the form of one row."""
         return ()
@@ -279,6 +284,7 @@ class ClinicModelAdmin(ModelAdmin):
         shown = super().get_changelist_instance(request)
         shown.result_list = list(shown.result_list)
         shown.query = term_of(request, shown.query)  # what the search box shows
+        shown.title = capfirst(self.opts.verbose_name_plural)  # of several tabs, which this is
         for teller in self.tellers:
             teller(request, shown.result_list)
         return shown
@@ -308,6 +314,8 @@ class ClinicModelAdmin(ModelAdmin):
             context["panels_above"] = above + own if self.panels_first else above
             context["panels_below"] = [] if self.panels_first else own
             context["show_history"] = self.may(request, Can.VIEW_AUDIT)
+            context["subtitle"] = self.called(obj)
+            context["original"] = Named(obj, context["subtitle"])
         if context["adminform"].form.errors.keys() <= {NON_FIELD_ERRORS}:
             context["errors"] = ()  # "correct the errors below" is said of fields
         context["show_save_and_add_another"] = False
@@ -322,9 +330,9 @@ class ClinicModelAdmin(ModelAdmin):
         context = {
             **self.admin_site.each_context(request),
             "title": "History",
-            "subtitle": str(row),
+            "subtitle": self.called(row),
             "opts": self.opts,
-            "original": row,
+            "original": Named(row, self.called(row)),
             "steps": history(row),
         }
         request.current_app = self.admin_site.name

@@ -163,10 +163,6 @@ class ServiceForm(RefusableForm, forms.Form):
     def narrow(self) -> None:
         """Choices and first values that depend on the row."""
 
-    def subject(self) -> str:
-        """Whom or what the page is about."""
-        return "" if self.row is None else str(self.row)
-
     def introduction(self) -> str:
         return self.explanation
 

@@ -29,7 +29,7 @@ def seal(shown: object) -> str:
 
 
 def shown_at_first(field: Field, value: str) -> Any:
-    """A date of the address, which is written 2026-11-23 there, as the box of the field writes it."""
+    """A date of an address is written 2026-11-23 there; the box of the field writes it its way."""
     if not isinstance(field, DateField):
         return value
     try:
@@ -38,7 +38,7 @@ def shown_at_first(field: Field, value: str) -> Any:
         return value
 
 
-class _Named:
+class Named:
     """A row as the breadcrumb and the heading of a page say it."""
 
     def __init__(self, row: Any, name: str) -> None:
@@ -157,13 +157,12 @@ class ServiceView(UnfoldModelAdminViewMixin, FormView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(**kwargs)
-        form = context["form"]
-        media = Media(js=["admin/js/core.js"]) + form.media
+        media = Media(js=["admin/js/core.js"]) + context["form"].media
         if not self._leads_back():  # nor does the breadcrumb
             context |= {"model_admin": None, "content_title": self.title}
         return context | {
             "opts": self.model_admin.opts if self._leads_back() else None,
-            "original": None if self.row is None else _Named(self.row, form.subject()),
+            "original": self.row and Named(self.row, self.model_admin.called(self.row)),
             "media": media,
             "cancel_url": self._row_url(),
         }

@@ -6,10 +6,11 @@ import datetime
 
 import pytest
 
+from iop_clinic.accounts.roles import Role
 from scheduling.models import Booking, GroupMembership
 from scheduling.services.memberships import OR_WAIT
 from tests import factories
-from tests.admin import actors
+from tests.admin import actors, desk
 from tests.scheduling.admin.planned import NEXT, TODAY, enrolled
 
 
@@ -124,3 +125,10 @@ def test_a_seat_to_come_is_taken_back_one_that_began_is_not(world, coordinator):
     seat = enrolled(world, coordinator).memberships.get()
     answer = coordinator.fill(seat, "take-back", reason="wrong group")
     assert answer.refusal == "The membership has begun. End it instead."
+
+
+@pytest.mark.parametrize("page", ["change", "end", "transfer", "history"])
+def test_every_page_of_a_seat_names_whose_it_is(world, page):
+    seat = enrolled(world, desk(world.clinic)).memberships.get()
+    html = desk(world.clinic, Role.ADMINISTRATOR).open(seat, page).content.decode()
+    assert f"{seat.episode.patient}: {world.group}, seat 1" in html
