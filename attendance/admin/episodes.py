@@ -30,7 +30,10 @@ from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import long_date
 from patients.admin.verbs import IN_TREATMENT, EpisodeForm
 from patients.models import Episode, EpisodeHold
+from patients.services import next_hold
 from scheduling.admin.wording import session_when
+
+NOT_BEGUN = "The hold has not begun: back on its first day or before, it is taken back whole."
 
 
 class HoldForm(EpisodeForm):
@@ -75,10 +78,22 @@ class ResumeForm(EpisodeForm):
     order = 22
     explanation = "Sessions withdrawn for the hold are booked again where there is still a place."
     resumes_on = date_field("First day back")
+    begun = True
 
     @classmethod
     def offered(cls, row: Episode) -> bool:
         return row.state == Episode.State.ON_HOLD
+
+    def narrow(self) -> None:
+        """Back from today on; a hold that has not begun is taken back whole."""
+        today = timezone.localdate()
+        hold = next_hold(self.row, today)
+        if hold is not None:
+            self.start_with(resumes_on=max(today, hold.starts_on))
+            self.begun = hold.starts_on <= today
+
+    def introduction(self) -> str:
+        return self.explanation if self.begun else f"{NOT_BEGUN} {self.explanation}"
 
     def run(self) -> str:
         day = self.cleaned_data["resumes_on"]
@@ -183,7 +198,7 @@ def episode_panels(request: Any, row: Episode) -> Iterable[Panel]:
     user, now = request.user, timezone.now()
     today = timezone.localdate(now)
     sees_cases = user.may(Can.VIEW_FLAGS, row.clinic_id)
-    yield head(row, now)
+    yield head(row, user, now)
     yield from checklist(row, user, now)
     if sees_cases:
         yield open_cases(row, user)

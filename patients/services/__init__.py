@@ -19,7 +19,7 @@ from patients.services.episodes import (
     refer,
     sign_agreement,
 )
-from patients.services.holds import put_on_hold, resume, settle_holds
+from patients.services.holds import next_hold, put_on_hold, resume, settle_holds
 from patients.services.people import keep_apart, save_patient
 from patients.services.plans import edit_plan, set_plan
 
@@ -39,6 +39,7 @@ __all__ = [
     "mandate",
     "missing_papers",
     "missing_said",
+    "next_hold",
     "put_on_hold",
     "refer",
     "resume",

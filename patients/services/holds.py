@@ -71,10 +71,15 @@ def resume(*, episode: Episode, resumes_on: datetime.date, by: User | Job) -> Ep
     return episode
 
 
+def next_hold(episode: Episode, day: datetime.date) -> EpisodeHold | None:
+    """The hold in force on this date, or else the next to come; one statement."""
+    holds = episode.holds.filter(Q(ends_on__isnull=True) | Q(ends_on__gte=day))
+    return holds.order_by("starts_on").first()
+
+
 def hold_to_end(episode: Episode, resumes_on: datetime.date) -> EpisodeHold:
     """The hold that a return on this date ends. Refused: `not_on_hold`."""
-    holds = episode.holds.filter(Q(ends_on__isnull=True) | Q(ends_on__gte=resumes_on))
-    hold = holds.order_by("starts_on").first()
+    hold = next_hold(episode, resumes_on)
     if hold is None:
         message = "The patient is not on hold then. Look at the dates of the hold."
         raise Refused("not_on_hold", message, field="resumes_on")

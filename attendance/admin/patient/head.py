@@ -13,21 +13,23 @@ from django.utils.safestring import mark_safe
 from attendance.admin.patient.facts import Head
 from attendance.compliance.approvals import Reach, reach_of
 from attendance.compliance.finders.treatment import on
-from iop_clinic.accounts.admin.panels import link
+from iop_clinic.accounts.admin.panels import link, verb_link
+from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import full_date, hours_and_minutes
-from patients.models import AgeBracket, Authorization, Episode, TreatmentPlan
+from patients.models import AgeBracket, Authorization, Episode, EpisodeHold, TreatmentPlan
 from patients.rules import age_on
+from patients.services import next_hold
 
 WEEK = 7
 
 
-def head(row: Episode, now: datetime.datetime) -> Head:
+def head(row: Episode, user: Any, now: datetime.datetime) -> Head:
     """At most seven statements: plan, hold, and the authorizations with what is used of them."""
     today = timezone.localdate(now)
     plan = row.plans.in_force(today).first()
-    hold = row.holds.filter(on(today)).first()
+    hold = next_hold(row, today)
     state = row.get_state_display()
-    if hold is not None:
+    if hold is not None and hold.starts_on <= today:
         state = "On hold"
     return Head(
         str(row.patient),
@@ -40,7 +42,7 @@ def head(row: Episode, now: datetime.datetime) -> Head:
             ("Primary therapist", row.primary_therapist or "nobody yet"),
             ("Authorization", _authorization(row, plan, today, now)),
             ("Priority", _priority(row, today)),
-            ("Hold", _hold(hold)),
+            ("Hold", _hold(hold, today, may_end=user.may(Can.MANAGE_EPISODES, row.clinic_id))),
         ],
     )
 
@@ -89,11 +91,17 @@ def _priority(row: Episode, today: datetime.date) -> str:
     return f"{row.get_priority_display()}{until}"
 
 
-def _hold(hold: Any) -> str:
+def _hold(hold: EpisodeHold | None, today: datetime.date, *, may_end: bool) -> str:
+    """One to come as well: its way back stands here, for the patient is not on hold yet."""
     if hold is None:
         return "none"
+    to_come = hold.starts_on > today
     until = f"until {full_date(hold.ends_on)}" if hold.ends_on else "until the patient resumes"
-    return f"{hold.get_reason_display()}, since {full_date(hold.starts_on)}, {until}"
+    since = f"{'from' if to_come else 'since'} {full_date(hold.starts_on)}"
+    said = f"{hold.get_reason_display()}, {since}, {until}"
+    if not (to_come and may_end):
+        return said
+    return format_html("{}. {}", said, verb_link(hold.episode, "resume", "Take it back"))
 
 
 # --- authorizations -------------------------------------------------------------------------------

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from attendance.admin.episodes import NOT_BEGUN
+from iop_clinic.accounts.roles import Role
 from patients.models import Episode, EpisodeHold, Level, TreatmentPlan
 from tests import factories as f
-from tests.admin import url
+from tests.admin import desk, url
 from tests.attendance.house import FRI, MON, SUN, TUE, WED
 from tests.attendance.patient_page.page import DAY, TODAY, WEEK, facts, panels
 
@@ -100,3 +102,27 @@ def test_a_payer_that_asks_for_one_is_named(house, pat, coordinator):
     payer = house.payer(needs_authorization=True)
     house.insured(pat, payer)
     assert facts(coordinator, pat)["Authorization"] == f"none, and {payer} needs one"
+
+
+def a_hold_to_come(house, pat):
+    days = {"starts_on": TODAY + DAY, "ends_on": TODAY + 2 * DAY}
+    return EpisodeHold.objects.create(clinic=house.clinic, episode=pat, reason="leave", **days)
+
+
+def test_a_hold_to_come_is_said_with_the_way_back(house, pat, coordinator):
+    a_hold_to_come(house, pat)
+    said, _, link = facts(coordinator, pat)["Hold"].partition(" <a")
+    assert said == "Leave, from Mar 10, 2026, until Mar 11, 2026."
+    assert f'href="{url(pat, "resume")}"' in link
+    assert panels(coordinator, pat)[str(pat.patient)].state == "Admitted"
+    reader = facts(desk(house.clinic, Role.FRONT_DESK), pat)
+    assert reader["Hold"] == "Leave, from Mar 10, 2026, until Mar 11, 2026"
+
+
+def test_a_hold_to_come_is_taken_back_whole(house, pat, coordinator):
+    a_hold_to_come(house, pat)
+    form = coordinator.open(pat, "resume").context["form"]
+    assert form.introduction().startswith(NOT_BEGUN)
+    answer = coordinator.fill(pat, "resume")
+    assert answer.sentences == ["The patient is expected again from Tue Mar 10."]
+    assert not EpisodeHold.objects.exists()
