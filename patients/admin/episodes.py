@@ -12,7 +12,7 @@ from iop_clinic.accounts.admin.filters import ClinicRelatedFilter
 from iop_clinic.accounts.admin.panels import Panel, link
 from iop_clinic.accounts.models import Clinic, User
 from iop_clinic.accounts.roles import Can
-from iop_clinic.accounts.weeks import full_date
+from iop_clinic.accounts.weeks import full_date, hours_and_minutes
 from patients import services
 from patients.admin.care import Care
 from patients.admin.verbs import EPISODE_VERBS
@@ -109,7 +109,7 @@ class EpisodeAdmin(ClinicModelAdmin):
             "Treatment plans",
             ("Plan", "From", "Until", "Days a week", "Review by"),
             [
-                (link(one, f"{one.get_level_display()}, {one.weekly_minutes_target} min a week"),
+                (link(one, f"{one.get_level_display()}, {_weekly(one.weekly_minutes_target)}"),
                  one.starts_on, one.ends_on or "open", one.days_per_week, one.review_due_on or "")
                 for one in row.plans.visible_to(user)
             ],
@@ -138,7 +138,7 @@ class EpisodeAdmin(ClinicModelAdmin):
               for one in row.evaluations.visible_to(user).select_related("evaluator")),
             *((f"Diagnosis {one}", one.diagnosed_on, one.license.therapist)
               for one in row.diagnoses.visible_to(user).select_related("license__therapist")),
-            *((f"Agreement: {one.weekly_minutes} min a week", one.signed_on, "patient")
+            *((f"Agreement: {_weekly(one.weekly_minutes)}", one.signed_on, "patient")
               for one in row.agreements.visible_to(user)),
             *((f"Court mandate: {one}", one.starts_on, one.reference)
               for one in row.court_referrals.visible_to(user)),
@@ -147,6 +147,10 @@ class EpisodeAdmin(ClinicModelAdmin):
               for one in row.certifications.visible_to(user)),
         ]  # fmt: skip
         return Panel("Papers", ("Paper", "Date", "By"), papers)
+
+
+def _weekly(minutes: int) -> str:
+    return f"{hours_and_minutes(minutes)} a week"
 
 
 @admin.register(TreatmentPlan)

@@ -20,7 +20,7 @@ from iop_clinic.accounts.constraints import (
 )
 from iop_clinic.accounts.fields import ClinicForeignKey
 from iop_clinic.accounts.models import ClinicModel, License, Therapist
-from iop_clinic.accounts.weeks import full_date
+from iop_clinic.accounts.weeks import full_date, hours_and_minutes
 from patients import rules
 from patients.models.people import Patient, Program, ReferralSource
 from patients.querysets import DatedQuerySet, EpisodeQuerySet
@@ -347,8 +347,8 @@ class TreatmentPlan(ClinicModel):
         indexes: ClassVar = [models.Index(fields=["clinic", "episode"], name="plan_by_episode")]
 
     def __str__(self) -> str:
-        since = full_date(self.starts_on)
-        return f"{self.get_level_display()}, {self.weekly_minutes_target} min from {since}"
+        hours, since = hours_and_minutes(self.weekly_minutes_target), full_date(self.starts_on)
+        return f"{self.get_level_display()}, {hours} a week from {since}"
 
     def save(self, **kwargs: object) -> None:
         self.copy_level_range()

@@ -203,7 +203,7 @@ def test_done_steps_say_what_was_done(office, coordinator):
     cover = office.insured(row, office.payer(needs_authorization=True), verified_on=MON)
     paid = office.authorized(row, TODAY + 60 * DAY, payer=cover.payer)
     assert after(coordinator, row) == {
-        "Treatment plan": ("Done", "IOP 2.1, 540 min from Mar 2, 2026"),
+        "Treatment plan": ("Done", "IOP 2.1, 9 h a week from Mar 2, 2026"),
         "Insurance verified": ("Done", f"{cover.payer} on Mar 2, 2026"),
         "Authorization": ("Done", str(paid)),
         "Seat in a group": ("Done", f"{office.group}, from Mar 2, 2026"),
