@@ -33,6 +33,7 @@ from patients.models import Episode, EpisodeHold
 from patients.services import next_hold
 from scheduling.admin.wording import session_when
 
+NOTHING_ELSE = "No seat, no booking and no open case."
 NOT_BEGUN = "The hold has not begun: back on its first day or before, it is taken back whole."
 
 
@@ -130,7 +131,7 @@ class DischargeForm(EpisodeForm):
         return self.explanation if self.offered(self.row) else DISCHARGED_ALREADY
 
     def ahead(self) -> Sequence[Panel]:
-        """What a discharge on that day would end."""
+        """What a discharge on that day would end; said as well if that is nothing."""
         note_read(self.row, by=self.user)
         day = self.cleaned_data["discharged_on"] + datetime.timedelta(days=1)
         midnight = datetime.datetime.combine(day, datetime.time(), self.clinic.tz)
@@ -142,7 +143,8 @@ class DischargeForm(EpisodeForm):
 
         taken = tried(episode=self.row, write=end, by=self.user, since=midnight)
         given_up = [Panel("Seats given up", ("Group", "Seat"), lines)] if lines else []
-        return [*given_up, *taken_panels(taken, self.user, self.clinic)]
+        found = [*given_up, *taken_panels(taken, self.user, self.clinic)]
+        return found or [Panel("What ends with it", empty=NOTHING_ELSE)]
 
     def run(self) -> str:
         discharge(episode=self.row, by=self.user, **self.given)

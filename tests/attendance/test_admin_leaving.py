@@ -10,19 +10,22 @@ from django.test.utils import CaptureQueriesContext
 
 from attendance import memberships
 from attendance.admin import leaving
+from attendance.admin.episodes import NOTHING_ELSE
 from attendance.models import Flag
 from attendance.trials import Taken, tried
 from iop_clinic.accounts.acting import Busy
 from iop_clinic.accounts.models import AuditEvent
 from iop_clinic.accounts.roles import Role
+from patients.models import Episode
 from scheduling.models import Booking, GroupMembership, WaitlistEntry
 from tests import factories as f
-from tests.admin import Desk, desk
+from tests.admin import Desk, desk, url
 from tests.attendance.house import FRI, MON, SAT, THU, WED
 from tests.attendance.short_weeks import ShortWeek
 
 pytestmark = pytest.mark.django_db
 FRIDAY = "Fri Mar 6, 9:00 AM"
+DISCHARGES = "Discharge the patient"
 
 
 @pytest.fixture
@@ -121,6 +124,22 @@ def test_a_discharge_is_looked_at_before_it_is_done(week, coordinator, seat):
     assert {row[1] for row in ahead.panels[2].rows} == {"closes"}
     assert coordinator.save(ahead).status == 302
     assert week.friday.state == "withdrawn"
+
+
+def test_the_red_button_stands_where_it_discharges(week, coordinator):
+    address = url(week.patient, "discharge")
+    shown = coordinator.client.get(address).content.decode()
+    assert ("See what changes" in shown, DISCHARGES in shown) == (True, False)
+    given = {"discharged_on": f"{WED}", "reason": "completed"}
+    shown = coordinator.client.post(address, given).content.decode()
+    assert ("See what changes" in shown, DISCHARGES in shown) == (False, True)
+
+
+def test_a_discharge_that_ends_nothing_else_is_looked_at_too(week, coordinator):
+    referred = f.EpisodeFactory(patient__clinic=week.clinic, referred_on=MON)
+    ahead = coordinator.look(referred, "discharge", discharged_on=WED, reason="not_admitted")
+    assert [(one.title, one.empty) for one in ahead.panels] == [("What ends with it", NOTHING_ELSE)]
+    assert Episode.objects.get(pk=referred.pk).state == "referred"
 
 
 def test_who_withdraws_a_booking_is_told_what_the_week_loses(week, coordinator):
