@@ -194,8 +194,7 @@ class WeeklyBlockAdmin(ClinicModelAdmin):
     view = Can.VIEW_SCHEDULE
     add = change = Can.MANAGE_SCHEDULE
     list_display = (
-        "group",
-        "episode",
+        "of",
         "weekday",
         "starts_at",
         "ends_at",
@@ -236,6 +235,11 @@ class WeeklyBlockAdmin(ClinicModelAdmin):
         "valid_from",
     )
     next_step = "The next nightly run plans its sessions; “Plan the next 4 weeks” does it at once."
+
+    @admin.display(description="Of", ordering="group__name")
+    def of(self, row: WeeklyBlock) -> str:
+        """The group, or the patient of a standing individual hour."""
+        return str(row.group or row.episode)
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         if db_field.name == "breaks":

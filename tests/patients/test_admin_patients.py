@@ -63,6 +63,13 @@ def test_a_patient_is_entered_under_the_persons_name(coordinator, clinic):
     assert answer.sentences[-1] == "Next: refer the patient to a program."
 
 
+def test_who_enters_a_patient_goes_on_at_the_patients_page(coordinator):
+    answer = coordinator.fill(Patient, "add", **ANNA)
+    row = Patient.objects.get()
+    assert answer.location == url(row, "change")
+    assert url(row, "refer") in coordinator.open(row, "change").content.decode()
+
+
 def test_a_record_number_that_is_taken_is_refused_with_the_input_kept(coordinator, clinic):
     factories.PatientFactory(clinic=clinic, record_number="R-77")
     answer = coordinator.fill(Patient, "add", **ANNA)

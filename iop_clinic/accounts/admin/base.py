@@ -14,9 +14,10 @@ from django.contrib import messages
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
 from django.db import connection
 from django.db.models import DateField, DateTimeField
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.safestring import mark_safe
 from django.utils.text import capfirst
 from unfold.admin import ModelAdmin
 
@@ -29,7 +30,7 @@ from iop_clinic.accounts.admin.forms import (
     validate_date,
 )
 from iop_clinic.accounts.admin.history import changed_since, history, last_step, take_turns
-from iop_clinic.accounts.admin.panels import Panel
+from iop_clinic.accounts.admin.panels import Panel, page_url
 from iop_clinic.accounts.admin.refusing import REFUSALS, refusal_of
 from iop_clinic.accounts.admin.searching import term_of, without_term
 from iop_clinic.accounts.admin.views import Named, ServiceView
@@ -65,6 +66,7 @@ class ClinicModelAdmin(ModelAdmin):
     next_step = ""
     actions = None
     list_per_page = 50
+    empty_value_display = mark_safe('<span class="clinic-none">–</span>')  # cards leave it out
     show_full_result_count = False
     show_facets = False  # one COUNT for each choice otherwise
     compressed_fields = True
@@ -231,6 +233,12 @@ class ClinicModelAdmin(ModelAdmin):
         if self.next_step:
             messages.info(request, self.next_step)
         return response
+
+    def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        """To the new row's page where its next step is taken, such as a patient's referral."""
+        if self.verbs:
+            return HttpResponseRedirect(page_url(obj))
+        return super().response_post_save_add(request, obj)
 
     # Django's own log would copy patients' names into a table that nobody audits.
 

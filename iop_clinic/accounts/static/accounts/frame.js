@@ -73,12 +73,11 @@ function nameSearches() {
   }
 }
 
-/** On a phone each cell of a list names its column, and what is empty is left out (admin.css). */
+/** On a phone each cell of a list names its column, as a sentence begins (admin.css). */
 function nameCells() {
   for (const cell of document.querySelectorAll("#result_list [data-label]")) {
     const { label } = cell.dataset;
     cell.dataset.label = label.charAt(0).toUpperCase() + label.slice(1);
-    cell.classList.toggle("clinic-none", ["", "-"].includes(cell.textContent.trim()));
   }
 }
 document.addEventListener("DOMContentLoaded", nameCells);
