@@ -17,7 +17,7 @@ from attendance.compliance.rules.evidence import evidence_lines
 from attendance.compliance.rules.ladder import Contact
 from attendance.compliance.status import JudgedStandard, PatientWeek, week_statuses
 from attendance.models import Flag, OutreachAttempt
-from iop_clinic.accounts.admin.panels import Panel, anchor, link
+from iop_clinic.accounts.admin.panels import Panel, anchor, link, phone_link
 from iop_clinic.accounts.weeks import hours_and_minutes, long_date
 from patients.models import Patient
 
@@ -134,9 +134,9 @@ def _people(row: Flag, patient: Patient, contact: Contact) -> Iterator[tuple[Any
     allowed = outreach.allowed_methods(patient, timezone.localdate())
     others = (outreach.Method.EMERGENCY_CONTACT, outreach.Method.GUARDIAN)
     own = ", ".join(one.label.lower() for one in allowed if one not in others)
-    phone = patient.phone if patient.phone_is_safe else "not safe"
+    phone = _phone(patient.phone) if patient.phone_is_safe else "not safe"
     whom = link(row.episode, patient)
-    yield whom, phone or "none", own or "nothing", patient.best_time_to_call, told
+    yield whom, phone, own or "nothing", patient.best_time_to_call, told
     if contact.guardian:
         yield _other(patient.guardian_name, patient.guardian_relation or "guardian",
                      patient.guardian_phone, "as guardian", told)  # fmt: skip
@@ -147,7 +147,11 @@ def _people(row: Flag, patient: Patient, contact: Contact) -> Iterator[tuple[Any
 
 def _other(name: str, relation: str, phone: str, allowed: str, told: str) -> tuple[str, ...]:
     whom = f"{name} ({relation})" if name else relation
-    return whom, phone, allowed, "", told
+    return whom, _phone(phone), allowed, "", told
+
+
+def _phone(number: str) -> str:
+    return phone_link(number) if number else "none"
 
 
 def _evidence(row: Flag) -> Panel:

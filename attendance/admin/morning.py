@@ -103,7 +103,7 @@ def _then(chances: Sequence[LastChance]) -> str:
     """What follows; no free seat, no "then" by which somebody could be booked."""
     if any(chance.plan for chance in chances):
         return "Whoever is not booked by then stays short."
-    return "No free seat repairs one of these: find a therapist’s hour, or note why it stays short."
+    return "No free seat repairs any of these: find a therapist’s hour, or note why it stays short."
 
 
 def _chance(request: Any, chance: LastChance) -> Sequence[object]:
@@ -119,7 +119,9 @@ def _repairs(request: Any, chance: LastChance) -> tuple[str, ...]:
         return _act(request, Can.BOOK, chance.flag, "make_ups", "Book")
     find = _act(request, Can.BOOK, chance.flag, "make_ups", "Find an hour")
     note = _act(request, Can.WORK_FLAGS, chance.flag, "week-note", "Note why")
-    return (format_html("{} {}", *find, *note),) if find and note else find
+    if not (find and note):
+        return find
+    return (format_html('<span class="clinic-steps">{} {}</span>', *find, *note),)
 
 
 def _missing(repair: Any) -> str:

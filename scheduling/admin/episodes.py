@@ -114,9 +114,10 @@ class BookForm(InTreatmentForm):
     def narrow(self) -> None:
         field: Any = self.fields["makes_up"]
         now = timezone.now()
-        field.queryset = field.queryset.filter(
+        past = field.queryset.expected().filter(
             episode=self.row, starts_at__lt=now, starts_at__gt=now - datetime.timedelta(days=30)
         )
+        field.queryset = past.order_by("-starts_at", "pk")  # the last one is what is called about
         field.label_from_instance = lambda booking: (  # a day has several of one group
             f"{booking.session.title}, {timezone.localtime(booking.starts_at):%a %b %-d, %-I:%M %p}"
         )

@@ -204,6 +204,14 @@ def test_the_page_says_what_comes_next_and_how(house, coordinator):
     assert "{&#x27;" not in html  # no JSON
 
 
+def test_a_number_that_may_be_called_is_one_tap_away(house, coordinator):
+    flag = missed(house)
+    reachable(flag)
+    html = coordinator.open(flag, "outreach").content.decode()
+    assert 'href="tel:5550100"' in html
+    assert ">555 0100</span></a>" in html
+
+
 def test_an_unsafe_number_is_not_shown(house, coordinator):
     flag = missed(house)
     Patient.objects.filter(pk=flag.episode.patient_id).update(phone="555 0177")

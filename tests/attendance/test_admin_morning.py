@@ -142,7 +142,7 @@ def test_without_a_seat_an_hour_is_to_be_found(week: ShortWeek) -> None:
     assert (row[2], row[3]) == ("no free seat repairs it", "")
     assert "Find an hour" in row[-1]
     assert f"/admin/attendance/flag/{week.flag.pk}/week-note/" in row[-1]
-    assert chances.note.startswith("No free seat repairs one of these: find a therapist’s hour")
+    assert chances.note.startswith("No free seat repairs any of these: find a therapist’s hour")
 
 
 def test_who_may_not_book_or_call_is_offered_neither(week: ShortWeek) -> None:

@@ -8,7 +8,7 @@ from django.utils.html import format_html
 
 from attendance.admin.patient.facts import Facts
 from attendance.compliance.outreach import Method, allowed_methods
-from iop_clinic.accounts.admin.panels import link
+from iop_clinic.accounts.admin.panels import link, phone_link
 from iop_clinic.accounts.weeks import full_date
 from patients.models import Episode, Patient
 
@@ -44,7 +44,9 @@ def _may(allowed: bool, what: str) -> str:
 def _phone(patient: Patient, *, called: bool) -> str:
     if not patient.phone:
         return "none"
-    return f"{patient.phone}, {'may be called' if called else 'not safe: must not be called'}"
+    if not called:
+        return f"{patient.phone}, not safe: must not be called"
+    return format_html("{}, may be called", phone_link(patient.phone))
 
 
 def _emergency(patient: Patient, *, agreed: bool) -> str:

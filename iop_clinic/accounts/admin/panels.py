@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -60,3 +61,9 @@ def anchor(address: str, text: object) -> str:
         address,
         text,
     )
+
+
+def phone_link(number: str) -> str:
+    """A number that may be called: on a phone one tap calls it; it is never broken in two."""
+    dialed = re.sub(r"[^\d+]", "", number)
+    return anchor(f"tel:{dialed}", format_html('<span class="clinic-next">{}</span>', number))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from attendance.models import OutreachAttempt
+from iop_clinic.accounts.admin.panels import phone_link
 from iop_clinic.accounts.roles import Role
 from patients.models import Episode
 from scheduling.models import GroupMembership
@@ -61,7 +62,8 @@ def test_contact_says_what_the_patient_allowed(pat, coordinator):
         may_say_clinic_name=False, may_text=False, best_time_to_call="after 4",
     )  # fmt: skip
     assert [found[name] for name in CHANNELS] == [
-        "555-0100, may be called", "may be left", "must not be sent", "must not be said",
+        f"{phone_link('555-0100')}, may be called",
+        "may be left", "must not be sent", "must not be said",
     ]  # fmt: skip
     assert (found["Best time"], found["Email"]) == ("after 4", "none")
 

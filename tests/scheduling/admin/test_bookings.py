@@ -5,7 +5,7 @@ from __future__ import annotations
 import time_machine
 
 from scheduling.models import Booking, CallIn
-from tests.admin import actors, url
+from tests.admin import actors, desk, url
 from tests.scheduling.admin.planned import enrolled, last_booking, planned
 
 
@@ -25,6 +25,15 @@ def test_the_missed_sessions_of_a_day_are_told_apart_by_their_time(world, coordi
     with time_machine.travel(first.ends_at, tick=False):
         html = coordinator.open(episode, "book").content.decode()
     assert f">{first.session.title}, Mon Mar 2, 9:00 AM</option>" in html
+
+
+def test_the_latest_missed_session_is_offered_first_and_none_that_was_withdrawn(world, coordinator):
+    episode = enrolled(world, coordinator)
+    first, second, third, *_ = episode.bookings.order_by("starts_at")
+    coordinator.fill(second, "withdraw", reason="moved")
+    with time_machine.travel(third.ends_at, tick=False):
+        form = desk(world.clinic).open(episode, "book").context["form"]
+    assert list(form.fields["makes_up"].queryset) == [third, first]
 
 
 def test_nobody_is_booked_into_a_cancelled_session(world, coordinator):
