@@ -6,7 +6,9 @@ import datetime
 from collections.abc import Iterable
 from typing import Any
 
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 
 from iop_clinic.accounts.admin.forms import (
     choice_field,
@@ -17,11 +19,12 @@ from iop_clinic.accounts.admin.forms import (
     text_field,
     yes_field,
 )
-from iop_clinic.accounts.admin.panels import Panel, link
+from iop_clinic.accounts.admin.panels import Panel, anchor, link
 from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import full_date
 from patients.admin.verbs import IN_TREATMENT, EpisodeForm
 from patients.models import Episode
+from scheduling.admin.group_seats import named_with_free_seats
 from scheduling.admin.seats import Seats
 from scheduling.admin.wording import call_in_noted
 from scheduling.models import Booking, Group, GroupMembership
@@ -45,6 +48,14 @@ class InTreatmentForm(EpisodeForm):
     def offered(cls, row: Episode) -> bool:
         return row.state in IN_TREATMENT
 
+    def offer_groups(self, name: str) -> Any:
+        """The groups of the patient's program, each with its free seats."""
+        field: Any = self.fields[name]
+        field.queryset = field.queryset.filter(program=self.row.program_id)
+        named = named_with_free_seats(field.queryset, self.user)
+        field.label_from_instance = lambda group: named.get(group.pk, str(group))
+        return field
+
 
 class EnrolForm(InTreatmentForm):
     title = "Enrol in a group"
@@ -61,6 +72,12 @@ class EnrolForm(InTreatmentForm):
         required=False,
         help_text="Only when the group is full and somebody answers for it.",
     )
+
+    def narrow(self) -> None:
+        field = self.offer_groups("group")
+        entry = f"{reverse('admin:scheduling_waitlistentry_add')}?episode={self.row.pk}"
+        waiting = anchor(entry, "put the patient on the waitlist")
+        field.help_text = format_html("If the group is full: {}.", waiting)
 
     def run(self) -> str:
         seat = Seats.enrol(episode=self.row, by=self.user, **self.given)
@@ -144,6 +161,7 @@ class TransferHereForm(InTreatmentForm):
 
     def narrow(self) -> None:
         """The seats that have not ended; a single one is the one that is meant."""
+        self.offer_groups("to_group")
         field: Any = self.fields["membership"]
         seats = field.queryset.filter(episode=self.row).during(timezone.localdate(), None)
         field.queryset = seats

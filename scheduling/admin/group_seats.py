@@ -61,7 +61,7 @@ def tell_groups(request: Any, rows: Sequence[Any]) -> None:
     The template belongs to the group: who sees the group sees all of it, as on its members' plans.
     """
     today = timezone.localdate()
-    held, waiting = _held(request, rows, today), _waiting(request, rows)
+    held, waiting = _held(request.user, rows, today), _waiting(request, rows)
     blocks = _blocks(rows)
     for row in rows:
         row.seats = Seats.of(row, held[row.pk], today)
@@ -95,11 +95,25 @@ def led_by_said(row: Any) -> str:
     return format_html_join("; ", "{}", ((one.name,) for one in leaders(row.template)))
 
 
+def named_with_free_seats(rows: Any, user: Any) -> dict[int, str]:
+    """ "Group A (1 seat free)", by key, where a group is chosen; two statements."""
+    today, groups = timezone.localdate(), list(rows)
+    held = _held(user, groups, today)
+    free = {one.pk: Seats.of(one, held[one.pk], today).free for one in groups}
+    return {one.pk: f"{one} ({_seats_free(free[one.pk])})" for one in groups}
+
+
+def _seats_free(number: int) -> str:
+    if number < 1:
+        return "full"
+    return "1 seat free" if number == 1 else f"{number} seats free"
+
+
 def _held(
-    request: Any, rows: Sequence[Group], today: datetime.date
+    user: Any, rows: Sequence[Group], today: datetime.date
 ) -> Mapping[int, list[GroupMembership]]:
     found: defaultdict[int, list[GroupMembership]] = defaultdict(list)
-    for one in kept(today, request.user).filter(group__in=rows):
+    for one in kept(today, user).filter(group__in=rows):
         found[one.group_id].append(one)
     return found
 

@@ -132,3 +132,12 @@ def test_every_page_of_a_seat_names_whose_it_is(world, page):
     seat = enrolled(world, desk(world.clinic)).memberships.get()
     html = desk(world.clinic, Role.ADMINISTRATOR).open(seat, page).content.decode()
     assert f"{seat.episode.patient}: {world.group}, seat 1" in html
+
+
+def test_groups_of_the_program_are_offered_with_their_free_seats_and_the_waitlist(world):
+    factories.GroupFactory(clinic=world.clinic, name="Elsewhere")
+    enrolled(world, desk(world.clinic))
+    episode = world.episode()
+    field = desk(world.clinic).open(episode, "enrol").context["form"].fields["group"]
+    assert [f"{label}" for _, label in field.choices][1:] == [f"{world.group} (7 seats free)"]
+    assert f"/waitlistentry/add/?episode={episode.pk}" in field.help_text
