@@ -12,12 +12,13 @@ from django.contrib import admin
 from django.db import transaction
 from django.http import HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 
 from iop_clinic.accounts.admin.panels import Panel, anchor, link, page_url
 from iop_clinic.accounts.models import Therapist
 from iop_clinic.accounts.reads import note_read
 from iop_clinic.dashboard import navigation
-from patients.models import Patient
+from patients.models import Episode, Patient
 from scheduling.models import Group, Room
 
 FOUND_IN = (Patient, Group, Therapist, Room)
@@ -35,7 +36,7 @@ def find(request: Any) -> HttpResponse:
     pages = list(_pages(request, term))
     found = [row for some in rows.values() for row in some]
     if len(found) == 1 and not pages:
-        return HttpResponseRedirect(page_url(found[0]))
+        return HttpResponseRedirect(_address(found[0]))
     if listed := rows[Patient][:SHOWN]:
         with transaction.atomic():  # one or twenty: the same statements
             note_read(*listed, by=request.user)
@@ -67,7 +68,19 @@ def _panel(model: Any, rows: list[Any]) -> Panel:
 
 
 def _line(row: Any) -> tuple[str, ...]:
-    return (link(row), row.record_number) if isinstance(row, Patient) else (link(row),)
+    if not isinstance(row, Patient):
+        return (link(row),)
+    latest: Any = row.latest_episode  # type: ignore[attr-defined]
+    state = Episode.State(latest["state"]).label if latest else "Never referred"
+    return anchor(_address(row), row), row.record_number, state
+
+
+def _address(row: Any) -> str:
+    """Of a patient the latest stay: its page has the weeks, and what is done every day."""
+    latest = getattr(row, "latest_episode", None)
+    if latest is None:
+        return page_url(row)
+    return reverse("admin:patients_episode_change", args=[latest["pk"]])
 
 
 def _pages(request: Any, term: str) -> Iterator[tuple[str]]:

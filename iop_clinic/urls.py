@@ -24,7 +24,7 @@ urlpatterns = [
     path("admin/find/", admin.site.admin_view(find), name="find"),
     path("admin/awake/", awake),
     path("admin/login/", sign_in),
-    path("admin/password_change/", admin.site.admin_view(change_password)),
+    path("admin/password_change/", admin.site.admin_view(change_password), name="new-password"),
     path("admin/autocomplete/", admin.site.admin_view(Offered.as_view(admin_site=admin.site))),
     path("admin/", admin.site.urls),
     path("api/v1/", include((api, "api"))),

@@ -14,8 +14,8 @@ from django.utils import timezone
 
 WALL_TIME = {"admin", "roster"}
 """Namespaces of the pages that people read."""
-WALL_TIME_ALONE = {"find"}
-"""Such a page that is in no namespace."""
+WALL_TIME_ALONE = {"find", "new-password"}
+"""Such pages that are in no namespace."""
 
 _OWN = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'"
 PAGES = f"{_OWN}; form-action 'self'"

@@ -42,7 +42,20 @@ def test_the_only_one_found_is_opened_at_once(clinic: Clinic, term: str) -> None
     one = patient(clinic, "Quiller", first_name="Ada", record_number="R-77")
     patient(clinic, "Other", first_name="Bea", record_number="R-78")
     answer = find(desk(clinic), term)
-    assert (answer.status_code, answer.url) == (302, url(one, "change"))
+    assert (answer.status_code, answer.url) == (302, url(one.episodes.get(), "change"))
+
+
+def test_a_patient_who_was_never_referred_is_opened_as_a_record(clinic: Clinic) -> None:
+    one = f.PatientFactory(clinic=clinic, last_name="Quiller")
+    assert find(desk(clinic), "Quiller").url == url(one, "change")
+
+
+def test_namesakes_are_told_apart_by_number_and_state(clinic: Clinic) -> None:
+    here = patient(clinic, "Quiller", first_name="Ada", record_number="R-1")
+    f.PatientFactory(clinic=clinic, last_name="Quiller", first_name="Ada", record_number="R-2")
+    (panel,) = find(desk(clinic), "Quiller").context["panels"]
+    assert [row[1:] for row in panel.rows] == [("R-1", "Admitted"), ("R-2", "Never referred")]
+    assert url(here.episodes.get(), "change") in panel.rows[0][0]
 
 
 def test_several_are_listed_by_what_they_are(clinic: Clinic) -> None:
@@ -57,6 +70,12 @@ def test_several_are_listed_by_what_they_are(clinic: Clinic) -> None:
 def test_the_zone_named_under_the_list_is_the_clinics() -> None:
     at = desk(f.ClinicFactory(zone="Pacific/Honolulu"))
     assert "Times in Pacific/Honolulu." in find(at, "gro").content.decode()
+
+
+def test_so_is_the_zone_under_the_form_for_a_new_password() -> None:
+    at = desk(f.ClinicFactory(zone="Pacific/Honolulu"))
+    page = at.client.get(reverse("admin:password_change"))
+    assert "Times in Pacific/Honolulu." in page.content.decode()
 
 
 def test_more_than_fit_are_said_to_be_more(clinic: Clinic) -> None:
