@@ -69,7 +69,8 @@ demo-reset: $(RUNTIME)
 # --- the work on it --------------------------------------------------------------------------
 
 test: $(TOOLS)
-	@exec $(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+	@exec $(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile \
+		--no-loadscope-reorder $(ARGS)
 
 soak: $(TOOLS)
 	@exec $(PYTHON) -m pytest -m soak $(ARGS)

@@ -80,8 +80,8 @@ class ServiceView(UnfoldModelAdminViewMixin, FormView):
         field in two boxes, which shows an instant and no text."""
         own = self.form_class.base_fields.items()
         fields = {key: one for key, one in own if not isinstance(one, MultiValueField)}
-        asked = [(key, value) for key, value in self.request.GET.items() if key in fields]
-        given = {key: shown_at_first(fields[key], value) for key, value in asked}
+        asked = self.request.GET
+        given = {key: shown_at_first(fields[key], asked[key]) for key in asked if key in fields}
         return super().get_initial() | given
 
     def get_form_kwargs(self) -> dict[str, Any]:
