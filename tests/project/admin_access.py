@@ -179,6 +179,7 @@ TABLES: Mapping[str, Table] = {
 }  # fmt: skip
 OTHERS: Mapping[str, tuple[str, int]] = {
     "find": ("", 200),
+    "new-password": ("", 200),
     "admin:index": ("", 200),
     "admin:search": ("", 200),
     "admin:app_list": ("", 200),
