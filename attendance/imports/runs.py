@@ -46,6 +46,8 @@ SECONDS = 840
 LEASE = datetime.timedelta(seconds=SECONDS + 60)
 KEPT = datetime.timedelta(days=1)
 """How long files wait for whoever brought them."""
+MOST_KEPT = 20
+"""Uploads of a clinic whose files wait; each may be of 20 MB, and lies in the database."""
 NEXT = {State.WAITING: State.CHECKING, State.CONFIRMED: State.IMPORTING}
 RUNNING = tuple(NEXT.values())
 OVER = (State.REFUSED, State.IMPORTED, State.NOTHING_NEW, State.DISCARDED)
@@ -70,7 +72,13 @@ class Superseded(Exception):
 
 @service
 def take_in(*, clinic: Clinic, uploads: Sequence[Upload], by: User) -> DataImport:
-    """Keep files until they are checked and confirmed. Raises Refused for what cannot be read."""
+    """Keep files until they are checked and confirmed.
+
+    Raises Refused for what cannot be read, or `too_many` where enough files wait already.
+    """
+    if DataImport.objects.filter(clinic=clinic, content__isnull=False).count() >= MOST_KEPT:
+        message = f"The files of {MOST_KEPT} imports wait already: import or discard some first."
+        raise Refused("too_many", message, field="uploads")
     found = troubles(uploads)
     if found:
         raise Refused("unreadable_files", " ".join(f"{one}." for one in found), field="uploads")

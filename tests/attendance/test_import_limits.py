@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from attendance.imports import findings, reading, uploads
+from attendance.imports import findings, reading, runs, uploads
 from attendance.models import DataImport
 from tests.admin import Desk, desk
-from tests.attendance.uploads import bring, checked, csv_file, harbor, problems, zip_file
+from tests.attendance.uploads import (
+    bring,
+    checked,
+    csv_file,
+    harbor,
+    press,
+    problems,
+    zip_file,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -60,3 +68,14 @@ def test_an_archive_of_endless_files_is_refused_unopened(at, monkeypatch, name):
     monkeypatch.setattr("zipfile.ZipFile", None)
     assert bring(at, parts).refusal == f"{name}: holds more than 2 files."
     assert not DataImport.objects.exists()
+
+
+def test_no_more_files_wait_than_the_database_should_hold(at, monkeypatch):
+    monkeypatch.setattr(runs, "MOST_KEPT", 1)
+    rooms = "name,seats\nBlue,5"
+    assert bring(at, csv_file("rooms.csv", rooms)).status == 302
+    assert bring(at, csv_file("rooms.csv", rooms)).refusal == (
+        "The files of 1 imports wait already: import or discard some first."
+    )
+    press(at, DataImport.objects.get(), "discard")
+    assert bring(at, csv_file("rooms.csv", rooms)).status == 302
