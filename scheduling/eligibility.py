@@ -81,6 +81,19 @@ def check_apart(
     _check_apart(known, [known.people[episode.pk]], place)
 
 
+def check_together(session: Session) -> None:
+    """Refuse (`not_suitable`) a session in which patients would meet who are kept apart.
+
+    For one that takes place after all: each was seated while the other was not there.
+    """
+    there = Booking.objects.expected().filter(session=session).values("patient")
+    pairs = KeepApart.objects.filter(
+        _not_over(session.local_date), clinic=session.clinic_id, patient__in=there, other__in=there
+    )
+    if pairs.exists():
+        raise _unsuitable("Two patients who are kept apart would meet. Withdraw one of them first.")
+
+
 def check_may_come(
     *, episodes: Sequence[Episode], session: Session, there: Sequence[int] | None = None
 ) -> dict[int, int]:

@@ -14,7 +14,7 @@ from iop_clinic.accounts.models import Clinic, Therapist, User
 from iop_clinic.accounts.weeks import local_date
 from patients.models import Episode
 from patients.validators import validate_clinical_date
-from scheduling.eligibility import check_may_come
+from scheduling.eligibility import check_may_come, check_together
 from scheduling.locks import lock, lock_session
 from scheduling.models import (
     Booking,
@@ -319,7 +319,7 @@ def revive_session(*, session: Session, by: User | Job) -> Session:
     """A cancelled session takes place after all, with its bookings and members enrolled since.
 
     Raises Refused `clinic_closed`, `therapist_busy`, `room_busy` or `patient_busy` for what has
-    taken the time meanwhile.
+    taken the time meanwhile, or `not_suitable` where patients who are kept apart would meet.
     """
     diary = _lock_for_move(session, Span(session.starts_at, session.ends_at))
     if session.live:
@@ -334,6 +334,7 @@ def revive_session(*, session: Session, by: User | Job) -> Session:
         held = GroupMembership.objects.on(session.local_date).filter(group=session.group_id)
         members = [Expected(row.episode, row) for row in held.select_related("episode")]
         plan_seating([session], members).write()
+    check_together(session)
     return session
 
 

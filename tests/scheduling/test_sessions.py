@@ -8,6 +8,7 @@ from django.db import IntegrityError
 
 from iop_clinic.accounts.acting import Job, Refused
 from iop_clinic.accounts.models import AuditEvent
+from patients.models import KeepApart
 from scheduling import services
 from scheduling.models import Booking, Session, SessionType
 from tests import factories as f
@@ -326,6 +327,24 @@ def test_whoever_was_enrolled_meanwhile_is_seated(world: World) -> None:
     services.enrol(group=world.group, episode=world.episode(), starts_on=TODAY, by=world.by)
     services.revive_session(session=row, by=world.by)
     assert row.bookings.count() == 1
+
+
+def test_no_revival_of_a_session_in_which_patients_would_meet_who_are_kept_apart(
+    world: World,
+) -> None:
+    """A guest was in it when it was cancelled; then the other one was enrolled in the group."""
+    guest, member = world.episodes(2)
+    row = world.group_session("2026-03-09")
+    f.booking(row, guest)
+    cancel(world, row)
+    KeepApart.objects.create(
+        clinic=world.clinic, patient=guest.patient, other=member.patient, reason="Assault"
+    )
+    services.enrol(group=world.group, episode=member, starts_on=TODAY, by=world.by)
+    with pytest.raises(Refused) as caught:
+        services.revive_session(session=row, by=world.by)
+    row.refresh_from_db()
+    assert (caught.value.code, row.live, row.bookings.count()) == ("not_suitable", False, 1)
 
 
 def test_no_revival_into_what_was_taken_meanwhile(world: World) -> None:
