@@ -12,10 +12,12 @@ from django.http import QueryDict
 from attendance.models import AttendanceRecord
 from attendance.records import services
 from attendance.records.entries import Entry
+from iop_clinic.accounts.admin.base import ClinicModelAdmin
 from iop_clinic.accounts.admin.forms import moment_field, note_field, yes_field
 from iop_clinic.accounts.admin.history import history
 from iop_clinic.accounts.admin.untouched import BOTH, SHOWN, keep_up
 from iop_clinic.accounts.models import Clinic
+from scheduling.models import WaitlistEntry
 from tests import factories
 from tests.admin import Answer, Desk, desk, filled, typed, url
 
@@ -121,6 +123,24 @@ def test_a_record_keeps_what_each_of_two_corrects(clinic, recorded):
     moments = (record.arrived_at, record.left_at)
     times = [at.astimezone(clinic.tz).time() for at in moments if at]
     assert (again.status, times) == (302, [datetime.time(9, 10), datetime.time(9, 50)])
+
+
+def test_what_a_service_writes_at_the_last_moment_stays(clinic, monkeypatch):
+    """A discharge takes the patient off the waitlist while somebody saves a note there."""
+    row = WaitlistEntry.objects.create(
+        clinic=clinic, group=factories.GroupFactory(clinic=clinic),
+        episode=factories.admitted(clinic), added_at=NOON,
+    )  # fmt: skip
+    edit = ClinicModelAdmin.edit
+
+    def late(*given: Any) -> None:
+        WaitlistEntry.objects.update(state="removed")
+        edit(*given)
+
+    monkeypatch.setattr(ClinicModelAdmin, "edit", late)
+    assert desk(clinic).fill(row, "change", note="Rang twice").status == 302
+    row.refresh_from_db()
+    assert (row.state, row.note) == ("removed", "Rang twice")
 
 
 @pytest.fixture

@@ -175,10 +175,14 @@ class ClinicModelAdmin(ModelAdmin):
         return row
 
     def edit(self, row: Any, facts: dict[str, Any], version: int | None, by: User) -> None:
-        """Change a row as it is stored; overridden where a service does."""
+        """Change a row as it is stored; overridden where a service does.
+
+        All its columns are written: it is read when it is held, or what a service has written in
+        between would be lost.
+        """
+        row = type(row)._default_manager.select_for_update(no_key=True).get(pk=row.pk)
         if hasattr(row, "version"):
-            rows = type(row)._default_manager.select_for_update(no_key=True)
-            check_version(rows.get(pk=row.pk), version)
+            check_version(row, version)
             row.version += 1
         for name, value in facts.items():
             setattr(row, name, value)
