@@ -5,7 +5,7 @@ from django.urls import path
 from iop_clinic.accounts import pages
 
 urlpatterns = [
-    path("reset/", pages.ResetRequestPage.as_view(), name="admin_password_reset"),
+    path("reset/", pages.ResetRequestPage.as_view(), name="account-reset"),
     path("reset/sent/", pages.ResetSentPage.as_view(), name="password_reset_sent"),
     path(
         "set-password/<uuid:uidb64>/<token>/",

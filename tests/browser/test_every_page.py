@@ -85,7 +85,7 @@ def other_pages(rows: Rows) -> dict[str, str]:
         "find": reverse("find"),
         "nothing here": "/admin/nothing-here/",
         "nothing outside": "/nothing-here/",
-        "reset": reverse("admin_password_reset"),
+        "reset": reverse("account-reset"),
         "reset sent": reverse("password_reset_sent"),
         "password set": reverse("password_set"),
         "rosters": reverse("roster:list"),

@@ -423,3 +423,13 @@ def test_history_is_for_those_who_may_read_the_trail(coordinator, admitted):
     assert f"{coordinator.user}</strong> changed it" in html
     assert "Priority: empty → Medication for opioid use disorder" in html
     assert AuditEvent.objects.filter(operation="R", row_id=admitted.pk).exists()
+
+
+def test_reads_that_follow_each_other_are_one_line_of_the_history(coordinator, admitted):
+    for _ in range(3):
+        coordinator.open(admitted, "change")
+    steps = desk(admitted.clinic, Role.AUDITOR).open(admitted, "history").context["steps"]
+    newest, *others = steps
+    assert (newest.who, newest.operation, newest.times) == (f"{coordinator.user}", "read", 3)
+    assert newest.since <= newest.at
+    assert [one.operation for one in others if one.times > 1] == []

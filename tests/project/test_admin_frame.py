@@ -67,9 +67,16 @@ def test_an_empty_list_says_what_to_do_next(role: Role, query: str, said: str, w
     assert (said in html, way in html) == (True, True)
 
 
-@pytest.mark.parametrize("page", ["admin:login", "admin_password_reset"])
+@pytest.mark.parametrize("page", ["admin:login", "account-reset"])
 def test_a_page_before_the_login_has_one_main(page: str) -> None:
     assert Client().get(reverse(page)).content.decode().count("<main") == 1
+
+
+def test_the_way_to_a_new_password_speaks_of_no_user_name() -> None:
+    html = Client().get(reverse("admin:login")).content.decode()
+    assert "Forgotten your password?" in html
+    assert f'href="{reverse("account-reset")}"' in html
+    assert "username?" not in html
 
 
 @pytest.mark.parametrize("key", ["9" * 5000, "9" * 19, "0"])

@@ -24,7 +24,7 @@ def policy(response: Any) -> str:
     return str(response.headers["Content-Security-Policy"])
 
 
-@pytest.mark.parametrize("name", ["admin:login", "admin_password_reset", "api:docs"])
+@pytest.mark.parametrize("name", ["admin:login", "account-reset", "api:docs"])
 def test_a_page_before_the_login_runs_and_loads_its_own_files_alone(client: Any, name: str) -> None:
     page = client.get(reverse(name))
     assert policy(page) == (ADMIN_PAGES if name.startswith("admin:") else PAGES)

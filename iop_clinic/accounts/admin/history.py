@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
@@ -29,27 +30,42 @@ _ALL_NEW = (AuditEvent.Operation.INSERT, AuditEvent.Operation.READ)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One event in words. `changes` are lines such as "Phone: 555 → 556"."""
+    """One event in words, or several reads that follow each other, since the first of them.
+
+    `changes` are lines such as "Phone: 555 → 556".
+    """
 
     at: datetime.datetime
     who: str
     operation: str
     changes: tuple[str, ...]
+    times: int
+    since: datetime.datetime
 
 
 def history(row: Any) -> list[Step]:
-    """What happened to a row, newest first, at most 200 steps; two statements."""
+    """What happened to a row, newest first, at most 200 events; two statements."""
     events = list(events_of(row)[:SHOWN])
     names = people(event.actor for event in events)
-    return [
-        Step(
-            at=event.at,
-            who=names.get(event.actor, event.actor),
-            operation=event.get_operation_display(),
-            changes=tuple(_lines(type(row), event)),
-        )
-        for event in events
-    ]
+    return [_step(type(row), list(run), names) for _, run in groupby(events, key=_run)]
+
+
+def _run(event: AuditEvent) -> tuple[str, object]:
+    """Plain reads of one person in a row are one step: they would bury what was changed."""
+    plain = event.operation == AuditEvent.Operation.READ and not event.new
+    return event.actor, None if plain else event.pk
+
+
+def _step(model: type[Model], run: Sequence[AuditEvent], names: Mapping[str, str]) -> Step:
+    newest = run[0]
+    return Step(
+        at=newest.at,
+        who=names.get(newest.actor, newest.actor),
+        operation=newest.get_operation_display(),
+        changes=tuple(_lines(model, newest)),
+        times=len(run),
+        since=run[-1].at,
+    )
 
 
 def events_of(row: Any) -> Any:
