@@ -110,7 +110,7 @@ def test_a_verb_shows_what_was_left_alone_as_it_is_now(clinic):
     bob.save(bob.look(row, "move", starts="10:00", ends="11:00"))
     form = at.client.post(url(row, "move"), sent).context["form"]
     shown = {name: form.data[name] for name in ("day", "starts", "ends", "room")}
-    kept = {"day": "2026-03-03", "starts": "10:00:00", "ends": "11:00:00", "room": str(room.pk)}
+    kept = {"day": "03/03/2026", "starts": "10:00 AM", "ends": "11:00 AM", "room": str(room.pk)}
     assert shown == kept
 
 
@@ -171,10 +171,10 @@ TEN = datetime.datetime(2026, 3, 2, 10, tzinfo=datetime.UTC)
 
 
 def test_a_moment_is_one_field_in_two_boxes():
-    sent = {"at_0": "2026-03-02", "at_1": "09:00:00"}
-    new = {"at_0": "2026-03-02", "at_1": "10:00:00"}
+    sent = {"at_0": "03/02/2026", "at_1": "09:00 AM"}
+    new = {"at_0": "03/02/2026", "at_1": "10:00 AM"}
     assert compared(sent, {"at": NINE}, {"at": TEN}) == ({"at": SHOWN}, new)
-    other = {"at_0": "2026-03-03", "at_1": "09:00:00"}
+    other = {"at_0": "03/03/2026", "at_1": "09:00 AM"}
     assert compared(other, {"at": NINE}, {"at": TEN}) == ({"at": BOTH}, other)
 
 

@@ -28,7 +28,7 @@ def seal(shown: object) -> str:
     return hashlib.sha256(repr(shown).encode()).hexdigest()
 
 
-def shown_at_first(field: Field, value: str) -> Any:
+def shown_at_first(field: Field, value: Any) -> Any:
     """A date of an address is written 2026-11-23 there; the box of the field writes it its way."""
     if not isinstance(field, DateField):
         return value
