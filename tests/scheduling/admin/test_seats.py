@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 
 import pytest
+from django.utils.html import escape
 
 from iop_clinic.accounts.roles import Role
 from scheduling.models import Booking, GroupMembership
@@ -27,6 +28,16 @@ def test_enrolling_gives_a_seat_and_books_the_planned_sessions(world, coordinato
         )
     ]
     assert actors(seat, "I") == {coordinator.user.actor}
+
+
+def test_what_a_page_says_of_a_patient_is_in_no_cookie(world, coordinator):
+    """Cookies lie on the device and go over the line with every request."""
+    episode = world.episode()
+    answer = coordinator.fill(episode, "enrol", group=world.group, starts_on=TODAY)
+    assert str(episode.patient) in answer.sentences[-1]
+    assert set(coordinator.client.cookies) <= {"sessionid", "csrftoken"}
+    shown = coordinator.client.get(answer.location).content.decode()
+    assert escape(answer.sentences[-1]) in shown
 
 
 def test_the_ninth_patient_of_eight_seats_is_refused(world, coordinator):
