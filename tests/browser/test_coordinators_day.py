@@ -124,13 +124,12 @@ def test_a_sick_call_frees_the_seats_of_the_day(cora):
 
 
 def find(hands: Hands, patient: Patient) -> None:
-    """By the search box and the record number, then to the page that tells about the care."""
+    """By the search box and the record number: it opens the page that tells about the care."""
     if on_phone(hands):
         hands.press(hands.page.get_by_role("button", name="Menu", exact=True).last)
     hands.write("Find a patient, a group, a therapist or a page", patient.record_number)
     with hands.page.expect_navigation():
         hands.page.keyboard.press("Enter")
-    hands.follow(patient.episodes.latest("referred_on").program.name)
 
 
 def test_a_therapist_is_sick_and_the_calendar_leads_to_cover(cora):
@@ -229,7 +228,9 @@ def planned(hands: Hands) -> None:
 
 def enrolled(hands: Hands) -> None:
     hands.follow("Enrol in a group")
-    hands.choose("Group", "Group C")
+    group = hands.field("Group").locator("option", has_text="Group C").inner_text()
+    assert re.fullmatch(r"Group C \(\d seats? free\)", group)
+    hands.choose("Group", group)
     hands.write("First day", MONDAY)
     hands.go("Enrol in a group")
     hands.sees("The planned sessions are booked.")
