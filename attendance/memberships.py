@@ -33,7 +33,7 @@ def enrol(
 ) -> GroupMembership:
     """Give a seat in a group (see `scheduling.services.enrol`, which says what is refused)."""
     row = calendar.enrol(group=group, episode=episode, starts_on=starts_on, by=by, **seat)
-    _again(episode, starts_on, by=by, now=now)
+    _again(episode, _judged_by(row), by=by, now=now)
     return row
 
 
@@ -74,7 +74,13 @@ def cancel_membership(
 ) -> None:
     """Take back a seat that has not begun (see `scheduling.services.cancel_membership`)."""
     calendar.cancel_membership(membership=membership, reason=reason, by=by)
-    _again(membership.episode, membership.starts_on, by=by, now=now)
+    _again(membership.episode, _judged_by(membership), by=by, now=now)
+
+
+def _judged_by(row: GroupMembership) -> datetime.date:
+    """The first local date whose week a seat changes: a first seat also that of the admission."""
+    earlier = row.episode.memberships.filter(starts_on__lt=row.starts_on)
+    return row.starts_on if earlier.exists() else row.episode.admitted_on or row.starts_on
 
 
 def _again(episode: Episode, since: datetime.date, *, by: User | Job, now: Moment) -> None:

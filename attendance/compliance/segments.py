@@ -122,7 +122,8 @@ def share(settings: ClinicSettings, course: Course, week: Week, segment: Segment
     """Own template days inside the segment and outside holds, of those of a full week.
 
     A transfer between groups cuts nothing: days are those of every group sat in, whenever in the
-    segment. Without any template the figures stay whole, unless a hold covers it all.
+    segment. Without any template the figures stay whole, unless a hold covers it all, or the first
+    seat begins in a week after that of the admission: nothing was planned before it.
     """
     whole = (segment.first, segment.last) == (week.start, week.end)
     held = any(hold.meets(segment.first, segment.last) for hold in course.holds)
@@ -132,10 +133,17 @@ def share(settings: ClinicSettings, course: Course, week: Week, segment: Segment
         return Share(0, 1)
     template = template_days(settings, course, week, segment)
     if not template:
-        return WHOLE_WEEK
+        return Share(0, 1) if _begins_later(course, week, segment) else WHOLE_WEEK
     holds = [(hold.first, hold.last) for hold in course.holds]
     inside = days_inside(template, first=segment.first, last=segment.last, holds=holds)
     return Share(inside, len(template))
+
+
+def _begins_later(course: Course, week: Week, segment: Segment) -> bool:
+    """Whether the segment is the first of a stay whose first seat lies in a week to come."""
+    first = min((seat.span.first for seat in course.seats), default=None)
+    admitted = course.treated is not None and course.treated.first == segment.first
+    return admitted and first is not None and first > week.end
 
 
 def template_days(

@@ -6,7 +6,7 @@ import pytest
 
 from attendance import memberships
 from attendance.compliance.replays import replayed_weeks
-from attendance.models import NightlyRun, WeekResult
+from attendance.models import AbsenceRule, Flag, NightlyRun, WeekResult
 from iop_clinic.accounts.acting import Refused
 from scheduling.models import GroupMembership
 from tests import factories as f
@@ -155,3 +155,22 @@ def test_a_seat_ended_late_counts_no_longer_in_the_weeks_after(stored):
     seat = memberships.enrol(group=group, episode=row, starts_on=WED, by=house.user)
     memberships.end_membership(membership=seat, ends_on=FRI, reason="Work", by=house.user)
     assert (minimums(row), differing(house)) == ([360, 270], [()])
+
+
+def test_a_first_seat_from_next_week_on_asks_nothing_of_the_week_of_admission(week, time_machine):
+    """Nobody calls a patient who was admitted on Thursday and begins on Monday."""
+    house = week.house
+    new = house.patient(on=THU, seat=None)
+    house.night(FRI)
+    time_machine.move_to(house.morning(FRI), tick=False)
+    assert hours_cases(new) == ["open"]
+    begins = SUN + datetime.timedelta(days=1)
+    seat = memberships.enrol(group=house.group, episode=new, starts_on=begins, by=week.by)
+    assert hours_cases(new) == ["closed"]
+    memberships.cancel_membership(membership=seat, reason="Wrong patient", by=week.by)
+    assert hours_cases(new) == ["open"]
+
+
+def hours_cases(episode):
+    rows = Flag.objects.filter(episode=episode, rule=AbsenceRule.Kind.HOURS)
+    return list(rows.values_list("state", flat=True))

@@ -21,6 +21,7 @@ from tests.attendance.house import BEFORE, FRI, MON, SAT, SUN, THU, TUE, WED, Ho
 
 pytestmark = pytest.mark.django_db
 
+DAY = datetime.timedelta(days=1)
 MET, SHORT, OPEN = WeekStatus.MET, WeekStatus.SHORT, WeekStatus.OPEN
 
 
@@ -185,6 +186,32 @@ def test_a_new_target_at_the_same_level_cuts_nothing(house):
     week = house.week(pat)
     assert [(s.first, s.last, s.prorated_minimum) for s in week.standards] == [(MON, SUN, 540)]
     assert week.plan_target == 600
+
+
+@pytest.mark.parametrize(
+    ("starts_on", "minimum"),
+    [(FRI, 180), (SUN, 180), (SUN + DAY, 0), (SUN + 8 * DAY, 0), (None, 540)],
+    ids=["the next day", "in the same week", "the week after", "two weeks after", "never"],
+)
+def test_before_the_week_of_the_first_seat_nothing_is_asked(house, starts_on, minimum):
+    """Admitted on a Thursday; the group meets on Monday, Wednesday and Friday."""
+    pat = house.patient(on=THU, seat=None)
+    if starts_on:
+        GroupMembership.objects.create(
+            clinic=house.clinic, group=house.group, episode=pat, seat=1, starts_on=starts_on
+        )
+    assert program(house.week(pat)).prorated_minimum == minimum
+
+
+def test_a_later_seat_takes_nothing_off_a_week_that_does_not_begin_the_stay(house):
+    pat = house.patient(on=MON - 14 * DAY, seat=None)
+    EpisodeHold.objects.create(
+        clinic=house.clinic, episode=pat, starts_on=MON, ends_on=WED, reason="leave"
+    )
+    GroupMembership.objects.create(
+        clinic=house.clinic, group=house.group, episode=pat, seat=1, starts_on=SUN + DAY
+    )
+    assert program(house.week(pat)).prorated_minimum == 540
 
 
 def test_a_transfer_between_groups_is_not_prorated(house):

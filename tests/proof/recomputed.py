@@ -348,7 +348,14 @@ class Recomputed:
         blocks = of_groups or self._counted(self.own_blocks[episode.id])
         week = {start + n * DAY for n in range(7)}
         meets = {day for day in week if any(meets_on(block, day) for block in blocks)}
+        if not meets and self._seated_later(episode, part, max(week)):
+            return 0, 1
         return (len(meets & set(part) - held), len(meets)) if meets else (1, 1)
+
+    def _seated_later(self, episode: Row, part: list[datetime.date], sunday: datetime.date) -> bool:
+        """Admitted in this week, and given a first seat from a week after it on."""
+        starts = [seat.starts_on for seat in self.of["seats"][episode.id]]
+        return part[0] == episode.admitted_on and bool(starts) and min(starts) > sunday
 
     def _counted(self, blocks: list[Row]) -> list[Row]:
         return [block for block in blocks if self.type[block.session_type_id].creditable]
