@@ -10,9 +10,11 @@ from django.contrib.messages import get_messages
 from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.formats import localize_input
 
 from iop_clinic.accounts.admin.panels import Panel
+from iop_clinic.accounts.admin.working import working_clinic
 from iop_clinic.accounts.models import AuditEvent, Clinic, User
 from iop_clinic.accounts.roles import Role
 from tests import factories
@@ -114,7 +116,8 @@ def filled(response: Any) -> dict[str, Any]:
     for bound in _form(response):
         value = bound.value()
         if hasattr(bound.field.widget, "decompress"):
-            parts = bound.field.widget.decompress(value)
+            with timezone.override(working_clinic(response.wsgi_request).tz):  # as it was shown
+                parts = bound.field.widget.decompress(value)
             data |= {f"{bound.html_name}_{n}": _text(part) for n, part in enumerate(parts)}
         elif isinstance(value, list | tuple) and hasattr(bound.field, "coerce"):
             data[bound.html_name] = [str(one) for one in value]

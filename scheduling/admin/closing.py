@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from iop_clinic.accounts.admin.forms import (
 from iop_clinic.accounts.admin.panels import Panel, link, page_url, verb_link
 from iop_clinic.accounts.models import Therapist
 from iop_clinic.accounts.roles import Can
+from iop_clinic.accounts.weeks import day_instants
 from scheduling import services
 from scheduling.admin.session_lines import with_booked
 from scheduling.admin.wording import session_when
@@ -145,6 +147,13 @@ class TimeOffForm(TouchingForm):
     ends_at = moment_field("To")
     reason = text_field(required=False)
     note = "These lose this leader and need a substitute; they stay as they are."
+
+    def narrow(self) -> None:
+        """A sick call in the morning is for the whole of today."""
+        zone = self.clinic.tz
+        begins, next_day = day_instants(timezone.localdate(timezone=zone), zone)
+        ends = next_day - datetime.timedelta(minutes=1)
+        self.start_with(starts_at=begins, ends_at=ends)
 
     def touched(self) -> QuerySet[Session]:
         given = self.cleaned_data

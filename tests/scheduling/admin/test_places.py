@@ -65,6 +65,15 @@ def off(world: World, starts: str, ends: str) -> dict[str, object]:
     return {"therapist": world.therapist, **times}
 
 
+def test_a_sick_call_is_for_the_whole_of_today_unless_it_says_otherwise(world, coordinator):
+    coordinator.save(coordinator.look(TimeOff, "new", therapist=world.therapist))
+    row = TimeOff.objects.get()
+    assert (row.starts_at, row.ends_at) == (
+        world.at(TODAY.isoformat(), "00:00"),
+        world.at(TODAY.isoformat(), "23:59"),
+    )
+
+
 def test_time_off_shows_which_sessions_it_leaves_without_a_leader(world, coordinator):
     ahead = coordinator.look(TimeOff, "new", **off(world, "08:00", "17:00"))
     assert ahead.panels[0].title == "1 session"
