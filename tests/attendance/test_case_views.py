@@ -12,6 +12,7 @@ import time_machine
 from attendance.compliance import outreach
 from attendance.compliance.rules.ladder import Step
 from attendance.models import AbsenceRule, Flag, OutreachAttempt
+from iop_clinic.accounts.admin.panels import phone_link
 from iop_clinic.accounts.roles import Role
 from tests import factories as f
 from tests.admin import Desk, desk, url
@@ -109,7 +110,9 @@ def test_the_phone_and_what_may_be_said_are_in_sight_while_somebody_calls(
     patient.save()
     page = desk(week.clinic).open(missed_day(week), "outreach")
     contact, tried = page.context["form"].before()
-    assert contact.rows[0][1:] == ("555-0100", "call, in person", "", "must not be named")
+    phone, *said = contact.rows[0][1:]
+    assert said == ["call, in person", "", "must not be named"]
+    assert phone == phone_link("555-0100")
     assert (tried.title, tried.rows, tried.empty) == ("Outreach", [], "Nobody has tried yet.")
     assert "555-0100" in page.content.decode()
 
