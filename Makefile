@@ -69,8 +69,7 @@ demo-reset: $(RUNTIME)
 # --- the work on it --------------------------------------------------------------------------
 
 test: $(TOOLS)
-	@exec $(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile \
-		--no-loadscope-reorder $(ARGS)
+	@exec $(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 soak: $(TOOLS)
 	@exec $(PYTHON) -m pytest -m soak $(ARGS)

@@ -31,18 +31,6 @@ def pytest_xdist_setupnodes() -> None:
     del os.environ["DJANGO_SETTINGS_MODULE"]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files that take longest first, so that at the end no process works alone: those with a
-    browser, then those whose tests commit."""
-    items.sort(key=_how_short)
-
-
-def _how_short(item: pytest.Item) -> int:
-    if item.get_closest_marker("browser"):
-        return 0
-    return 1 if "transactional_db" in getattr(item, "fixturenames", ()) else 2
-
-
 @pytest.fixture(scope="session")
 def _smtp_server() -> Iterator[SmtpSink]:
     sink = SmtpSink()
