@@ -1,5 +1,6 @@
 """Every write of this floor: verbs, keyword-only, `by=` the actor, atomic, parents locked first."""
 
+from scheduling.services.blocks import add_block, change_block, end_block
 from scheduling.services.bookings import book, withdraw
 from scheduling.services.call_ins import TakenBack, call_in, release, take_back_call_in
 from scheduling.services.closures import (
@@ -17,6 +18,7 @@ from scheduling.services.memberships import (
     set_capacity,
     transfer,
 )
+from scheduling.services.refitting import Refitted
 from scheduling.services.sessions import (
     assign_substitute,
     cancel_session,
@@ -27,7 +29,9 @@ from scheduling.services.sessions import (
 
 __all__ = [
     "Expansion",
+    "Refitted",
     "TakenBack",
+    "add_block",
     "add_closure",
     "add_time_off",
     "affected_sessions",
@@ -36,7 +40,9 @@ __all__ = [
     "call_in",
     "cancel_membership",
     "cancel_session",
+    "change_block",
     "create_session",
+    "end_block",
     "end_membership",
     "enrol",
     "expand",

@@ -10,6 +10,7 @@ from django.db.models import F, Q, QuerySet
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import User
 from iop_clinic.accounts.prepared import prepared
+from iop_clinic.accounts.weeks import long_date
 from patients.models import Episode
 from scheduling.eligibility import check_may_come
 from scheduling.locks import lock, lock_session
@@ -197,6 +198,20 @@ def withdraw_all(bookings: Sequence[int], *, reason: str) -> int:
     return Booking.objects.filter(pk__in=bookings).update(
         state=WITHDRAWN, withdrawn_reason=reason, version=F("version") + 1
     )
+
+
+def untie_visits(sessions: Iterable[int]) -> None:
+    """Refuse to move sessions that are, or have inside, a visit; a withdrawn one is untied."""
+    keys = list(sessions)
+    tied = Booking.objects.filter(
+        Q(session__in=keys, nested_in__isnull=False) | Q(nested_in__session__in=keys)
+    )
+    tied.filter(state=WITHDRAWN).update(nested_in=None, outer_starts_at=None, outer_ends_at=None)
+    dates = sorted(set(tied.values_list("session__local_date", flat=True)))
+    if dates:
+        days = ", ".join(long_date(day) for day in dates)
+        message = f"A visit lies inside another session on {days}. Withdraw it first, then move."
+        raise Refused("nested_visit", message, dates=dates)
 
 
 def check_reason(reason: str) -> None:

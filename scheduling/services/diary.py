@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -43,9 +43,9 @@ class Diary:
         *,
         therapists: Iterable[int],
         rooms: Iterable[int | None],
-        ignoring: Session | None = None,
+        ignoring: Collection[Session] = (),
     ) -> Self:
-        """What is known of `span`; `ignoring` is a session that is about to move."""
+        """What is known of `span`; `ignoring` are sessions that are about to move."""
         first, last = local_date(span.starts_at, clinic.tz), local_date(span.ends_at, clinic.tz)
         therapists = set(therapists)
         closures = Closure.objects.filter(clinic=clinic, starts_on__lte=last, ends_on__gte=first)
@@ -57,8 +57,9 @@ class Diary:
         parts = parts.filter(clinic=clinic, therapist__in=therapists)
         sessions = Session.objects.live().overlapping(*span)
         sessions = sessions.filter(clinic=clinic, room__in={key for key in rooms if key})
-        if ignoring is not None:
-            parts, sessions = parts.exclude(session=ignoring), sessions.exclude(pk=ignoring.pk)
+        if ignoring:
+            parts = parts.exclude(session__in=ignoring)
+            sessions = sessions.exclude(pk__in=[one.pk for one in ignoring])
         for part in parts.values_list("therapist", "starts_at", "ends_at"):
             diary.leading[part[0]].append(Span(*part[1:]))
         for row in sessions.values_list("room", "starts_at", "ends_at"):

@@ -6,7 +6,6 @@ import datetime
 from collections.abc import Mapping, Sequence
 
 from django.core.exceptions import ValidationError
-from django.db.models import Q
 from django.utils import timezone
 
 from iop_clinic.accounts.acting import Job, Refused, service
@@ -30,6 +29,7 @@ from scheduling.rules import LONGEST, MOST_SEATS, SHORTEST, Span
 from scheduling.services.bookings import (
     check_reason,
     check_takes_place,
+    untie_visits,
 )
 from scheduling.services.diary import (
     LICENSE,
@@ -200,7 +200,7 @@ def move_session(
     _check_date(span, session.clinic, by)
     if session.breaks and session.breaks[-1][1] > (span.ends_at - span.starts_at).seconds // 60:
         raise Refused("session_breaks_inside", "A break lies after the new end.", field="ends_at")
-    _check_nested(session)
+    untie_visits([session.pk])
     room = room or session.room
     diary.check_open(span)
     _check_free(session, diary, span, room)
@@ -250,7 +250,7 @@ def _lock_for_move(session: Session, span: Span, room: Room | None = None) -> Di
             *members.values_list("episode", flat=True),
         ]
     )
-    return Diary.of(session.clinic, span, therapists=therapists, rooms=rooms, ignoring=session)
+    return Diary.of(session.clinic, span, therapists=therapists, rooms=rooms, ignoring=[session])
 
 
 def _check_not_begun(session: Session, span: Span) -> None:
@@ -259,19 +259,6 @@ def _check_not_begun(session: Session, span: Span) -> None:
         raise Refused("session_begun", "The session has begun: its time stays as it was.")
     if span.starts_at <= now:
         raise Refused("session_date", "A session cannot be moved into the past.", field="starts_at")
-
-
-def _check_nested(session: Session) -> None:
-    tied = Booking.objects.filter(
-        Q(session=session, nested_in__isnull=False) | Q(nested_in__session=session)
-    )
-    tied.filter(state=Booking.State.WITHDRAWN).update(
-        nested_in=None, outer_starts_at=None, outer_ends_at=None
-    )
-    if tied.exists():
-        raise Refused(
-            "nested_visit", "A visit lies inside another session. Withdraw it first, then move."
-        )
 
 
 def _check_free(session: Session, diary: Diary, span: Span, room: Room | None) -> None:
@@ -361,7 +348,7 @@ def assign_substitute(*, session: Session, therapist: Therapist, by: User | Job)
     check_not_signed(session)
     span = Span(session.starts_at, session.ends_at)
     clinic = session.clinic
-    diary = Diary.of(clinic, span, therapists=[therapist.pk], rooms=[], ignoring=session)
+    diary = Diary.of(clinic, span, therapists=[therapist.pk], rooms=[], ignoring=[session])
     diary.check_therapist(therapist, span)
     session.staff.filter(active=True).exclude(role=SessionStaff.Role.CO_FACILITATOR).update(
         active=False

@@ -1,0 +1,232 @@
+"""Weekly blocks: entered, changed from one of their dates on or as a whole, ended.
+
+What has begun stays as it was, under the block as it was until then; a new block continues it. The
+sessions to come are the same rows under the new block, with their seats and notices.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models import Q
+from django.utils import timezone
+
+from iop_clinic.accounts.acting import Job, Refused, service
+from iop_clinic.accounts.editing import check, check_version
+from iop_clinic.accounts.models import User
+from iop_clinic.accounts.weeks import DAYS_IN_WEEK, full_date, week_of
+from scheduling.locks import lock
+from scheduling.models import Session, WeeklyBlock
+from scheduling.rules import occurrences
+from scheduling.services.refitting import Refitted, refit
+
+CHANGEABLE = (
+    "session_type",
+    "weekday",
+    "starts_at",
+    "ends_at",
+    "breaks",
+    "facilitator",
+    "co_facilitator",
+    "room",
+    "by_video",
+    "every_weeks",
+)
+_DAY = datetime.timedelta(days=1)
+_WEEK = datetime.timedelta(days=DAYS_IN_WEEK)
+
+
+@service
+def add_block(*, block: WeeklyBlock, by: User | Job) -> WeeklyBlock:
+    """Save a new weekly block of a group or a patient. Its sessions come with the next expansion.
+
+    Raises Refused for what a field or a named constraint does not take, or `block_overlaps`.
+    """
+    lock(clinics=[block.clinic_id], groups=[block.group_id])
+    check(block)
+    _check_alone(block)
+    block.save()
+    return block
+
+
+@service
+def change_block(
+    *,
+    block: WeeklyBlock,
+    by: User | Job,
+    first: datetime.date | None = None,
+    version: int | None = None,
+    **changes: Any,
+) -> Refitted:
+    """Change a block from its meeting on the local date `first` on; None: all that is to come.
+
+    Sessions that were moved by hand keep their time, cancelled ones stay cancelled, and a week that
+    has no meeting any more loses its session. A closed date, a leader or room that is not free
+    leave a session cancelled, or marked (see `expand`). Raises Refused `stale_version`,
+    `block_over`, `not_of_block`, `block_overlaps`, `nested_visit` or `patient_busy` with `dates`,
+    or what a field or constraint does not take; then nothing is changed.
+    """
+    if unknown := sorted(changes.keys() - set(CHANGEABLE)):
+        raise TypeError(f"A weekly block is not changed by {', '.join(unknown)}")
+    lock(clinics=[block.clinic_id], groups=[block.group_id])
+    block.refresh_from_db()
+    check_version(block, version)
+    since = _first_to_change(block, first)
+    new = _continuation(block, since, changes)
+    old = WeeklyBlock.objects.get(pk=block.pk)
+    check(new)
+    _check_alone(new, besides=old)
+    if new.pk is None:
+        _end_before(old, since)
+    new.save()
+    return refit(old=old, new=new, since=since)
+
+
+@service
+def end_block(
+    *, block: WeeklyBlock, last: datetime.date | None, by: User | Job, version: int | None = None
+) -> Refitted:
+    """`last` is the last local date on which a block meets, None: it goes on.
+
+    Sessions to come after it are cancelled, and stay so if it goes on after all. Raises Refused
+    `stale_version`, or `dates_in_order` for a date before one on which it has met.
+    """
+    lock(clinics=[block.clinic_id], groups=[block.group_id])
+    block.refresh_from_db()
+    check_version(block, version)
+    least = _last_begun(block) or block.valid_from
+    if last is not None and last < least:
+        raise Refused("dates_in_order", f"Choose {full_date(least)} or later.", field="last")
+    block.valid_until = last
+    block.version += 1
+    check(block)
+    _check_alone(block)
+    block.save(update_fields=["valid_until", "version"])
+    return refit(old=block, new=block, since=last + _DAY) if last else Refitted()
+
+
+def _first_to_change(block: WeeklyBlock, first: datetime.date | None) -> datetime.date:
+    """The first original date that may change: what has begun or is signed stays before it."""
+    frozen = _last_begun(block)
+    if first is not None and (next_meeting(block, first) != first or (frozen and first <= frozen)):
+        message = f"{block} does not meet, or has met already, on {full_date(first)}."
+        raise Refused("not_of_block", message, field="first")
+    since = max(filter(None, (first or block.valid_from, frozen and frozen + _DAY)))
+    if block.valid_until is not None and block.valid_until < since:
+        raise Refused("block_over", "Nothing of this block is to come: it stays as it was.")
+    return since
+
+
+def _last_begun(block: WeeklyBlock) -> datetime.date | None:
+    """The last original date of a session that has begun or is signed."""
+    own = Session.objects.filter(clinic=block.clinic_id, block=block)
+    begun = own.filter(Q(starts_at__lte=timezone.now()) | Q(signed_at__isnull=False))
+    dates = begun.order_by("-original_local_date").values_list("original_local_date", flat=True)
+    return dates.first()
+
+
+def next_meeting(block: WeeklyBlock, day: datetime.date) -> datetime.date | None:
+    """The first date from `day` on on which a block meets."""
+    found = occurrences(
+        weekday=block.weekday,
+        every_weeks=block.every_weeks,
+        valid_from=block.valid_from,
+        valid_until=block.valid_until,
+        first=day,
+        last=day + 2 * _WEEK,
+    )
+    return found[0] if found else None
+
+
+def _continuation(
+    block: WeeklyBlock, since: datetime.date, changes: Mapping[str, Any]
+) -> WeeklyBlock:
+    """The changed block itself where nothing of it lies before `since`, or one that continues it.
+
+    It keeps the week in which the old one would have met next: every second week stays so.
+    """
+    met = next_meeting(block, since) or since
+    new = block
+    if since > block.valid_from:
+        new = WeeklyBlock(**_facts(block), continues=block)
+    for name, value in changes.items():
+        setattr(new, name, value)
+    new.version = block.version + 1 if new is block else 1
+    week = week_of(met, week_start=block.clinic.week_starts_on)
+    meets = week.start + (new.weekday - week.start.weekday()) % DAYS_IN_WEEK * _DAY
+    while meets < since:
+        meets += new.every_weeks * _WEEK
+    new.valid_from = meets
+    return new
+
+
+def _facts(block: WeeklyBlock) -> dict[str, Any]:
+    own = (field.attname for field in WeeklyBlock._meta.concrete_fields)
+    left_out = ("id", "version", "continues_id")
+    return {name: getattr(block, name) for name in own if name not in left_out}
+
+
+def _end_before(block: WeeklyBlock, day: datetime.date) -> None:
+    block.valid_until = day - _DAY
+    block.version += 1
+    block.save(update_fields=["valid_until", "version"])
+
+
+# --- beside other blocks -------------------------------------------------------------------------
+
+
+def _check_alone(block: WeeklyBlock, besides: WeeklyBlock | None = None) -> None:
+    """Refuse a block whose group, patient, leader or room meets elsewhere at the same time."""
+    whose = Q(room=block.room_id) if block.room_id else Q(pk=None)
+    for leader in filter(None, (block.facilitator_id, block.co_facilitator_id)):
+        whose |= Q(facilitator=leader) | Q(co_facilitator=leader)
+    for owner in ("group", "episode"):
+        key = getattr(block, f"{owner}_id")
+        whose |= Q(**{owner: key}) if key else Q(pk=None)
+    others = WeeklyBlock.objects.filter(
+        whose,
+        Q(valid_until__isnull=True) | Q(valid_until__gte=block.valid_from),
+        clinic=block.clinic_id,
+        weekday=block.weekday,
+        starts_at__lt=block.ends_at,
+        ends_at__gt=block.starts_at,
+    )
+    others = others.exclude(pk__in=[one.pk for one in (block, besides) if one and one.pk])
+    for other in others.order_by("starts_at", "pk"):
+        if _meet_on_one_date(block, other):
+            raise _overlap(block, other)
+
+
+def _meet_on_one_date(block: WeeklyBlock, other: WeeklyBlock) -> bool:
+    """Whether two blocks of one weekday ever meet in the same week: within the next two."""
+    since = max(block.valid_from, other.valid_from)
+    dates = [
+        {
+            *occurrences(
+                weekday=one.weekday,
+                every_weeks=one.every_weeks,
+                valid_from=one.valid_from,
+                valid_until=one.valid_until,
+                first=since,
+                last=since + 4 * _WEEK,
+            )
+        }
+        for one in (block, other)
+    ]
+    return not dates[0].isdisjoint(dates[1])
+
+
+def _overlap(block: WeeklyBlock, other: WeeklyBlock) -> Refused:
+    leads = (other.facilitator_id, other.co_facilitator_id)
+    shared = {
+        "The group": (block.group_id and block.group_id == other.group_id, "starts_at"),
+        "The patient": (block.episode_id and block.episode_id == other.episode_id, "starts_at"),
+        "The facilitator": (block.facilitator_id in leads, "facilitator"),
+        "The co-facilitator": (block.co_facilitator_id in leads, "co_facilitator"),
+        "The room": (True, "room"),
+    }
+    who, field = next((who, field) for who, (is_shared, field) in shared.items() if is_shared)
+    message = f"{who} has another weekly block then: {other}. Choose another time, or change that."
+    return Refused("block_overlaps", message, field=field)

@@ -1,0 +1,349 @@
+"""Sessions to come take the form of their changed weekly block, row by row."""
+
+from __future__ import annotations
+
+import datetime
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from django.db import connection
+from django.db.models import F, Q
+from django.utils import timezone
+
+from iop_clinic.accounts.acting import Refused
+from iop_clinic.accounts.models import Therapist
+from iop_clinic.accounts.weeks import DAYS_IN_WEEK, long_date, week_of
+from scheduling.locks import lock
+from scheduling.models import Booking, GroupMembership, Session, SessionStaff, WeeklyBlock
+from scheduling.rules import Span, occurrences, span_on
+from scheduling.services.bookings import untie_visits, withdraw_all
+from scheduling.services.diary import (
+    LICENSE,
+    WITHOUT_LEADER,
+    WITHOUT_ROOM,
+    Diary,
+    with_also,
+    without,
+)
+from scheduling.services.seating import Expected, plan_seating
+
+Role = SessionStaff.Role
+NOT_PLANNED = "The weekly block does not meet in this week any more"
+ANOTHER_DAY = "The group meets on another day"
+
+
+@dataclass(slots=True)
+class Refitted:
+    """What became of the sessions to come; each is in one list at most, in order of time."""
+
+    changed: list[Session] = field(default_factory=list)
+    kept: list[Session] = field(default_factory=list)
+    """Moved by hand before: they stay when and where they are."""
+    cancelled: list[Session] = field(default_factory=list)
+    was: dict[int, Span] = field(default_factory=dict)
+    """By session: when it was to take place before."""
+
+
+def refit(*, old: WeeklyBlock, new: WeeklyBlock, since: datetime.date) -> Refitted:
+    """Give the sessions of `old` from the original date `since` on to `new`, in its form.
+
+    The clinic's calendar and the group are locked. Raises Refused `nested_visit` or `patient_busy`.
+    """
+    own = Session.objects.filter(
+        clinic=old.clinic_id, block=old.pk, original_local_date__gte=since
+    ).order_by("pk")
+    parts = SessionStaff.objects.filter(session__in=own).values_list("therapist", flat=True)
+    lock(
+        therapists=[*parts, *(leader.pk for leader in _leaders(new))],
+        rooms=[old.room_id, new.room_id],
+        moving=own.values_list("pk", flat=True),
+    )
+    sessions = list(own.select_related("clinic", "group", "session_type", "room"))
+    if not sessions:
+        return Refitted()
+    lock(episodes=_episodes(sessions))
+    return _Refit(old, new, sessions).run()
+
+
+def _leaders(block: WeeklyBlock) -> list[Therapist]:
+    return [block.facilitator, *([block.co_facilitator] if block.co_facilitator else [])]
+
+
+def _episodes(sessions: Sequence[Session]) -> set[int]:
+    booked = Booking.objects.filter(session__in=[one.pk for one in sessions])
+    days = [one.local_date for one in sessions]
+    members = GroupMembership.objects.during(
+        min(days) - datetime.timedelta(days=DAYS_IN_WEEK),
+        max(days) + datetime.timedelta(days=DAYS_IN_WEEK),
+    ).filter(group=sessions[0].group_id)
+    return {*booked.values_list("episode", flat=True), *members.values_list("episode", flat=True)}
+
+
+class _Refit:
+    """One change of a block, on all of its sessions to come at once."""
+
+    def __init__(self, old: WeeklyBlock, new: WeeklyBlock, sessions: Sequence[Session]) -> None:
+        self.old, self.new, self.sessions = old, new, sessions
+        self.zone = old.clinic.tz
+        self.result = Refitted()
+        self.days = {one.pk: one.local_date for one in sessions}
+        self.parts: dict[int, list[SessionStaff]] = defaultdict(list)
+        for part in SessionStaff.objects.filter(session__in=sessions).select_related("therapist"):
+            self.parts[part.session_id].append(part)
+
+    def run(self) -> Refitted:
+        moving = self._sort()
+        retimed = [one for one in moving if self._was(one) != _span(one)]
+        untie_visits(one.pk for one in retimed)
+        _check_patients([one for one in retimed if one.live])
+        if moving:
+            self._arrange(moving)
+        self._save()
+        self._seat([one for one in moving if one.local_date != self.days[one.pk]])
+        return self.result
+
+    def _was(self, session: Session) -> Span:
+        return self.result.was[session.pk]
+
+    # --- which session takes which date ---
+
+    def _sort(self) -> list[Session]:
+        """Give each its date in the same week; answers those that take the block's new time."""
+        meets = self._meetings()
+        moving = []
+        for session in self.sessions:
+            self.result.was[session.pk] = _span(session)
+            day = meets.get(self._week(session.original_local_date))
+            by_hand = self._by_hand(session)
+            if day is None:
+                self._cancel(session)
+                continue
+            session.block, session.original_local_date = self.new, day
+            session.session_type = self.new.session_type
+            if by_hand:
+                self.result.kept.append(session)
+                continue
+            span = span_on(day, self.new.starts_at, self.new.ends_at, self.zone)
+            session.starts_at, session.ends_at = span
+            session.local_date, session.zone = day, str(self.zone)
+            session.breaks = self.new.breaks
+            moving.append(session)
+        return moving
+
+    def _meetings(self) -> dict[datetime.date, datetime.date]:
+        """By the first date of a week, the date in it on which the new block meets."""
+        dates = [one.original_local_date for one in self.sessions if one.original_local_date]
+        found = occurrences(
+            weekday=self.new.weekday,
+            every_weeks=self.new.every_weeks,
+            valid_from=self.new.valid_from,
+            valid_until=self.new.valid_until,
+            first=self.new.valid_from,
+            last=max(dates) + datetime.timedelta(days=DAYS_IN_WEEK),
+        )
+        return {self._week(day): day for day in found}
+
+    def _week(self, day: datetime.date | None) -> datetime.date:
+        assert day is not None  # a session of a block has its original date
+        return week_of(day, week_start=self.old.clinic.week_starts_on).start
+
+    def _by_hand(self, session: Session) -> bool:
+        """Whether somebody gave it another time than its block's."""
+        day = session.original_local_date
+        assert day is not None
+        return _span(session) != span_on(day, self.old.starts_at, self.old.ends_at, session.tz)
+
+    def _cancel(self, session: Session) -> None:
+        if session.live:
+            session.state, session.live = Session.State.CANCELLED, False
+            session.cancelled_reason, session.cancelled_at = NOT_PLANNED, timezone.now()
+            self.result.cancelled.append(session)
+
+    # --- what stands in the way of the new time ---
+
+    def _arrange(self, moving: Sequence[Session]) -> None:
+        diary = self._diary(moving)
+        for session in moving:
+            if not session.live:
+                continue
+            closure = diary.closure(_span(session))
+            if closure is not None:
+                self._cancel(session)
+                session.cancelled_reason, session.closure = closure.reason, closure
+                continue
+            session.needs_attention = without(
+                session.needs_attention, WITHOUT_ROOM, WITHOUT_LEADER, LICENSE
+            )
+            self._find_room(session, diary)
+            leaders = self._find_leaders(session, diary)
+            diary.take(_span(session), therapists=leaders, room=session.room)
+            self.result.changed.append(session)
+
+    def _diary(self, moving: Sequence[Session]) -> Diary:
+        """Whatever there is then beside these sessions."""
+        led = [part.therapist_id for parts in self.parts.values() for part in parts]
+        rooms = [self.new.room_id, *(one.room_id for one in self.sessions)]
+        span = Span(min(one.starts_at for one in moving), max(one.ends_at for one in moving))
+        return Diary.of(
+            self.old.clinic,
+            span,
+            therapists=[*led, *(leader.pk for leader in _leaders(self.new))],
+            rooms=rooms,
+            ignoring=moving,
+        )
+
+    def _find_room(self, session: Session, diary: Diary) -> None:
+        """The block's room, unless a person chose another one; no room where it is not free."""
+        if session.room_id in (None, self.old.room_id):
+            session.room = self.new.room
+        if session.by_video == self.old.by_video:
+            session.by_video = self.new.by_video
+        trouble = session.room and diary.room_trouble(session.room, _span(session))
+        if trouble:
+            session.room = None
+            _attend(session, f"{WITHOUT_ROOM}{trouble}")
+
+    def _find_leaders(self, session: Session, diary: Diary) -> list[Therapist]:
+        """Who leads it: a substitute who can, or else the block's own."""
+        span, parts = _span(session), self.parts[session.pk]
+        leading = []
+        for part in parts:
+            if part.active and part.role == Role.SUBSTITUTE:
+                part.active = not diary.therapist_trouble(part.therapist, span)
+                leading += [part.therapist] if part.active else []
+        wanted = [(self.new.facilitator, Role.FACILITATOR)] if not leading else []
+        if self.new.co_facilitator:
+            wanted.append((self.new.co_facilitator, Role.CO_FACILITATOR))
+        for part in parts:
+            part.active = part.active and part.role == Role.SUBSTITUTE
+        for therapist, role in wanted:
+            if therapist in leading:
+                continue
+            trouble = diary.therapist_trouble(therapist, span)
+            self._part(session, therapist, role, active=not trouble)
+            _attend(session, f"{WITHOUT_LEADER}{trouble}" if trouble else "")
+            leading += [] if trouble else [therapist]
+        for therapist in leading:
+            _attend(session, diary.license_trouble(therapist, span))
+        return leading
+
+    def _part(self, session: Session, therapist: Therapist, role: str, *, active: bool) -> None:
+        """The therapist's part in it, as it was or a new one."""
+        parts = self.parts[session.pk]
+        part = next((one for one in parts if one.therapist_id == therapist.pk), None)
+        if part is None:
+            part = SessionStaff(clinic_id=session.clinic_id, session=session, therapist=therapist)
+            parts.append(part)
+        part.role, part.active, part.access_until = role, active, None
+
+    # --- what is written ---
+
+    def _save(self) -> None:
+        """While rows change places, two may be in one: it is looked at again at the end."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SET CONSTRAINTS session_room_free, sessionstaff_therapist_free, "
+                "booking_patient_free, booking_patient_free_nested DEFERRED"
+            )
+        own = {leader.pk for leader in _leaders(self.new)}
+        parts = [part for one in self.result.changed for part in self.parts[one.pk]]
+        gone = [one for one in parts if one.role != Role.SUBSTITUTE and one.therapist_id not in own]
+        known = [one for one in parts if one.pk and one not in gone]
+        SessionStaff.objects.filter(pk__in=[one.pk for one in gone]).delete()
+        SessionStaff.objects.filter(pk__in=[one.pk for one in known]).update(active=False)
+        for session in self.sessions:
+            session.version += 1
+        Session.objects.bulk_update(self.sessions, REFITTED)
+        SessionStaff.objects.bulk_update(known, ["role", "active", "access_until"])
+        new = [one for one in parts if not one.pk and one not in gone]
+        for part in new:
+            part.starts_at, part.ends_at = _span(part.session)
+            part.live = part.session.live
+        SessionStaff.objects.bulk_create(new)
+
+    def _seat(self, moved: Sequence[Session]) -> None:
+        """On another day others may be members."""
+        if self.new.group_id is None or not moved:
+            return
+        booked = Booking.objects.filter(session__in=moved, membership__isnull=False).exclude(
+            state=Booking.State.WITHDRAWN
+        )
+        day = "session__local_date"
+        gone = booked.filter(
+            Q(membership__starts_on__gt=F(day)) | Q(membership__ends_on__lt=F(day))
+        )
+        withdraw_all(list(gone.values_list("pk", flat=True)), reason=ANOTHER_DAY)
+        days = [one.local_date for one in moved]
+        held = GroupMembership.objects.during(min(days), max(days)).filter(group=self.new.group_id)
+        members = [Expected(row.episode, row) for row in held.select_related("episode")]
+        plan_seating([one for one in moved if one.live], members).write()
+
+
+REFITTED = [
+    "block",
+    "original_local_date",
+    "session_type",
+    "starts_at",
+    "ends_at",
+    "local_date",
+    "zone",
+    "breaks",
+    "room",
+    "by_video",
+    "needs_attention",
+    "state",
+    "cancelled_reason",
+    "cancelled_at",
+    "closure",
+    "version",
+]
+
+
+def _span(session: Session) -> Span:
+    return Span(session.starts_at, session.ends_at)
+
+
+def _attend(session: Session, part: str) -> None:
+    if part:
+        session.needs_attention = with_also(session.needs_attention, part)
+
+
+def _check_patients(sessions: Sequence[Session]) -> None:
+    """Refuse, with the dates, where somebody booked is elsewhere at the new time."""
+    if not sessions:
+        return
+    seated = Booking.objects.seated().filter(session__in=sessions)
+    by_session: dict[int, set[int]] = defaultdict(set)
+    for session, patient in seated.values_list("session", "patient"):
+        by_session[session].add(patient)
+    busy = _elsewhere(sessions, by_session)
+    dates = sorted(
+        {
+            one.local_date
+            for one in sessions
+            for patient in by_session[one.pk]
+            if any(_span(one).overlaps(span) for span in busy[patient])
+        }
+    )
+    if dates:
+        days = ", ".join(long_date(day) for day in dates)
+        message = f"Patients are booked elsewhere at the new time on {days}. Change that first."
+        raise Refused("patient_busy", message, field="starts_at", dates=dates)
+
+
+def _elsewhere(
+    sessions: Sequence[Session], by_session: dict[int, set[int]]
+) -> dict[int, list[Span]]:
+    """By patient: when they are booked beside these sessions."""
+    first, last = min(one.starts_at for one in sessions), max(one.ends_at for one in sessions)
+    rows = Booking.objects.seated().overlapping(first, last)
+    rows = rows.filter(
+        clinic=sessions[0].clinic_id,
+        patient__in={key for keys in by_session.values() for key in keys},
+        nested_in__isnull=True,
+    ).exclude(session__in=sessions)
+    busy: dict[int, list[Span]] = defaultdict(list)
+    for patient, *span in rows.values_list("patient", "starts_at", "ends_at"):
+        busy[patient].append(Span(*span))
+    return busy
