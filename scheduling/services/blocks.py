@@ -16,7 +16,7 @@ from django.utils import timezone
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.editing import check, check_version
 from iop_clinic.accounts.models import User
-from iop_clinic.accounts.weeks import DAYS_IN_WEEK, full_date, week_of
+from iop_clinic.accounts.weeks import DAYS_IN_WEEK, Week, full_date, week_of
 from scheduling.locks import lock
 from scheduling.models import Session, WeeklyBlock
 from scheduling.rules import occurrences
@@ -79,7 +79,7 @@ def change_block(
     check(new)
     _check_alone(new, besides=old)
     if new.pk is None:
-        _end_before(old, since)
+        _end_before(old, _week(old, next_meeting(old, since) or since).start)
     new.save()
     return refit(old=old, new=new, since=since)
 
@@ -91,7 +91,8 @@ def end_block(
     """`last` is the last local date on which a block meets, None: it goes on.
 
     Sessions to come after it are cancelled, and stay so if it goes on after all. Raises Refused
-    `stale_version`, or `dates_in_order` for a date before one on which it has met.
+    `stale_version`, `dates_in_order` for a date before one on which it has met, or
+    `block_continued` for one that another block continues.
     """
     lock(clinics=[block.clinic_id], groups=[block.group_id])
     block.refresh_from_db()
@@ -99,6 +100,10 @@ def end_block(
     least = _last_begun(block) or block.valid_from
     if last is not None and last < least:
         raise Refused("dates_in_order", f"Choose {full_date(least)} or later.", field="last")
+    after = block.continued_by.order_by("valid_from").first()
+    if after is not None and (last is None or last >= after.valid_from):
+        message = f"From {full_date(after.valid_from)} on it is another block. Change that one."
+        raise Refused("block_continued", message, field="last")
     block.valid_until = last
     block.version += 1
     check(block)
@@ -149,12 +154,12 @@ def _continuation(
     """
     met = next_meeting(block, since) or since
     new = block
-    if since > block.valid_from:
+    if next_meeting(block, block.valid_from) != met:
         new = WeeklyBlock(**_facts(block), continues=block)
     for name, value in changes.items():
         setattr(new, name, value)
     new.version = block.version + 1 if new is block else 1
-    week = week_of(met, week_start=block.clinic.week_starts_on)
+    week = _week(block, met)
     meets = week.start + (new.weekday - week.start.weekday()) % DAYS_IN_WEEK * _DAY
     while meets < since:
         meets += new.every_weeks * _WEEK
@@ -166,6 +171,10 @@ def _facts(block: WeeklyBlock) -> dict[str, Any]:
     own = (field.attname for field in WeeklyBlock._meta.concrete_fields)
     left_out = ("id", "version", "continues_id")
     return {name: getattr(block, name) for name in own if name not in left_out}
+
+
+def _week(block: WeeklyBlock, day: datetime.date) -> Week:
+    return week_of(day, week_start=block.clinic.week_starts_on)
 
 
 def _end_before(block: WeeklyBlock, day: datetime.date) -> None:

@@ -116,10 +116,11 @@ class _Refit:
             self.result.was[session.pk] = _span(session)
             day = meets.get(self._week(session.original_local_date))
             by_hand = self._by_hand(session)
+            session.block = self.new
             if day is None:
                 self._cancel(session)
                 continue
-            session.block, session.original_local_date = self.new, day
+            session.original_local_date = day
             session.session_type = self.new.session_type
             if by_hand:
                 self.result.kept.append(session)

@@ -157,9 +157,7 @@ def test_a_leader_who_is_away_leaves_it_marked(world: World) -> None:
     change(world, block, weekday=3)
     marked = Session.objects.exclude(needs_attention="")
     text = f"No leader: {world.therapist.name} has time off"
-    assert [(one.local_date, one.needs_attention) for one in marked] == [
-        (WEEKS[1] + 3 * DAY, text)
-    ]
+    assert [(one.local_date, one.needs_attention) for one in marked] == [(WEEKS[1] + 3 * DAY, text)]
     change(world, block, weekday=4)
     assert not Session.objects.exclude(needs_attention="").exists()
     assert SessionStaff.objects.filter(active=True).count() == 4
