@@ -1,7 +1,7 @@
 """Weekly blocks entered, changed and ended, with what that changes about weeks and cases.
 
 The floor below writes them. Here the sessions of the next weeks are planned in the same step, and
-whoever is booked into a session that moved or was cancelled is judged again.
+whoever is or was booked into a session that is new, moved or cancelled is judged again.
 """
 
 from __future__ import annotations
@@ -9,15 +9,17 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
+from django.db.models import Q
 from django.utils import timezone
 
+from attendance.compliance.again import judge_again
 from attendance.models import AttendanceRecord
-from attendance.sessions import judge_sessions
+from attendance.sessions import AHEAD
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import User
 from iop_clinic.accounts.weeks import local_date, long_date
 from scheduling import services as calendar
-from scheduling.models import Session, WeeklyBlock
+from scheduling.models import Booking, Session, WeeklyBlock
 
 Moment = datetime.datetime | None
 
@@ -26,7 +28,9 @@ Moment = datetime.datetime | None
 def add_block(*, block: WeeklyBlock, by: User | Job, now: Moment = None) -> calendar.Expansion:
     """Enter a weekly block (see `scheduling.services.add_block`) and plan its sessions."""
     calendar.add_block(block=block, by=by)
-    return _plan(block, by, now)
+    done = _plan(block, by, now)
+    _judge(block, calendar.Refitted(), by=by, now=now)
+    return done
 
 
 @service
@@ -39,9 +43,7 @@ def change_block(
     recorded already for a session that would move or be cancelled.
     """
     found = calendar.change_block(block=block, by=by, **changes)
-    _plan(block, by, now)
-    _judge(block, found, by=by, now=now)
-    return found
+    return _follow(block, found, by=by, now=now)
 
 
 @service
@@ -53,9 +55,19 @@ def end_block(
     now: Moment = None,
     version: int | None = None,
 ) -> calendar.Refitted:
-    """Say on which date a block meets last (see `scheduling.services.end_block`)."""
+    """Say on which date a block meets last (see `scheduling.services.end_block`).
+
+    Raises what that raises, or Refused `attendance_recorded` as `change_block` does.
+    """
     found = calendar.end_block(block=block, last=last, version=version, by=by)
-    _plan(block, by, now)
+    return _follow(block, found, by=by, now=now)
+
+
+def _follow(
+    block: WeeklyBlock, found: calendar.Refitted, *, by: User | Job, now: Moment
+) -> calendar.Refitted:
+    _refuse_recorded(found)
+    found.findings += _plan(block, by, now).findings
     _judge(block, found, by=by, now=now)
     return found
 
@@ -65,21 +77,34 @@ def _plan(block: WeeklyBlock, by: User | Job, now: Moment) -> calendar.Expansion
     return calendar.expand(clinic=block.clinic, today=today, by=by)
 
 
-def _judge(block: WeeklyBlock, found: calendar.Refitted, *, by: User | Job, now: Moment) -> None:
-    other = [one for one in found.changed if found.was[one.pk][0] != one.starts_at]
-    other += [one for one in found.changed if found.was[one.pk][1] != one.ends_at]
-    other += found.cancelled
-    _refuse_recorded({one.pk for one in other})
-    zone = block.clinic.tz
-    before = min((local_date(found.was[one.pk][0], zone) for one in other), default=None)
-    sessions = Session.objects.filter(pk__in=[one.pk for one in (*found.changed, *found.cancelled)])
-    judge_sessions(block.clinic, sessions, by=by, now=now, before=before)
-
-
-def _refuse_recorded(sessions: set[int]) -> None:
-    recorded = AttendanceRecord.objects.filter(booking__session__in=sessions)
-    dates = sorted(set(recorded.values_list("booking__session__local_date", flat=True)))
+def _refuse_recorded(found: calendar.Refitted) -> None:
+    """A record says what happened at the time that the session had."""
+    moved = [one for one in found.changed if found.was[one.pk] != (one.starts_at, one.ends_at)]
+    moved += found.cancelled
+    records = AttendanceRecord.objects.filter(booking__session__in=moved)
+    recorded = set(records.values_list("booking__session", flat=True))
+    dates = sorted({_day_before(found, one) for one in moved if one.pk in recorded})
     if dates:
         days = ", ".join(long_date(day) for day in dates)
         message = f"Attendance is recorded already on {days}. Begin after that."
         raise Refused("attendance_recorded", message, field="first", dates=dates)
+
+
+def _day_before(found: calendar.Refitted, session: Session) -> datetime.date:
+    return local_date(found.was[session.pk].starts_at, session.tz)
+
+
+def _judge(block: WeeklyBlock, found: calendar.Refitted, *, by: User | Job, now: Moment) -> None:
+    """Withdrawn bookings too: the week has lost them."""
+    at = now or timezone.now()
+    today = local_date(at, block.clinic.tz)
+    touched = [*found.changed, *found.cancelled]
+    blocks = {block.pk, *(one.block_id for one in touched)}
+    booked = Booking.objects.filter(
+        Q(session__in=touched) | Q(session__block__in=blocks, starts_at__gte=at)
+    )
+    rows = list(booked.values_list("episode", "session__local_date").distinct())
+    days = [day for _, day in rows] + [_day_before(found, one) for one in touched]
+    if rows and min(days) <= today + AHEAD:
+        ids = sorted({episode for episode, _ in rows})
+        judge_again(clinic=block.clinic, episode_ids=ids, since=min(*days, today), by=by, now=now)

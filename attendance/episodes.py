@@ -25,13 +25,11 @@ from scheduling.models import (
     WaitlistEntry,
     WeeklyBlock,
 )
-from scheduling.services.bookings import withdraw_all
+from scheduling.services.bookings import ON_HOLD, withdraw_all
 
 Reason = Episode.DischargeReason
 LEFT = "Discharged"
 DISCHARGED_ALREADY = "The patient is discharged already."
-ON_HOLD = "On hold"
-"""The reason by which a return finds what was withdrawn for the hold."""
 
 
 @service

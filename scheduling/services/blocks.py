@@ -19,7 +19,7 @@ from iop_clinic.accounts.models import User
 from iop_clinic.accounts.weeks import DAYS_IN_WEEK, Week, full_date, week_of
 from scheduling.locks import lock
 from scheduling.models import Session, WeeklyBlock
-from scheduling.rules import occurrences
+from scheduling.rules import LONGEST, SHORTEST, occurrences, span_on
 from scheduling.services.refitting import Refitted, refit
 
 CHANGEABLE = (
@@ -34,6 +34,15 @@ CHANGEABLE = (
     "by_video",
     "every_weeks",
 )
+AT_FIELD = {
+    "weeklyblock_of_group_or_episode": "group",
+    "weeklyblock_ends_after_start": "ends_at",
+    "weeklyblock_breaks_inside": "breaks",
+    "weeklyblock_every_one_or_two_weeks": "every_weeks",
+    "weeklyblock_valid_dates_in_order": "valid_until",
+    "weeklyblock_two_facilitators_differ": "co_facilitator",
+}
+"""Where a person mends what a named constraint does not take."""
 _DAY = datetime.timedelta(days=1)
 _WEEK = datetime.timedelta(days=DAYS_IN_WEEK)
 
@@ -42,10 +51,11 @@ _WEEK = datetime.timedelta(days=DAYS_IN_WEEK)
 def add_block(*, block: WeeklyBlock, by: User | Job) -> WeeklyBlock:
     """Save a new weekly block of a group or a patient. Its sessions come with the next expansion.
 
-    Raises Refused for what a field or a named constraint does not take, or `block_overlaps`.
+    Raises Refused for what a field or a named constraint does not take, `session_length`,
+    `not_active` for a patient who is discharged, or `block_overlaps`.
     """
     lock(clinics=[block.clinic_id], groups=[block.group_id])
-    check(block)
+    _check(block)
     _check_alone(block)
     block.save()
     return block
@@ -66,7 +76,7 @@ def change_block(
     has no meeting any more loses its session. A closed date, a leader or room that is not free
     leave a session cancelled, or marked (see `expand`). Raises Refused `stale_version`,
     `block_over`, `not_of_block`, `block_overlaps`, `nested_visit` or `patient_busy` with `dates`,
-    or what a field or constraint does not take; then nothing is changed.
+    or what `add_block` does; then nothing is changed.
     """
     if unknown := sorted(changes.keys() - set(CHANGEABLE)):
         raise TypeError(f"A weekly block is not changed by {', '.join(unknown)}")
@@ -76,7 +86,7 @@ def change_block(
     since = _first_to_change(block, first)
     new = _continuation(block, since, changes)
     old = WeeklyBlock.objects.get(pk=block.pk)
-    check(new)
+    _check(new)
     _check_alone(new, besides=old)
     if new.pk is None:
         _end_before(old, _week(old, next_meeting(old, since) or since).start)
@@ -91,8 +101,8 @@ def end_block(
     """`last` is the last local date on which a block meets, None: it goes on.
 
     Sessions to come after it are cancelled, and stay so if it goes on after all. Raises Refused
-    `stale_version`, `dates_in_order` for a date before one on which it has met, or
-    `block_continued` for one that another block continues.
+    `stale_version`, `dates_in_order` for a date before one on which it has met, `block_continued`
+    for one that another block continues, `not_active` or `block_overlaps`.
     """
     lock(clinics=[block.clinic_id], groups=[block.group_id])
     block.refresh_from_db()
@@ -106,10 +116,27 @@ def end_block(
         raise Refused("block_continued", message, field="last")
     block.valid_until = last
     block.version += 1
-    check(block)
+    _check(block)
     _check_alone(block)
     block.save(update_fields=["valid_until", "version"])
     return refit(old=block, new=block, since=last + _DAY) if last else Refitted()
+
+
+def _check(block: WeeklyBlock) -> None:
+    """What a row alone tells, each at its field."""
+    try:
+        check(block)
+    except Refused as refused:
+        if refused.field or refused.code not in AT_FIELD:
+            raise
+        raise Refused(refused.code, refused.message, field=AT_FIELD[refused.code]) from None
+    span = span_on(block.valid_from, block.starts_at, block.ends_at, datetime.UTC)
+    if not SHORTEST <= span.ends_at - span.starts_at <= LONGEST:
+        raise Refused("session_length", "A session lasts 15 minutes to 6 hours.", field="ends_at")
+    discharged = block.episode and block.episode.discharged_on
+    if discharged and (block.valid_until is None or block.valid_until > discharged):
+        message = f"The patient was discharged on {full_date(discharged)}. End it by then."
+        raise Refused("not_active", message, field="valid_until")
 
 
 def _first_to_change(block: WeeklyBlock, first: datetime.date | None) -> datetime.date:
@@ -194,8 +221,10 @@ def _check_alone(block: WeeklyBlock, besides: WeeklyBlock | None = None) -> None
     for owner in ("group", "episode"):
         key = getattr(block, f"{owner}_id")
         whose |= Q(**{owner: key}) if key else Q(pk=None)
+    in_use = Q(group__active=True) | Q(episode__isnull=False)  # a discharge ends its blocks
     others = WeeklyBlock.objects.filter(
         whose,
+        in_use,
         Q(valid_until__isnull=True) | Q(valid_until__gte=block.valid_from),
         clinic=block.clinic_id,
         weekday=block.weekday,
@@ -203,7 +232,7 @@ def _check_alone(block: WeeklyBlock, besides: WeeklyBlock | None = None) -> None
         ends_at__gt=block.starts_at,
     )
     others = others.exclude(pk__in=[one.pk for one in (block, besides) if one and one.pk])
-    for other in others.order_by("starts_at", "pk"):
+    for other in others.select_related("group").order_by("starts_at", "pk"):
         if _meet_on_one_date(block, other):
             raise _overlap(block, other)
 
@@ -233,9 +262,14 @@ def _overlap(block: WeeklyBlock, other: WeeklyBlock) -> Refused:
         "The group": (block.group_id and block.group_id == other.group_id, "starts_at"),
         "The patient": (block.episode_id and block.episode_id == other.episode_id, "starts_at"),
         "The facilitator": (block.facilitator_id in leads, "facilitator"),
-        "The co-facilitator": (block.co_facilitator_id in leads, "co_facilitator"),
+        "The co-facilitator": (
+            block.co_facilitator_id and block.co_facilitator_id in leads,
+            "co_facilitator",
+        ),
         "The room": (True, "room"),
     }
     who, field = next((who, field) for who, (is_shared, field) in shared.items() if is_shared)
-    message = f"{who} has another weekly block then: {other}. Choose another time, or change that."
+    whose = f" of {other.group}" if other.group and other.group_id != block.group_id else ""
+    message = f"{who} has another weekly block then: {other}{whose}. "
+    message += "Choose another time, or change that one."
     return Refused("block_overlaps", message, field=field)

@@ -20,6 +20,8 @@ from scheduling.rules import lowest_free
 from scheduling.services.seating import new_booking, overflow_author, revive_row
 
 BOOKED, WITHDRAWN = Booking.State.BOOKED, Booking.State.WITHDRAWN
+ON_HOLD = "On hold"
+"""The reason by which a return finds what was withdrawn for the hold."""
 
 
 @service

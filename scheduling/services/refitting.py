@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from django.db import connection
-from django.db.models import F, Q
 from django.utils import timezone
 
 from iop_clinic.accounts.acting import Refused
@@ -17,7 +16,7 @@ from iop_clinic.accounts.weeks import DAYS_IN_WEEK, long_date, week_of
 from scheduling.locks import lock
 from scheduling.models import Booking, GroupMembership, Session, SessionStaff, WeeklyBlock
 from scheduling.rules import Span, occurrences, span_on
-from scheduling.services.bookings import untie_visits, withdraw_all
+from scheduling.services.bookings import ON_HOLD, untie_visits, withdraw_all
 from scheduling.services.diary import (
     LICENSE,
     WITHOUT_LEADER,
@@ -26,11 +25,12 @@ from scheduling.services.diary import (
     with_also,
     without,
 )
-from scheduling.services.seating import Expected, plan_seating
+from scheduling.services.seating import Expected, plan_seating, who_leaves
+from scheduling.services.sessions import SUBSTITUTE_ACCESS
 
 Role = SessionStaff.Role
 NOT_PLANNED = "The weekly block does not meet in this week any more"
-ANOTHER_DAY = "The group meets on another day"
+ANOTHER_DAY = "The weekly block meets on another day"
 
 
 @dataclass(slots=True)
@@ -39,10 +39,12 @@ class Refitted:
 
     changed: list[Session] = field(default_factory=list)
     kept: list[Session] = field(default_factory=list)
-    """Moved by hand before: they stay when and where they are."""
+    """Moved by hand before: they stay as they are."""
     cancelled: list[Session] = field(default_factory=list)
     was: dict[int, Span] = field(default_factory=dict)
-    """By session: when it was to take place before."""
+    """By session: when it was to take place before. In no list: was cancelled before."""
+    findings: list[str] = field(default_factory=list)
+    """What a person must look at; names no patient."""
 
 
 def refit(*, old: WeeklyBlock, new: WeeklyBlock, since: datetime.date) -> Refitted:
@@ -121,10 +123,10 @@ class _Refit:
                 self._cancel(session)
                 continue
             session.original_local_date = day
-            session.session_type = self.new.session_type
             if by_hand:
                 self.result.kept.append(session)
                 continue
+            session.session_type = self.new.session_type
             span = span_on(day, self.new.starts_at, self.new.ends_at, self.zone)
             session.starts_at, session.ends_at = span
             session.local_date, session.zone = day, str(self.zone)
@@ -212,6 +214,7 @@ class _Refit:
         for part in parts:
             if part.active and part.role == Role.SUBSTITUTE:
                 part.active = not diary.therapist_trouble(part.therapist, span)
+                part.access_until = span.ends_at + SUBSTITUTE_ACCESS
                 leading += [part.therapist] if part.active else []
         wanted = [(self.new.facilitator, Role.FACILITATOR)] if not leading else []
         if self.new.co_facilitator:
@@ -264,21 +267,23 @@ class _Refit:
         SessionStaff.objects.bulk_create(new)
 
     def _seat(self, moved: Sequence[Session]) -> None:
-        """On another day others may be members."""
-        if self.new.group_id is None or not moved:
+        """On another day others may be members, on hold or in treatment."""
+        if not moved:
             return
-        booked = Booking.objects.filter(session__in=moved, membership__isnull=False).exclude(
-            state=Booking.State.WITHDRAWN
-        )
-        day = "session__local_date"
-        gone = booked.filter(
-            Q(membership__starts_on__gt=F(day)) | Q(membership__ends_on__lt=F(day))
-        )
-        withdraw_all(list(gone.values_list("pk", flat=True)), reason=ANOTHER_DAY)
+        left = who_leaves(moved)
+        withdraw_all(left.gone, reason=ANOTHER_DAY)
+        withdraw_all(left.paused, reason=ON_HOLD)
+        left.write()
+        was = {one.pk: self.days[one.pk] for one in moved}
+        live = [one for one in moved if one.live]
+        plan_seating(live, self._people(moved), was=was).write()
+
+    def _people(self, moved: Sequence[Session]) -> list[Expected]:
+        if self.new.episode is not None:
+            return [Expected(self.new.episode)]
         days = [one.local_date for one in moved]
         held = GroupMembership.objects.during(min(days), max(days)).filter(group=self.new.group_id)
-        members = [Expected(row.episode, row) for row in held.select_related("episode")]
-        plan_seating([one for one in moved if one.live], members).write()
+        return [Expected(row.episode, row) for row in held.select_related("episode")]
 
 
 REFITTED = [

@@ -1,5 +1,6 @@
 """Fifty clients for one seat: one winner, clean refusals, no deadlock, nobody waits long."""
 
+import datetime
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -15,7 +16,14 @@ from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.constraints import violation
 from patients.models import Episode
 from scheduling import services
-from scheduling.models import Booking, GroupMembership, Session, SessionStaff, SessionType
+from scheduling.models import (
+    Booking,
+    GroupMembership,
+    Session,
+    SessionStaff,
+    SessionType,
+    WeeklyBlock,
+)
 from tests import factories as f
 from tests.scheduling.conftest import TODAY, World, build
 from tests.scheduling.racing import Outcome, race
@@ -365,3 +373,32 @@ def _wait_until(query: str, *, seconds: float = 10) -> None:
                 return
         time.sleep(0.01)
     raise AssertionError("nobody came")
+
+
+# --- weekly blocks -------------------------------------------------------------------------------
+
+
+def test_of_ten_who_change_one_block_one_does(world: World) -> None:
+    block = world.block()
+    services.enrol(group=world.group, episode=world.episode(), starts_on=TODAY, by=world.by)
+    services.expand(clinic=world.clinic, today=TODAY, by=world.by)
+    seen = [WeeklyBlock.objects.get(pk=block.pk) for _ in range(10)]
+    clients = [
+        partial(services.change_block, block=one, version=1, weekday=n % 6 + 1, by=world.by)
+        for n, one in enumerate(seen)
+    ]
+    assert codes(race(clients)) == {"ok": 1, "stale_version": 9}
+    assert Session.objects.count() == Booking.objects.count() == 4
+
+
+def test_of_ten_blocks_that_want_one_hour_of_a_therapist_one_gets_it(world: World) -> None:
+    blocks = [
+        world.block(group=f.GroupFactory(clinic=world.clinic), room=None, weekday=n % 6 + 1,
+                    starts_at=datetime.time(9 + n // 6), ends_at=datetime.time(10 + n // 6))
+        for n in range(10)
+    ]  # fmt: skip
+    services.expand(clinic=world.clinic, today=TODAY, by=world.by)
+    hour = {"weekday": 0, "starts_at": datetime.time(9), "ends_at": datetime.time(10)}
+    clients = [partial(services.change_block, block=one, by=world.by, **hour) for one in blocks]
+    assert codes(race(clients)) == {"ok": 1, "block_overlaps": 9}
+    assert Session.objects.filter(needs_attention="").count() == 40
