@@ -67,7 +67,8 @@ def _follow(
     block: WeeklyBlock, found: calendar.Refitted, *, by: User | Job, now: Moment
 ) -> calendar.Refitted:
     _refuse_recorded(found)
-    found.findings += _plan(block, by, now).findings
+    blocks = {block.pk, *(one.block_id for one in (*found.changed, *found.kept))}
+    found.findings += _plan(block, by, now).findings_of(blocks)
     _judge(block, found, by=by, now=now)
     return found
 

@@ -2,6 +2,7 @@
 
 from attendance import bookings as seats
 from attendance import call_ins, memberships, papers
+from attendance.admin import blocks as weekly_blocks
 from attendance.admin import cases, deliveries, imports, reports, results, rules
 from attendance.admin.bookings import BOOKING_VERBS, booking_panels
 from attendance.admin.calling_in import CallInForm, TakeCallForm
@@ -26,7 +27,7 @@ from patients.admin.people import PatientAdmin
 from scheduling.admin.bookings import BookingAdmin
 from scheduling.admin.call_ins import CallInAdmin
 from scheduling.admin.closing import CloseForm
-from scheduling.admin.groups import GroupAdmin, GroupMembershipAdmin
+from scheduling.admin.groups import GroupAdmin, GroupMembershipAdmin, WeeklyBlockAdmin
 from scheduling.admin.seats import Seats
 from scheduling.admin.sessions import SessionAdmin
 
@@ -34,11 +35,13 @@ __all__ = ["cases", "deliveries", "imports", "reports", "results", "rules"]
 
 EpisodeAdmin.offer(*EPISODE_VERBS, *SUMMARY_PAGES, CallInForm)
 EpisodeAdmin.show(episode_panels)
-SessionAdmin.offer(*SESSION_VERBS, CancelForm, MoveForm)
+SessionAdmin.offer(*SESSION_VERBS, CancelForm, MoveForm, weekly_blocks.ChangeHereForm)
 SessionAdmin.show(session_panels)
 SessionAdmin.week_page = staticmethod(week_page)
 GroupAdmin.show(group_panels)
 GroupMembershipAdmin.offer(EndForm, TakeBackForm)
+WeeklyBlockAdmin.offer(weekly_blocks.ChangeForm, weekly_blocks.EndForm)
+WeeklyBlockAdmin.list_verbs = (weekly_blocks.NewBlockForm,)
 MembershipAdmin.offer(EndAccessForm)
 TherapistAdmin.show(therapist_panels)
 TherapistAdmin.tell(tell_therapists)

@@ -40,7 +40,7 @@ STEPS = (
     Step("Groups", "8 to 15 seats each", Group, "scheduling_group_add",
          Can.MANAGE_SCHEDULE),
     Step("Their weekly blocks", "sessions are planned from these, four weeks ahead",
-         WeeklyBlock, "scheduling_weeklyblock_add", Can.MANAGE_SCHEDULE),
+         WeeklyBlock, "scheduling_weeklyblock_new", Can.MANAGE_SCHEDULE),
     Step("Patients", "with phone and what may be said", Patient, "patients_patient_add",
          Can.EDIT_PATIENTS),
     Step("A first admission", "an episode of care with its plan", Episode,

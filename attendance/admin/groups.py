@@ -41,14 +41,14 @@ def group_panels(request: Any, row: Group) -> Iterable[Panel]:
         note=_template_note(request, row, later),
     )
     if blocks:
-        yield _reached(template)
+        yield reached_panel(template)
 
 
 def _template_note(request: Any, row: Group, later: datetime.date | None) -> str:
     said = f"It begins on {full_date(later)}. " if later else ""
     if not request.user.may(Can.MANAGE_SCHEDULE, row.clinic_id):
         return said
-    address = f"{reverse('admin:scheduling_weeklyblock_add')}?group={row.pk}"
+    address = f"{reverse('admin:scheduling_weeklyblock_new')}?group={row.pk}"
     return format_html("{}{}", said, anchor(address, "Add a weekly block"))
 
 
@@ -89,7 +89,7 @@ def _types(blocks: Iterable[WeeklyBlock]) -> str:
 # --- what it reaches -----------------------------------------------------------------------------
 
 
-def _reached(template: Template) -> Panel:
+def reached_panel(template: Template) -> Panel:
     rule = anchor(reverse("admin:attendance_creditrule_changelist"), "credit rule")
     return Panel(
         "What a full week reaches",

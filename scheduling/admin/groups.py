@@ -168,6 +168,8 @@ class GroupAdmin(ClinicModelAdmin):
 class BreaksField(forms.CharField):
     """Breaks as minutes from the start, "60-70, 130-140"; stored as [[60, 70], [130, 140]]."""
 
+    widget = widgets.UnfoldAdminTextInputWidget
+
     def prepare_value(self, value: Any) -> Any:
         if isinstance(value, list):
             return ", ".join(f"{first}-{last}" for first, last in value)
@@ -189,10 +191,10 @@ class BreaksField(forms.CharField):
 
 @admin.register(WeeklyBlock)
 class WeeklyBlockAdmin(ClinicModelAdmin):
-    """What a block is stays as entered; it is ended and a new one entered from the next day on."""
+    """Entered, changed and ended by the verbs of the floor that knows what a week adds up to."""
 
     view = Can.VIEW_SCHEDULE
-    add = change = Can.MANAGE_SCHEDULE
+    panels_first = True
     list_display = (
         "of",
         "weekday",
@@ -206,7 +208,6 @@ class WeeklyBlockAdmin(ClinicModelAdmin):
     list_filter = (("group", ClinicRelatedFilter), ("facilitator", ClinicRelatedFilter), "weekday")
     related = ("group", "episode__patient", "session_type", "facilitator", "room")
     ordering = ("weekday", "starts_at", "pk")
-    autocomplete_fields = ("episode",)
     fields = (
         "group",
         "episode",
@@ -219,36 +220,17 @@ class WeeklyBlockAdmin(ClinicModelAdmin):
         "every_weeks",
         ("valid_from", "valid_until"),
     )
-    fixed_fields = (
-        "group",
-        "episode",
-        "session_type",
-        "weekday",
-        "starts_at",
-        "ends_at",
-        "breaks",
-        "facilitator",
-        "co_facilitator",
-        "room",
-        "by_video",
-        "every_weeks",
-        "valid_from",
-    )
-    next_step = "The next nightly run plans its sessions; “Plan the next 4 weeks” does it at once."
+
+    def called(self, row: WeeklyBlock) -> str:
+        return f"{self.of(row)}, {row}"
+
+    def panels(self, request: Any, row: WeeklyBlock) -> Iterable[Panel]:
+        yield next_sessions(request, row.clinic_id, without="Of", block=row)
 
     @admin.display(description="Of", ordering="group__name")
     def of(self, row: WeeklyBlock) -> str:
         """The group, or the patient of a standing individual hour."""
         return str(row.group or row.episode)
-
-    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
-        if db_field.name == "breaks":
-            return BreaksField(
-                required=False,
-                widget=widgets.UnfoldAdminTextInputWidget(),
-                help_text="Minutes from the start, such as 60-70, 130-140.",
-            )
-        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
 
 class TransferForm(ServiceForm):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -32,7 +32,20 @@ class Expansion:
 
     created: int = 0
     booked: int = 0
-    findings: list[str] = field(default_factory=list)
+    found: list[tuple[Session | WeeklyBlock, str]] = field(default_factory=list)
+    """What a finding is about, and its sentence."""
+
+    @property
+    def findings(self) -> list[str]:
+        return [said for _, said in self.found]
+
+    def findings_of(self, blocks: Collection[int]) -> list[str]:
+        """Those about some weekly blocks, by key, or about their sessions."""
+        return [said for about, said in self.found if _block_of(about) in blocks]
+
+
+def _block_of(about: Session | WeeklyBlock) -> int | None:
+    return about.pk if isinstance(about, WeeklyBlock) else about.block_id
 
 
 @dataclass(slots=True)
@@ -83,17 +96,18 @@ def expand(*, clinic: Clinic, today: datetime.date, by: User | Job, weeks: int =
     return result
 
 
-def _apart(result: Expansion, what: object, work: Callable[[], None]) -> None:
+def _apart(result: Expansion, what: Session | WeeklyBlock, work: Callable[[], None]) -> None:
     """Run `work` in a savepoint; a refusal of the database becomes a finding."""
-    created, booked, found = result.created, result.booked, len(result.findings)
+    created, booked, found = result.created, result.booked, len(result.found)
     try:
         with transaction.atomic():
             work()
     except (IntegrityError, DataError) as error:
         result.created, result.booked = created, booked
-        del result.findings[found:]
+        del result.found[found:]
         broken = violation(error)
-        result.findings.append(f"{what}: {broken.message if broken else 'not expanded'}")
+        said = broken.message if broken else "not expanded"
+        result.found.append((what, f"{what}: {said}"))
 
 
 # --- what is missing -----------------------------------------------------------------------------
@@ -233,7 +247,7 @@ def _create(plan: _Plan, diary: Diary, result: Expansion) -> None:
         if session.live:
             taken.append((span, leaders, session.room))
         if session.needs_attention:
-            result.findings.append(_finding(session, session.needs_attention))
+            result.found.append(_finding(session, session.needs_attention))
     Session.objects.bulk_create(sessions)
     SessionStaff.objects.bulk_create(parts)
     result.created += len(sessions)
@@ -309,11 +323,11 @@ def _seat(sessions: Sequence[Session], people: Sequence[Expected], result: Expan
     seating = plan_seating(sessions, people)
     result.booked += seating.write()
     for session in seating.busy:
-        result.findings.append(_finding(session, "a patient is booked elsewhere at this time"))
+        result.found.append(_finding(session, "a patient is booked elsewhere at this time"))
     for session in seating.full:
-        result.findings.append(_finding(session, "no seat is free for a member"))
+        result.found.append(_finding(session, "no seat is free for a member"))
 
 
-def _finding(session: Session, text: str) -> str:
+def _finding(session: Session, text: str) -> tuple[Session, str]:
     wall = session.starts_at.astimezone(ZoneInfo(session.zone))
-    return f"{session.title}, {long_moment(wall)}: {text}"
+    return session, f"{session.title}, {long_moment(wall)}: {text}"

@@ -324,24 +324,25 @@ def _check_patients(sessions: Sequence[Session]) -> None:
     for session, patient in seated.values_list("session", "patient"):
         by_session[session].add(patient)
     busy = _elsewhere(sessions, by_session)
-    dates = sorted(
-        {
-            one.local_date
-            for one in sessions
-            for patient in by_session[one.pk]
-            if any(_span(one).overlaps(span) for span in busy[patient])
-        }
-    )
+    found = [
+        (one.local_date, key)
+        for one in sessions
+        for patient in by_session[one.pk]
+        for key, span in busy[patient]
+        if _span(one).overlaps(span)
+    ]
+    dates = sorted({day for day, _ in found})
     if dates:
         days = ", ".join(long_date(day) for day in dates)
         message = f"Patients are booked elsewhere at the new time on {days}. Change that first."
-        raise Refused("patient_busy", message, field="starts_at", dates=dates)
+        keys = sorted({key for _, key in found})
+        raise Refused("patient_busy", message, field="starts_at", dates=dates, bookings=keys)
 
 
 def _elsewhere(
     sessions: Sequence[Session], by_session: dict[int, set[int]]
-) -> dict[int, list[Span]]:
-    """By patient: when they are booked beside these sessions."""
+) -> dict[int, list[tuple[int, Span]]]:
+    """By patient: their bookings beside these sessions, and when."""
     first, last = min(one.starts_at for one in sessions), max(one.ends_at for one in sessions)
     rows = Booking.objects.seated().overlapping(first, last)
     rows = rows.filter(
@@ -349,7 +350,7 @@ def _elsewhere(
         patient__in={key for keys in by_session.values() for key in keys},
         nested_in__isnull=True,
     ).exclude(session__in=sessions)
-    busy: dict[int, list[Span]] = defaultdict(list)
-    for patient, *span in rows.values_list("patient", "starts_at", "ends_at"):
-        busy[patient].append(Span(*span))
+    busy: dict[int, list[tuple[int, Span]]] = defaultdict(list)
+    for patient, key, *span in rows.values_list("patient", "pk", "starts_at", "ends_at"):
+        busy[patient].append((key, Span(*span)))
     return busy

@@ -139,9 +139,9 @@ def test_a_group_without_blocks_says_what_to_do(house, coordinator):
     house.group.blocks.all().delete()
     found = panels(coordinator, house.group)
     assert found["Weekly template"].rows == []
-    address = f"{url(WeeklyBlock, 'add')}?group={house.group.pk}"
+    address = f"{url(WeeklyBlock, 'new')}?group={house.group.pk}"
     assert f'href="{address}"' in found["Weekly template"].note
-    assert coordinator.open(WeeklyBlock, "add", group=house.group.pk).status_code == 200
+    assert coordinator.open(WeeklyBlock, "new", group=house.group.pk).status_code == 200
     assert "What a full week reaches" not in found
 
 

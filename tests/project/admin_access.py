@@ -116,7 +116,9 @@ TABLES: Mapping[str, Table] = {
         verbs={"enrol": "book", "capacity": "manage_schedule", "expand": "manage_schedule",
                "export": "export"},
     ),
-    "scheduling_weeklyblock": Table("view_schedule", "manage_schedule", "manage_schedule"),
+    "scheduling_weeklyblock": Table(
+        "view_schedule", verbs=dict.fromkeys(("new", "change-block", "end"), "manage_schedule")
+    ),
     "scheduling_groupmembership": Table(
         "view_schedule", verbs={"transfer": "book", "end": "book", "take-back": "book"}
     ),
@@ -138,6 +140,7 @@ TABLES: Mapping[str, Table] = {
         verbs={
             "all-present": "record_attendance", "sign": "sign_rosters", "roster-add": "book",
             "move": "manage_schedule", "substitute": "manage_schedule",
+            "change-block": "manage_schedule",
             "revive": "manage_schedule", "cancel": "manage_schedule", "plan": "manage_schedule",
             "calendar-link": "view_schedule", "week": "view_schedule", "export": "export",
         },

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import datetime
 
-import pytest
-
-from scheduling.models import Group, WaitlistEntry, WeeklyBlock
+from scheduling.models import Group, WaitlistEntry
 from tests.admin import actors, url
 from tests.scheduling.admin.planned import TODAY, enrolled, planned
-from tests.scheduling.conftest import World
 
 BEFORE = TODAY - datetime.timedelta(days=7)
 
@@ -48,45 +45,6 @@ def test_a_capacity_under_the_members_is_refused(world, coordinator):
     assert answer.errors == {"capacity": [said]}
     world.group.refresh_from_db()
     assert world.group.capacity == 10
-
-
-def block(world: World, **extra: object) -> dict[str, object]:
-    return {
-        "group": world.group,
-        "session_type": world.kind,
-        "weekday": 2,
-        "starts_at": "09:00",
-        "ends_at": "12:20",
-        "facilitator": world.therapist,
-        "valid_from": TODAY,
-        **extra,
-    }
-
-
-def test_a_weekly_block_is_entered_with_its_breaks_and_planned_at_once(world, coordinator):
-    given = block(world, breaks="60-70, 130-140")
-    assert coordinator.fill(WeeklyBlock, "add", **given).status == 302
-    row = WeeklyBlock.objects.get(weekday=2)
-    assert row.breaks == [[60, 70], [130, 140]]
-    answer = coordinator.fill(Group, "expand")
-    assert answer.sentences == ["4 sessions are planned."]
-    assert actors(row.sessions.earliest("starts_at"), "I") == {coordinator.user.actor}
-
-
-@pytest.mark.parametrize(
-    ("wrong", "sentence"),
-    [
-        ({"ends_at": "08:00"}, "The block must end after it starts, on the same day."),
-        ({"breaks": "300-310"}, "Breaks are pairs of minutes inside the block, in order."),
-        ({"breaks": "soon"}, 'Enter minutes such as "60-70, 130-140".'),
-        ({"every_weeks": 3}, "A block repeats every week or every two weeks."),
-        ({"valid_until": "2026-03-01"}, "The block's last date lies before its first."),
-    ],
-)
-def test_a_weekly_block_that_cannot_be_is_refused(world, coordinator, wrong, sentence):
-    answer = coordinator.fill(WeeklyBlock, "add", **block(world, **wrong))
-    assert sentence in [one for errors in answer.errors.values() for one in errors]
-    assert WeeklyBlock.objects.count() == 1
 
 
 def test_a_patient_waits_once_for_a_group(world, coordinator):
