@@ -55,7 +55,7 @@ class BlockForm(ServiceForm):
         required=False, help_text="Minutes from the start, such as 60-70, 130-140."
     )
     facilitator = row_field(Therapist.objects.all())
-    co_facilitator = row_field(Therapist.objects.all(), required=False)
+    co_facilitator = row_field(Therapist.objects.all(), "Co-facilitator", required=False)
     room = row_field(Room.objects.all(), required=False)
     by_video = yes_field("By video")
     every_weeks = level_field(OFTEN, "How often")
@@ -109,7 +109,7 @@ class NewBlockForm(BlockForm):
 class ChangeForm(BlockForm):
     """Only what differs from the block is changed."""
 
-    title = "Change"
+    title = "Change the block"
     path = "change-block"
     explanation = (
         "Sessions to come keep their patients; what has begun, was moved by hand or is cancelled "

@@ -214,12 +214,14 @@ class WeeklyBlockAdmin(ClinicModelAdmin):
         "session_type",
         "weekday",
         ("starts_at", "ends_at"),
-        "breaks",
+        "pauses",
         ("facilitator", "co_facilitator"),
         ("room", "by_video"),
         "every_weeks",
         ("valid_from", "valid_until"),
     )
+
+    readonly_fields = ("pauses",)
 
     def called(self, row: WeeklyBlock) -> str:
         return f"{self.of(row)}, {row}"
@@ -231,6 +233,11 @@ class WeeklyBlockAdmin(ClinicModelAdmin):
     def of(self, row: WeeklyBlock) -> str:
         """The group, or the patient of a standing individual hour."""
         return str(row.group or row.episode)
+
+    @admin.display(description="Breaks")
+    def pauses(self, row: WeeklyBlock) -> str:
+        """ "60-70, 130-140", minutes from the start."""
+        return str(BreaksField().prepare_value(row.breaks))
 
 
 class TransferForm(ServiceForm):

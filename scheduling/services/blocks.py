@@ -269,7 +269,11 @@ def _overlap(block: WeeklyBlock, other: WeeklyBlock) -> Refused:
         "The room": (True, "room"),
     }
     who, field = next((who, field) for who, (is_shared, field) in shared.items() if is_shared)
-    whose = f" of {other.group}" if other.group and other.group_id != block.group_id else ""
+    whose = ""
+    if other.group_id is None:
+        whose = " of one patient" if other.episode_id != block.episode_id else ""
+    elif other.group_id != block.group_id:
+        whose = f" of {other.group}"
     message = f"{who} has another weekly block then: {other}{whose}. "
     message += "Choose another time, or change that one."
     return Refused("block_overlaps", message, field=field)
