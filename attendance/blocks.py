@@ -67,7 +67,7 @@ def _follow(
     block: WeeklyBlock, found: calendar.Refitted, *, by: User | Job, now: Moment
 ) -> calendar.Refitted:
     _refuse_recorded(found)
-    blocks = {block.pk, *(one.block_id for one in (*found.changed, *found.kept))}
+    blocks = {block.pk, *(one.block_id for one in (*found.changed, *found.kept) if one.block_id)}
     found.findings += _plan(block, by, now).findings_of(blocks)
     _judge(block, found, by=by, now=now)
     return found

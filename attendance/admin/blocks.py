@@ -28,7 +28,7 @@ from iop_clinic.accounts.admin.panels import Panel, link, page_url
 from iop_clinic.accounts.models import Therapist, Weekday
 from iop_clinic.accounts.reads import note_read
 from iop_clinic.accounts.roles import Can
-from iop_clinic.accounts.weeks import full_date, long_date, week_of
+from iop_clinic.accounts.weeks import DAYS_IN_WEEK, full_date, long_date, week_of
 from scheduling.admin.groups import BreaksField
 from scheduling.admin.wording import session_when
 from scheduling.models import Booking, Group, Room, Session, SessionType, WeeklyBlock
@@ -40,7 +40,8 @@ SHOWN = 5
 """Findings that a sentence tells."""
 ALL, ONE = "all", "one"
 OFTEN = ((1, "Every week"), (2, "Every two weeks"))
-OF_ONE = {"weekday", "starts_at", "ends_at", "room", "facilitator"}
+HOURS = ("starts_at", "ends_at")
+OF_ONE = {"weekday", *HOURS, "room", "facilitator"}
 """What may differ in a single session of a block."""
 
 
@@ -133,7 +134,7 @@ class ChangeForm(BlockForm):
         coming = Session.objects.filter(block=self.row, starts_at__gt=timezone.now())
         dates = coming.order_by("original_local_date")
         days = dates.values_list("original_local_date", flat=True)
-        each = [(day.isoformat(), f"From {long_date(day)} on") for day in days]
+        each = [(day.isoformat(), f"From {long_date(day)} on") for day in days if day]
         return [(ALL, "All that is to come"), *each[1:]]
 
     def narrow(self) -> None:
@@ -245,7 +246,7 @@ class ChangeHereForm(ChangeForm):
                 message = "In a single session only day, time, room and leader may differ."
                 raise Refused("not_of_one", message, field=name)
         session = Session.objects.get(pk=self.row.pk)
-        if changes.keys() & {"weekday", "starts_at", "ends_at", "room"}:
+        if changes.keys() & {"weekday", *HOURS, "room"}:
             move_session(session=session, by=self.user, **self._to(session, changes))
         if leader := changes.get("facilitator"):
             assign_substitute(session=session, therapist=leader, by=self.user)
@@ -257,16 +258,19 @@ class ChangeHereForm(ChangeForm):
             message = "Choose a room: a single session does not give its own up."
             raise Refused("not_of_one", message, field="room")
         room = changes.get("room")
-        if not changes.keys() & {"weekday", "starts_at", "ends_at"}:
+        if not changes.keys() & {"weekday", *HOURS}:
             return {"starts_at": session.starts_at, "ends_at": session.ends_at, "room": room}
-        given = self.cleaned_data
-        if given["ends_at"] <= given["starts_at"]:
+        wall = [at.astimezone(session.tz).time() for at in (session.starts_at, session.ends_at)]
+        starts, ends = (changes.get(name, at) for name, at in zip(HOURS, wall, strict=True))
+        if ends <= starts:
             message = "The session must end after it starts, on the same day."
             raise Refused("session_length", message, field="ends_at")
-        week = week_of(session.original_local_date, week_start=self.clinic.week_starts_on)
-        ahead = (given["weekday"] - week.start.weekday()) % 7
-        day = week.start + datetime.timedelta(days=ahead)
-        span = span_on(day, given["starts_at"], given["ends_at"], self.clinic.tz)
+        day = session.local_date
+        if "weekday" in changes:
+            week = week_of(day, week_start=self.clinic.week_starts_on)
+            ahead = (changes["weekday"] - week.start.weekday()) % DAYS_IN_WEEK
+            day = week.start + datetime.timedelta(days=ahead)
+        span = span_on(day, starts, ends, self.clinic.tz)
         return {"starts_at": span.starts_at, "ends_at": span.ends_at, "room": room}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from attendance.closures import close
 from attendance.imports.columns import folded
 from attendance.imports.intake import Draft, Intake
+from attendance.imports.overlaps import refuse_overlaps
 from attendance.imports.people import last_day
 from attendance.imports.places import load_by_key
 from attendance.imports.reading import Row
@@ -58,7 +59,8 @@ def _load_blocks(intake: Intake) -> None:
     rows = list(intake.rows(BLOCKS))
     if any(row["record_number"] and row["valid_from"] == row["valid_until"] for row in rows):
         stored = single_blocks(intake.clinic) | stored
-    intake.settle(BLOCKS, [_block(intake, row) for row in rows], stored)
+    written = intake.settle(BLOCKS, [_block(intake, row) for row in rows], stored)
+    refuse_overlaps(intake, written)
 
 
 def _block(intake: Intake, row: Row) -> Draft | None:

@@ -233,13 +233,25 @@ def _check_alone(block: WeeklyBlock, besides: WeeklyBlock | None = None) -> None
     )
     others = others.exclude(pk__in=[one.pk for one in (block, besides) if one and one.pk])
     for other in others.select_related("group").order_by("starts_at", "pk"):
-        if _meet_on_one_date(block, other):
-            raise _overlap(block, other)
+        if refused := overlap(block, other):
+            raise refused
 
 
-def _meet_on_one_date(block: WeeklyBlock, other: WeeklyBlock) -> bool:
-    """Whether two blocks of one weekday ever meet in the same week: within the next two."""
-    since = max(block.valid_from, other.valid_from)
+def overlap(
+    block: WeeklyBlock, other: WeeklyBlock, *, since: datetime.date = datetime.date.min
+) -> Refused | None:
+    """Why two blocks that share a group, patient, leader or room cannot both be, if they meet at
+    the same time on some date from `since` on; reads `other.group`."""
+    if block.weekday != other.weekday:
+        return None
+    if block.starts_at >= other.ends_at or other.starts_at >= block.ends_at:
+        return None
+    since = max(since, block.valid_from, other.valid_from)
+    return _overlap(block, other) if _meet_on_one_date(block, other, since) else None
+
+
+def _meet_on_one_date(block: WeeklyBlock, other: WeeklyBlock, since: datetime.date) -> bool:
+    """Whether two blocks of one weekday meet in the same week: if ever, within the next two."""
     dates = [
         {
             *occurrences(

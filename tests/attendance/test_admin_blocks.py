@@ -240,6 +240,15 @@ def test_what_one_session_cannot_be_is_refused(week, coordinator, block, wrong, 
     assert written() == before
 
 
+def test_of_one_that_was_moved_by_hand_only_what_differs_is_changed(week, coordinator, block):
+    starts = week.house.at(SAT, "15:00")
+    at = {"starts_at": starts, "ends_at": starts + datetime.timedelta(hours=1)}
+    move_session(session=saturday(block), by=week.by, **at)
+    to = {"scope": "one", "weekday": 6}
+    coordinator.save(coordinator.look(saturday(block), "change-block", **to))
+    assert times(block)[0] == "Sun 8 15:00"
+
+
 def test_what_stays_and_what_is_cancelled_is_said_with_its_reason(week, coordinator, block):
     starts = week.house.at(SATURDAYS[1], "15:00")
     at = {"starts_at": starts, "ends_at": starts + datetime.timedelta(hours=1)}

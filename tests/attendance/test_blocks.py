@@ -17,7 +17,7 @@ from tests.attendance.house import BREAKS, SAT, SUN
 from tests.attendance.short_weeks import ShortWeek
 
 pytestmark = pytest.mark.django_db
-LONG = {"ends_at": datetime.time(12, 20), "breaks": BREAKS}
+LONG: dict[str, Any] = {"ends_at": datetime.time(12, 20), "breaks": BREAKS}
 WEEK = datetime.timedelta(days=7)
 
 

@@ -114,6 +114,21 @@ def problems(folder):
         ),
         (
             "blocks",
+            "Harbor A,,friday,23:00,01:00,,Group therapy,lead@example.com,,2026-03-02",
+            "ends: 01:00 lies before starts 23:00",
+        ),
+        (
+            "blocks",
+            "Harbor A,,monday,09:30,10:30,,Group therapy,lead@example.com,,2026-04-01",
+            "starts: The group has another weekly block then: Monday 9:00 AM. Choose another time, or change that one.",
+        ),
+        (
+            "blocks",
+            ",H-1,monday,09:30,10:30,,Individual,lead@example.com,,2026-03-02",
+            "facilitator: The facilitator has another weekly block then: Monday 9:00 AM of Harbor A. Choose another time, or change that one.",
+        ),
+        (
+            "blocks",
             "Harbor A,,friday,09:00,10:00,50-70,Group therapy,lead@example.com,,2026-03-02",
             "breaks: the last break ends after the session",
         ),

@@ -339,7 +339,9 @@ class Timetable(RuleBasedStateMachine):
         rows = Session.objects.filter(block__isnull=False).select_related("block")
         first = self.clinic.week_starts_on
         weeks = [
-            (root(one.block), week_of(one.original_local_date, week_start=first)) for one in rows
+            (root(one.block), week_of(one.original_local_date, week_start=first))
+            for one in rows
+            if one.original_local_date and one.block
         ]
         assert len(weeks) == len(set(weeks))
 

@@ -398,7 +398,11 @@ def test_of_ten_blocks_that_want_one_hour_of_a_therapist_one_gets_it(world: Worl
         for n in range(10)
     ]  # fmt: skip
     services.expand(clinic=world.clinic, today=TODAY, by=world.by)
-    hour = {"weekday": 0, "starts_at": datetime.time(9), "ends_at": datetime.time(10)}
+    hour: dict[str, Any] = {
+        "weekday": 0,
+        "starts_at": datetime.time(9),
+        "ends_at": datetime.time(10),
+    }
     clients = [partial(services.change_block, block=one, by=world.by, **hour) for one in blocks]
     assert codes(race(clients)) == {"ok": 1, "block_overlaps": 9}
     assert Session.objects.filter(needs_attention="").count() == 40
