@@ -19,6 +19,7 @@ from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import User
 from iop_clinic.accounts.weeks import local_date, long_date
 from scheduling import services as calendar
+from scheduling.locks import lock
 from scheduling.models import Booking, Session, WeeklyBlock
 
 Moment = datetime.datetime | None
@@ -27,6 +28,7 @@ Moment = datetime.datetime | None
 @service
 def add_block(*, block: WeeklyBlock, by: User | Job, now: Moment = None) -> calendar.Expansion:
     """Enter a weekly block (see `scheduling.services.add_block`) and plan its sessions."""
+    _lock_groups(block)
     calendar.add_block(block=block, by=by)
     done = _plan(block, by, now)
     _judge(block, calendar.Refitted(), by=by, now=now)
@@ -42,6 +44,7 @@ def change_block(
     Raises what that raises, or Refused `attendance_recorded` with `dates` where somebody is
     recorded already for a session that would move or be cancelled.
     """
+    _lock_groups(block)
     found = calendar.change_block(block=block, by=by, **changes)
     return _follow(block, found, by=by, now=now)
 
@@ -59,8 +62,16 @@ def end_block(
 
     Raises what that raises, or Refused `attendance_recorded` as `change_block` does.
     """
+    _lock_groups(block)
     found = calendar.end_block(block=block, last=last, version=version, by=by)
     return _follow(block, found, by=by, now=now)
+
+
+def _lock_groups(block: WeeklyBlock) -> None:
+    """All that planning takes later, before the block's sessions and patients: or else whoever
+    gives one of them a seat in another group waits for those, and is waited for."""
+    groups = WeeklyBlock.objects.filter(clinic=block.clinic_id, group__isnull=False)
+    lock(clinics=[block.clinic_id], groups=groups.values_list("group", flat=True).distinct())
 
 
 def _follow(

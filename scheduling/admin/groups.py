@@ -195,6 +195,7 @@ class WeeklyBlockAdmin(ClinicModelAdmin):
 
     view = Can.VIEW_SCHEDULE
     panels_first = True
+    reads_are_noted = True
     list_display = (
         "of",
         "weekday",

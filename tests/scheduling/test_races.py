@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, connection, transaction
 
+from attendance import blocks as series
 from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.constraints import violation
 from patients.models import Episode
@@ -389,6 +390,28 @@ def test_of_ten_who_change_one_block_one_does(world: World) -> None:
     ]
     assert codes(race(clients)) == {"ok": 1, "stale_version": 9}
     assert Session.objects.count() == Booking.objects.count() == 4
+
+
+def test_blocks_change_while_their_members_get_other_seats(world: World) -> None:
+    """What plans the next weeks touches every group: nobody waits in a circle for it."""
+    groups = [f.GroupFactory(clinic=world.clinic, program=world.program) for _ in range(5)]
+    blocks = [
+        f.WeeklyBlockFactory(group=one, session_type=world.kind, weekday=n)
+        for n, one in enumerate(groups)
+    ]
+    patients = world.episodes(5)
+    for group, patient in zip(groups, patients, strict=True):
+        services.enrol(group=group, episode=patient, starts_on=TODAY, by=world.by)
+    services.expand(clinic=world.clinic, today=TODAY, by=world.by)
+    late: dict[str, Any] = {"starts_at": datetime.time(13), "ends_at": datetime.time(14)}
+    changes = [partial(series.change_block, block=one, by=world.by, **late) for one in blocks]
+    also = zip([*groups[1:], groups[0], *groups[2:], *groups[:2]], patients * 2, strict=True)
+    seats = [
+        partial(services.enrol, group=one, episode=patient, starts_on=TODAY, by=world.by)
+        for one, patient in also
+    ]
+    assert codes(race([*changes, *seats])) == {"ok": 15}
+    assert Booking.objects.filter(state="booked").count() == 5 * 4 * 3
 
 
 def test_of_ten_blocks_that_want_one_hour_of_a_therapist_one_gets_it(world: World) -> None:
