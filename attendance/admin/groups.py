@@ -11,8 +11,10 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
 from attendance.admin.case_lines import cases_panel
+from attendance.admin.feasibility import at_most_said, closures_panel, room_panel
 from attendance.admin.judged_by import standard_link
 from attendance.admin.wording import day_worth, days_asked
+from attendance.compliance.closed_weeks import closed_weeks
 from attendance.compliance.rules.weeks import DayJudgement, StandardTerms
 from attendance.compliance.settings import clinic_settings
 from attendance.compliance.template_weeks import Template, TemplateWeek, template_of
@@ -26,11 +28,13 @@ from scheduling.models import Group, WeeklyBlock
 
 
 def group_panels(request: Any, row: Group) -> Iterable[Panel]:
-    """Open cases, the weekly template with what it credits, what it reaches; four statements."""
+    """Open cases, the weekly template with what it credits, what it reaches; five statements."""
     today = timezone.localdate()
-    blocks = in_force(template_blocks().filter(group=row), today)
+    every = list(template_blocks().filter(group=row))
+    blocks = in_force(every, today)
     later = begins_later(blocks, today)
-    template = template_of(clinic_settings(row.clinic_id), row, blocks, on=later or today)
+    settings = clinic_settings(row.clinic_id)
+    template = template_of(settings, row, blocks, on=later or today)
     if request.user.may(Can.VIEW_FLAGS, row.clinic_id):
         yield from cases_panel(request, row.clinic_id, group=row)
     yield Panel(
@@ -42,6 +46,10 @@ def group_panels(request: Any, row: Group) -> Iterable[Panel]:
     )
     if blocks:
         yield reached_panel(template)
+        yield room_panel(template, blocks)
+        starts_on = template.week_starts_on
+        weeks = closed_weeks(settings, every, template.terms, starts_on=starts_on, on=today)
+        yield closures_panel(weeks, template)
 
 
 def _template_note(request: Any, row: Group, later: datetime.date | None) -> str:
@@ -97,8 +105,9 @@ def reached_panel(template: Template) -> Panel:
         [_line(one) for one in template.weeks],
         empty="No standard judges weeks of this program, level and age: any hours are enough.",
         note=format_html(
-            "For somebody who attends every session, by the clinic’s {}. Individual and family "
+            "{}For somebody who attends every session, by the clinic’s {}. Individual and family "
             "sessions come on top.",
+            at_most_said(template),
             rule,
         ),
     )

@@ -48,10 +48,13 @@ class TemplateWeek:
 @dataclass(frozen=True, slots=True)
 class Template:
     """`days` holds one date for each weekday on which the group meets, as the program judges it;
-    without a standard of the program any minute counts."""
+    without a standard of the program any minute counts. `offered` are the dates of two weeks on
+    which the program counts a service."""
 
     terms: StandardTerms
+    week_starts_on: int
     days: tuple[DayJudgement, ...]
+    offered: tuple[date, ...]
     weeks: tuple[TemplateWeek, ...]
 
 
@@ -65,8 +68,14 @@ def template_of(
     standards = list(_standards(settings, group, on))
     program = next((one for one in standards if one.source == Standard.Source.PROGRAM), None)
     terms = program.terms if program else ASKS_NOTHING
-    weeks = tuple(TemplateWeek(one, _poorest(settings, blocks, one, on)) for one in standards)
-    return Template(terms, tuple(_weekdays(settings, blocks, terms, on)), weeks)
+    starts_on = program.week_starts_on if program else settings.week_starts_on
+    return Template(
+        terms,
+        starts_on,
+        days=tuple(_weekdays(settings, blocks, terms, on)),
+        offered=tuple(_offered(settings, blocks, terms, weeks_after(starts_on, on))),
+        weeks=tuple(TemplateWeek(one, _poorest(settings, blocks, one, on)) for one in standards),
+    )
 
 
 def _standards(settings: ClinicSettings, group: Group, day: date) -> Iterator[DatedStandard]:
@@ -87,7 +96,7 @@ def _poorest(
 ) -> WeekJudgement:
     judged = (
         judge_week(_lines(settings, blocks, week), standard.terms)
-        for week in _weeks(standard.week_starts_on, on)
+        for week in weeks_after(standard.week_starts_on, on)
     )
     return min(judged, key=lambda one: (one.met, one.at_least, one.days_qualifying))
 
@@ -96,14 +105,27 @@ def _weekdays(
     settings: ClinicSettings, blocks: Sequence[WeeklyBlock], terms: StandardTerms, on: date
 ) -> Iterator[DayJudgement]:
     seen = set()
-    for week in _weeks(settings.week_starts_on, on):
+    for week in weeks_after(settings.week_starts_on, on):
         for day in judge_week(_lines(settings, blocks, week), terms).days:
             if day.local_date.weekday() not in seen:
                 seen.add(day.local_date.weekday())
                 yield day
 
 
-def _weeks(starts_on: int, on: date) -> list[Week]:
+def _offered(
+    settings: ClinicSettings,
+    blocks: Sequence[WeeklyBlock],
+    terms: StandardTerms,
+    weeks: Iterable[Week],
+) -> Iterator[date]:
+    for week in weeks:
+        for day in judge_week(_lines(settings, blocks, week), terms).days:
+            if day.services:
+                yield day.local_date
+
+
+def weeks_after(starts_on: int, on: date) -> list[Week]:
+    """The full weeks to come in which every block meets once at least."""
     this = week_of(on, week_start=starts_on)
     return [this.shifted(number + 1) for number in range(WEEKS)]
 
@@ -113,7 +135,7 @@ def _lines(
 ) -> Iterator[DayMinutes]:
     for block in blocks:
         for day in _dates(block, week):
-            yield _attended(settings, block, day)
+            yield attended_line(settings, block, day)
 
 
 def _dates(block: WeeklyBlock, week: Week) -> list[date]:
@@ -128,7 +150,8 @@ def _dates(block: WeeklyBlock, week: Week) -> list[date]:
     )
 
 
-def _attended(settings: ClinicSettings, block: WeeklyBlock, day: date) -> DayMinutes:
+def attended_line(settings: ClinicSettings, block: WeeklyBlock, day: date) -> DayMinutes:
+    """What a block credits on a local date to somebody who is there throughout."""
     span = span_on(day, block.starts_at, block.ends_at, settings.zone)
     session = SessionFacts(
         span.starts_at,
