@@ -17,6 +17,7 @@ from attendance.admin.patient.cases import open_cases, outreach_and_settled
 from attendance.admin.patient.checklist import checklist
 from attendance.admin.patient.contact import contact
 from attendance.admin.patient.head import head
+from attendance.admin.patient.planned import planned
 from attendance.admin.patient.timeline import timeline
 from attendance.admin.patient.weeks import last_weeks, week_bars
 from attendance.discharges_taken_back import take_back_discharge
@@ -206,7 +207,10 @@ def episode_panels(request: Any, row: Episode) -> Iterable[Panel]:
         yield open_cases(row, user)
     yield contact(row, today)
     if row.admitted_on is not None:
-        weeks = last_weeks(row, now)
+        found = last_weeks(row, now)
+        weeks = [one for one in found if one.week.start <= (row.discharged_on or today)]
+        if row.state in IN_TREATMENT:
+            yield planned(found, today)
         yield week_bars(row, weeks, today)
         yield timeline(row, weeks, user, now, working_clinic(request).zone)
     if sees_cases:

@@ -110,11 +110,8 @@ def _gap(gap: Gap) -> str:
     names = f"{gap.first:%A}" if gap.days == 1 else f"{gap.first:%A} – {gap.last:%A}"
     if gap.days <= MOST_DAYS_BETWEEN:
         return names
-    return format_html(
-        '{}: <strong class="clinic-late">more than {} days, which some states do not allow</strong>',
-        names,
-        MOST_DAYS_BETWEEN,
-    )
+    told = f"more than {MOST_DAYS_BETWEEN} days, which some states do not allow"
+    return format_html('{}: <strong class="clinic-late">{}</strong>', names, told)
 
 
 def last_meeting(template: Template, blocks: Sequence[WeeklyBlock]) -> WeeklyBlock | None:

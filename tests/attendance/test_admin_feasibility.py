@@ -57,8 +57,11 @@ def test_three_times_fifty_minutes_reach_at_most_seven_and_a_half_hours(house, c
 def test_a_gap_of_more_than_two_days_is_told(house, coordinator):
     house.group.blocks.filter(weekday=4).delete()
     gap = lines(panels(coordinator, house.group)[ROOM])[-3]
-    assert gap == ("Largest gap", "4 days without a service",
-                   "Thursday – Sunday: more than 2 days, which some states do not allow")  # fmt: skip
+    assert gap == (
+        "Largest gap",
+        "4 days without a service",
+        "Thursday – Sunday: more than 2 days, which some states do not allow",
+    )
 
 
 def test_of_a_block_of_every_second_week_the_week_without_counts_for_the_gap(house, coordinator):

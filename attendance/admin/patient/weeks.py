@@ -118,9 +118,9 @@ def week_bars(row: Episode, found: Iterable[PatientWeek], today: datetime.date) 
 
 
 def last_weeks(row: Episode, now: datetime.datetime) -> list[PatientWeek]:
-    """The weeks that are shown, the latest first; 4 statements."""
+    """The weeks that are shown, and the next one, the latest first; 4 statements."""
     last = min(row.discharged_on or timezone.localdate(now), timezone.localdate(now))
-    days = [last - datetime.timedelta(weeks=n) for n in range(WEEKS)]
+    days = [last - datetime.timedelta(weeks=n) for n in range(-1, WEEKS)]
     found = week_statuses(clinic=row.clinic_id, episode_ids=[row.pk], weeks=days, now=now)
     return sorted(found.values(), key=lambda one: one.week.start, reverse=True)
 
