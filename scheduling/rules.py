@@ -81,6 +81,21 @@ def crowded_on(stays: Sequence[Stay], most: int) -> tuple[datetime.date, int] | 
     return None
 
 
+def has_room(stay: Stay, fixed: Sequence[Stay], movable: Sequence[Stay], most: int) -> bool:
+    """Whether a stay finds a seat from 1 to `most`: one that is free all the time, or else by
+    seating anew those who are `movable` within these, and the `fixed` up to the last seat."""
+    if lowest_free(seats_taken(stay, [*fixed, *movable]), most) is not None:
+        return True
+    people = [*movable, stay]
+    if crowded_on(people, most) is not None:
+        return False
+    seats = reseat(people, most)
+    if seats is None:
+        return False
+    sitting = [one._replace(seat=seat) for one, seat in zip(people, seats, strict=True)]
+    return reseat(fixed, MOST_SEATS, around=sitting) is not None
+
+
 # --- occurrences ---------------------------------------------------------------------------------
 
 

@@ -66,7 +66,7 @@ def template_of(
     `blocks` are those in force on the date, with their session types.
     """
     standards = list(_standards(settings, group, on))
-    program = next((one for one in standards if one.source == Standard.Source.PROGRAM), None)
+    program = program_standard(settings, group.program_id, group.level, group.age_bracket, on)
     terms = program.terms if program else ASKS_NOTHING
     starts_on = program.week_starts_on if program else settings.week_starts_on
     return Template(
@@ -89,6 +89,15 @@ def _standards(settings: ClinicSettings, group: Group, day: date) -> Iterator[Da
             if key not in best or one.program_id is not None:
                 best[key] = one
     yield from sorted(best.values(), key=lambda one: (one.source, one.id))
+
+
+def program_standard(
+    settings: ClinicSettings, program: int, level: int, bracket: int, day: date
+) -> DatedStandard | None:
+    """The program's standard for a level and age bracket in force on a local date."""
+    asked = Group(program_id=program, level=level, age_bracket=bracket)
+    found = _standards(settings, asked, day)
+    return next((one for one in found if one.source == Standard.Source.PROGRAM), None)
 
 
 def _poorest(
