@@ -20,6 +20,7 @@ from attendance.admin.patient.head import head
 from attendance.admin.patient.planned import planned
 from attendance.admin.patient.timeline import timeline
 from attendance.admin.patient.weeks import last_weeks, week_bars
+from attendance.admin.placing import FindPlaceForm
 from attendance.discharges_taken_back import take_back_discharge
 from attendance.episodes import DISCHARGED_ALREADY, discharge, hold, resume
 from attendance.trials import tried
@@ -188,6 +189,7 @@ class TakeDischargeBackForm(EpisodeForm):
 
 EPISODE_VERBS = (
     MakeUpHereForm,
+    FindPlaceForm,
     HoldForm,
     ResumeForm,
     LevelForm,

@@ -48,14 +48,18 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class StandingHour:
-    """An individual hour every week that could be planned, as a block that is not saved."""
+    """An individual hour every week that could be planned from its `first` meeting on."""
 
-    block: WeeklyBlock
+    session_type: SessionType
+    therapist: Therapist
+    room: Room
+    slot: Slot
+    first: date
     option: Option
 
-    @property
-    def slot(self) -> Slot:
-        return self.option.slots[0]
+    def block_for(self, episode: Episode) -> WeeklyBlock:
+        """The weekly block of it, not saved."""
+        return _block(episode, self.slot, self.first, self.session_type, self.therapist, self.room)
 
 
 @dataclass
@@ -217,22 +221,33 @@ def _hours(
 def _hour(
     facts: PlaceFacts, slot: Slot, kind: SessionType, therapist: Therapist, room: Room
 ) -> StandingHour:
-    ahead = (slot.weekday - facts.wish.starts_on.weekday()) % DAYS_IN_WEEK
-    block = WeeklyBlock(
-        clinic_id=facts.settings.clinic_id,
-        episode=facts.episode,
+    start = facts.wish.starts_on
+    first = start + timedelta(days=(slot.weekday - start.weekday()) % DAYS_IN_WEEK)
+    block = _block(facts.episode, slot, first, kind, therapist, room)
+    key = f"h{slot.weekday}{slot.starts:%H%M}t{therapist.pk}"
+    rank = 0 if therapist.pk == facts.episode.primary_therapist_id else 1
+    option = _option(key, facts.settings, facts.weeks, [block], rank=rank)
+    return StandingHour(kind, therapist, room, slot, first, option)
+
+
+def _block(
+    episode: Episode,
+    slot: Slot,
+    first: date,
+    kind: SessionType,
+    therapist: Therapist,
+    room: Room,
+) -> WeeklyBlock:
+    return WeeklyBlock(
+        clinic_id=episode.clinic_id,
+        episode=episode,
         session_type=kind,
         weekday=slot.weekday,
         starts_at=slot.starts,
         ends_at=slot.ends,
         facilitator=therapist,
         room=room,
-        valid_from=facts.wish.starts_on + timedelta(days=ahead),
-    )
-    key = f"h{slot.weekday}{slot.starts:%H%M}t{therapist.pk}"
-    own = therapist.pk == facts.episode.primary_therapist_id
-    return StandingHour(
-        block, _option(key, facts.settings, facts.weeks, [block], rank=0 if own else 1)
+        valid_from=first,
     )
 
 

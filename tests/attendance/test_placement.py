@@ -64,10 +64,8 @@ def booked_weeks(house: House, episode: Episode):
 def prove(house: House, episode: Episode, wish: Wish, one: Proposal, terms) -> None:
     """Enrolled as proposed, the planned weeks bring what was said, and nothing clashes."""
     with transaction.atomic():
-        seats = place(
-            episode=episode, proposal=one, by=house.user,
-            population_opt_in=wish.population_opt_in,
-        )  # fmt: skip
+        given = {"episode": episode, "proposal": one, "by": house.user}
+        seats = place(**given, population_opt_in=wish.population_opt_in).seats
         assert [row.starts_on for row in seats] == [part.first for part in one.groups]
         done = expand(clinic=house.clinic, today=WED, by=JOB, weeks=6)
         assert [line for line in done.findings if "patient" in line or "member" in line] == []
@@ -132,7 +130,7 @@ def test_three_times_fifty_minutes_come_with_an_hour_on_each_day(town):
     row = town.newcomer(primary_therapist=town.therapists[1])
     (one,) = ask(town, row).proposals
     assert [hour.slot.weekday for hour in one.hours] == [0, 2, 4]
-    assert {hour.block.facilitator for hour in one.hours} == {town.therapists[1]}
+    assert {hour.therapist for hour in one.hours} == {town.therapists[1]}
     assert [hour.slot.starts for hour in one.hours] == [datetime.time(8)] * 3
     assert (one.week.at_least, one.week.days_qualifying) == (630, 3)
 
@@ -232,7 +230,7 @@ def test_enrolling_is_all_or_nothing(town):
     town.group.blocks.update(breaks=[[0, 50]])
     row = town.newcomer()
     (one,) = ask(town, row).proposals
-    taken = one.hours[-1].block
+    taken = one.hours[-1].block_for(row)
     f.WeeklyBlockFactory(
         group=f.GroupFactory(clinic=town.clinic), weekday=taken.weekday, valid_from=BEFORE,
         starts_at=taken.starts_at, ends_at=taken.ends_at, facilitator=taken.facilitator,

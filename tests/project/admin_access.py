@@ -83,7 +83,7 @@ TABLES: Mapping[str, Table] = {
             "take-discharge-back": "manage_episodes",
             "authorize": "manage_authorizations", "certify": "manage_authorizations",
             "call-in": "take_call_ins", "make_ups": "book", "book": "book", "enrol": "book",
-            "transfer": "book", "attendance-summary": "view_patients",
+            "find-place": "book", "transfer": "book", "attendance-summary": "view_patients",
             "attendance-summary.pdf": "export",
         },
     ),

@@ -23,6 +23,7 @@ def test_the_verbs_of_every_day_come_first_and_the_rare_ones_last(pat, coordinat
         "Take a call-in",
         "Find a make-up",
         "Book into a session",
+        "Find a place",
         "Enrol in a group",
         "Transfer to another group",
         "Attendance summary",
