@@ -9,6 +9,7 @@ from attendance.admin.calling_in import CallInForm, TakeCallForm
 from attendance.admin.cancelling import CancelForm
 from attendance.admin.episodes import EPISODE_VERBS, episode_panels
 from attendance.admin.exports import export_of
+from attendance.admin.filling import FillForm
 from attendance.admin.groups import group_panels
 from attendance.admin.leaving import EndAccessForm, EndForm, TakeBackForm, WithdrawForm
 from attendance.admin.moving import MoveForm
@@ -39,6 +40,7 @@ SessionAdmin.offer(*SESSION_VERBS, CancelForm, MoveForm, weekly_blocks.ChangeHer
 SessionAdmin.show(session_panels)
 SessionAdmin.week_page = staticmethod(week_page)
 GroupAdmin.show(group_panels)
+GroupAdmin.offer(FillForm)
 GroupMembershipAdmin.offer(EndForm, TakeBackForm)
 WeeklyBlockAdmin.offer(weekly_blocks.ChangeForm, weekly_blocks.EndForm)
 WeeklyBlockAdmin.list_verbs = (weekly_blocks.NewBlockForm,)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -21,7 +21,7 @@ from attendance.compliance.template_weeks import (
 )
 from iop_clinic.accounts.models import Therapist
 from iop_clinic.accounts.weeks import DAYS_IN_WEEK, Week, day_instants
-from patients.models import AgeBracket, Episode
+from patients.models import AgeBracket, Episode, TreatmentPlan
 from patients.rules import OF_AGE, age_on
 from scheduling.models import Booking, Group, Room, SessionType, WeeklyBlock
 from scheduling.openings import SOON, Opening
@@ -70,14 +70,14 @@ class PlaceFacts:
     terms: StandardTerms
     weeks: tuple[Week, ...]
     """The weeks compared: full ones, in which every seat that is offered has begun."""
-    blocks: dict[int, list[WeeklyBlock]]
+    blocks: defaultdict[int, list[WeeklyBlock]]
     """By group: those that still meet."""
     base: Option
     """What the patient has already: groups and standing sessions that go on."""
     hours: list[StandingHour] = field(default_factory=list)
 
     def option(self, group: Group, opening: Opening) -> Option:
-        return _option(
+        return option_of(
             f"g{group.pk}",
             self.settings,
             self.weeks,
@@ -97,13 +97,10 @@ def place_facts(
     settings = clinic_settings(episode.clinic_id)
     terms, starts_on = _judged_by(settings, episode, wish.starts_on)
     weeks = tuple(weeks_after(starts_on, wish.starts_on + SOON))
-    every = _blocks(episode, wish.starts_on)
-    of_group: defaultdict[int, list[WeeklyBlock]] = defaultdict(list)
-    for one in every:
-        if one.group_id is not None:
-            of_group[one.group_id].append(one)
+    every = blocks_from(episode.clinic_id, wish.starts_on)
+    of_group = by_group(every)
     own = _own(episode, every, of_group, weeks)
-    base = _option("", settings, weeks, own)
+    base = option_of("", settings, weeks, own)
     facts = PlaceFacts(episode, wish, settings, terms, weeks, of_group, base)
     if wish.hours:
         facts.hours = list(_hours(facts, every, now))
@@ -111,8 +108,14 @@ def place_facts(
 
 
 def _judged_by(settings: ClinicSettings, episode: Episode, day: date) -> tuple[StandardTerms, int]:
-    """The program's standard for the plan in force, and the weekday on which its week begins."""
     plan = episode.plans.in_force(day).first()
+    return judged_by(settings, episode, plan, day)
+
+
+def judged_by(
+    settings: ClinicSettings, episode: Episode, plan: TreatmentPlan | None, day: date
+) -> tuple[StandardTerms, int]:
+    """The program's standard for a plan, and the weekday on which its week begins."""
     if plan is None:
         return ASKS_NOTHING, settings.week_starts_on
     minor = age_on(episode.patient.birth_date, day) < OF_AGE
@@ -121,27 +124,36 @@ def _judged_by(settings: ClinicSettings, episode: Episode, day: date) -> tuple[S
     return (found.terms, found.week_starts_on) if found else (ASKS_NOTHING, settings.week_starts_on)
 
 
-def _blocks(episode: Episode, on: date) -> list[WeeklyBlock]:
+def blocks_from(clinic: int, on: date) -> list[WeeklyBlock]:
+    """Every weekly block of a clinic that meets on a local date or later; 1 statement."""
     rows = WeeklyBlock.objects.filter(
-        Q(valid_until__isnull=True) | Q(valid_until__gte=on), clinic=episode.clinic_id
+        Q(valid_until__isnull=True) | Q(valid_until__gte=on), clinic=clinic
     )
     return list(rows.select_related("session_type").order_by("weekday", "starts_at", "pk"))
+
+
+def by_group(blocks: Iterable[WeeklyBlock]) -> defaultdict[int, list[WeeklyBlock]]:
+    found: defaultdict[int, list[WeeklyBlock]] = defaultdict(list)
+    for one in blocks:
+        if one.group_id is not None:
+            found[one.group_id].append(one)
+    return found
 
 
 def _own(
     episode: Episode,
     every: Iterable[WeeklyBlock],
-    of_group: dict[int, list[WeeklyBlock]],
+    of_group: Mapping[int, list[WeeklyBlock]],
     weeks: Sequence[Week],
 ) -> list[WeeklyBlock]:
     """The patient's standing sessions, and those of groups in which the seat goes on."""
     seats = episode.memberships.during(weeks[-1].end, None).filter(starts_on__lte=weeks[0].start)
     held = set(seats.values_list("group", flat=True))
     own = [one for one in every if one.episode_id == episode.pk]
-    return [*own, *(one for group in sorted(held) for one in of_group[group])]
+    return [*own, *(one for group in sorted(held) for one in of_group.get(group, ()))]
 
 
-def _option(
+def option_of(
     key: str,
     settings: ClinicSettings,
     weeks: Iterable[Week],
@@ -151,6 +163,7 @@ def _option(
     free_seats: int = 0,
     rank: int = 0,
 ) -> Option:
+    """What some blocks credit in each of some weeks, and when they meet."""
     slots = tuple(Slot(one.weekday, one.starts_at, one.ends_at) for one in blocks)
     lines = tuple(tuple(_lines(settings, blocks, week)) for week in weeks)
     return Option(key, slots, lines, first, free_seats, rank)
@@ -226,7 +239,7 @@ def _hour(
     block = _block(facts.episode, slot, first, kind, therapist, room)
     key = f"h{slot.weekday}{slot.starts:%H%M}t{therapist.pk}"
     rank = 0 if therapist.pk == facts.episode.primary_therapist_id else 1
-    option = _option(key, facts.settings, facts.weeks, [block], rank=rank)
+    option = option_of(key, facts.settings, facts.weeks, [block], rank=rank)
     return StandingHour(kind, therapist, room, slot, first, option)
 
 
