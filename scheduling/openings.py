@@ -141,6 +141,7 @@ def _planned(
     found: defaultdict[int, list[Any]] = defaultdict(list)
     rows = rows.filter(group__in=groups, signed_at__isnull=True).order_by("starts_at", "pk")
     for row in rows.annotate(taken=Count("bookings", filter=booked)):
+        assert row.group_id is not None
         found[row.group_id].append(row)
     return found
 

@@ -33,8 +33,8 @@ def sitting_in(
         group__in=groups, episode__patient__in=patients
     )
     seats = members.values_list("group", "episode__patient", "starts_on", "ends_on")
-    for group, *sitting in seats.order_by():
-        there[group].append(Sitting(*sitting))
+    for group, patient, first_day, last_day in seats.order_by():
+        there[group].append(Sitting(patient, first_day, last_day))
     sessions = Session.objects.on(first, None).filter(group__in=groups)
     guests = Booking.objects.expected().filter(patient__in=patients, session__in=sessions)
     visits = guests.values_list("session__group", "patient", "session__local_date")

@@ -212,7 +212,9 @@ def episode_panels(request: Any, row: Episode) -> Iterable[Panel]:
         found = last_weeks(row, now)
         weeks = [one for one in found if one.week.start <= (row.discharged_on or today)]
         if row.state in IN_TREATMENT:
-            yield planned(found, today)
+            may = user.may(FindPlaceForm.can, row.clinic_id)
+            way = verb_link(row, FindPlaceForm.path, FindPlaceForm.title) if may else ""
+            yield planned(found, today, way)
         yield week_bars(row, weeks, today)
         yield timeline(row, weeks, user, now, working_clinic(request).zone)
     if sees_cases:

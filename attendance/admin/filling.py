@@ -83,6 +83,7 @@ class FillForm(ServiceForm):
             [(why, number) for why, number in self.found.reasons],
             empty="Nobody else waits or is short.",
             note=_enough(self.found.enough),
+            folded=bool(self.found.candidates),
         )
 
     def run(self) -> str:

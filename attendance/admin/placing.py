@@ -89,13 +89,13 @@ class FindPlaceForm(InTreatmentForm):
     work_days = many_field(
         Weekday.choices, "Cannot come on", coerce=int, help_text="Because of work, for example."
     )
-    work_from = time_field("From", required=False, help_text="Empty: from the morning on.")
-    work_until = time_field("Until", required=False, help_text="Empty: for the rest of the day.")
+    work_from = time_field("Cannot come from", required=False, help_text="Empty: all morning.")
+    work_until = time_field("until", required=False, help_text="Empty: for the rest of the day.")
     school_days = many_field(
         Weekday.choices, "Nor on", coerce=int, help_text="School, or anything else."
     )
-    school_from = time_field("From", required=False)
-    school_until = time_field("Until", required=False)
+    school_from = time_field("Nor from", required=False)
+    school_until = time_field("until", required=False)
     population_opt_in = yes_field("The patient chose a group for one population")
     choice = forms.CharField(required=False, widget=forms.HiddenInput)
 
@@ -177,8 +177,7 @@ class FindPlaceForm(InTreatmentForm):
         )
 
     def _chosen(self) -> Proposal:
-        found = self.found
-        chosen = found and found.find(self.cleaned_data["choice"])
+        chosen = self.found.find(self.cleaned_data["choice"]) if self.found else None
         if chosen is None:
             raise Refused("place_gone", GONE)
         return chosen

@@ -13,6 +13,7 @@ from attendance.compliance.rules.feasibility import week_slack
 from iop_clinic.accounts.admin.panels import Panel, link
 from iop_clinic.accounts.models import Weekday
 from iop_clinic.accounts.weeks import clock_time, full_date, hours_and_minutes
+from scheduling.admin.weekly_template import in_force, template_said
 from scheduling.openings import Opening
 
 
@@ -26,7 +27,7 @@ class ProposalCard:
 
 
 def cards(found: Placement) -> list[ProposalCard]:
-    return [ProposalCard(one.key, _name(one), list(_facts(one))) for one in found.proposals]
+    return [ProposalCard(one.key, _name(one), list(_facts(found, one))) for one in found.proposals]
 
 
 def _name(one: Proposal) -> str:
@@ -38,7 +39,7 @@ def _name(one: Proposal) -> str:
     return " and ".join(parts)
 
 
-def _facts(one: Proposal) -> Iterator[tuple[str, object]]:
+def _facts(found: Placement, one: Proposal) -> Iterator[tuple[str, object]]:
     week = one.week
     slack = week_slack(week)
     asked = f"{hours_and_minutes(week.at_least)} of {hours_and_minutes(week.minimum)}"
@@ -46,7 +47,8 @@ def _facts(one: Proposal) -> Iterator[tuple[str, object]]:
     yield "A full week", f"{asked}, {slack_said(slack)}{f': {meaning}' if meaning else ''}"
     yield "Days", f"{week.days_qualifying} of {week.days_required}"
     for part in one.groups:
-        yield str(part.group), _seat(part)
+        blocks = in_force(found.blocks[part.group.pk], part.first or one.first)
+        yield str(part.group), f"{template_said(blocks)}; {_seat(part)}"
     if one.hours:
         yield "Individual hours", "; ".join(_hours(one.hours))
 

@@ -6,7 +6,7 @@ that of the patients in them; whoever is proposed a group could be enrolled in i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -17,7 +17,7 @@ from iop_clinic.accounts.models import Weekday
 from iop_clinic.accounts.weeks import clock_time, hours_and_minutes
 from patients.models import Episode
 from scheduling.eligibility import group_refusals
-from scheduling.models import Group
+from scheduling.models import Group, WeeklyBlock
 from scheduling.openings import Opening, openings
 
 MOST = 3
@@ -45,6 +45,8 @@ class Placement:
     now: Reach
     proposals: tuple[Proposal, ...]
     reasons: tuple[tuple[Group, str], ...]
+    blocks: Mapping[int, Sequence[WeeklyBlock]]
+    """By group: the weekly blocks that still meet."""
 
     @property
     def reached_already(self) -> bool:
@@ -91,6 +93,7 @@ def proposals(*, episode: Episode, wish: Wish, groups: Sequence[Group], now: dat
         base,
         tuple(_proposal(facts, one, told) for one in best),
         tuple((group, reasons[group.pk]) for group in groups if group.pk in reasons),
+        facts.blocks,
     )
 
 

@@ -47,7 +47,8 @@ def test_the_page_begins_with_what_fits_the_plan(town, at):
     assert (card.name, list(card.facts)) == (
         str(town.group),
         [("A full week", "9 h of 9 h, slack 0 min: one late minute loses the week"),
-         ("Days", "3 of 3"), (str(town.group), "from Mar 5, 2026, 12 seats free")],
+         ("Days", "3 of 3"), (str(town.group),
+          "Mon Wed Fri 9:00 AM – 12:20 PM; from Mar 5, 2026, 12 seats free")],
     )  # fmt: skip
     assert context["form"].introduction().startswith(f"{town.program}, IOP 2.1: 9 h on 3 days")
 

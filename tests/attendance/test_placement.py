@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -57,14 +58,18 @@ def said(placement: Placement) -> list[str]:
 
 def booked_weeks(house: House, episode: Episode):
     now = house.at(WED, "08:00")
-    asked = {"clinic": house.clinic, "episode_ids": [episode.pk], "weeks": TRUE_WEEKS}
+    asked: dict[str, Any] = {
+        "clinic": house.clinic,
+        "episode_ids": [episode.pk],
+        "weeks": TRUE_WEEKS,
+    }
     return list(week_statuses(**asked, now=now).values())
 
 
 def prove(house: House, episode: Episode, wish: Wish, one: Proposal, terms) -> None:
     """Enrolled as proposed, the planned weeks bring what was said, and nothing clashes."""
     with transaction.atomic():
-        given = {"episode": episode, "proposal": one, "by": house.user}
+        given: dict[str, Any] = {"episode": episode, "proposal": one, "by": house.user}
         seats = place(**given, population_opt_in=wish.population_opt_in).seats
         assert [row.starts_on for row in seats] == [part.first for part in one.groups]
         done = expand(clinic=house.clinic, today=WED, by=JOB, weeks=6)
@@ -107,7 +112,8 @@ def test_each_proposal_can_be_enrolled_and_reaches_the_target(town, seed):
 
 
 def test_the_random_clinics_try_every_kind_of_proposal(town):
-    every, kinds, seed = {(1, False), (1, True), (2, False)}, set(), 0
+    every, seed = {(1, False), (1, True), (2, False)}, 0
+    kinds: set[tuple[int, bool]] = set()
     while kinds != every and seed < 24:
         clinic, seed = Town(seed), seed + 1
         found = clinic.placement(clinic.newcomer(), clinic.wish())

@@ -47,7 +47,7 @@ class Town(House):
 
     def _group(self) -> None:
         chance = self.random
-        odd = chance.choice([{}, {}, {}, {"level": 3}, {"population": "veterans"},
+        odd: dict[str, Any] = chance.choice([{}, {}, {}, {"level": 3}, {"population": "veterans"},
                              {"age_bracket": AgeBracket.ADOLESCENT},
                              {"program": f.ProgramFactory(clinic=self.clinic)}])  # fmt: skip
         group = f.GroupFactory(

@@ -10,6 +10,7 @@ from django.utils import timezone
 from iop_clinic.accounts.acting import Refused
 from patients.models import Episode
 from scheduling.eligibility import check_eligible, group_refusals
+from scheduling.models import Group
 from scheduling.openings import SITS_THERE, SOON, Opening, openings
 from scheduling.rules import Stay, has_room
 from scheduling.services import enrol
@@ -108,7 +109,7 @@ def test_groups_are_refused_as_one_by_one(world: World) -> None:
     (member,) = fill(world, 1)
     apart(rows[0], member)
     other = f.GroupFactory(clinic=world.clinic, program=world.program, population="women")
-    groups = {world.group: TODAY, other: TODAY + DAY}
+    groups: dict[Group, datetime.date] = {world.group: TODAY, other: TODAY + DAY}
     found = group_refusals(episodes=rows, groups=groups)
     for row in rows:
         for group, day in groups.items():

@@ -6,6 +6,8 @@ import datetime
 from collections.abc import Iterable
 from dataclasses import replace
 
+from django.utils.html import format_html
+
 from attendance.compliance.rules.plans import plan_week
 from attendance.compliance.rules.weeks import WHOLE_WEEK, Basis, Share, StandardTerms, judge_week
 from attendance.compliance.status import PatientWeek
@@ -14,15 +16,23 @@ from attendance.models import Standard
 from iop_clinic.accounts.admin.panels import Panel
 from iop_clinic.accounts.weeks import hours_and_minutes
 
+NOTHING = "nothing"
 
-def planned(weeks: Iterable[PatientWeek], today: datetime.date) -> Panel:
-    """One line for each week from the running one on, oldest first; no statement."""
+
+def planned(weeks: Iterable[PatientWeek], today: datetime.date, way: str = "") -> Panel:
+    """One line for each week from the running one on, oldest first; no statement.
+
+    `way` is a link to what fills a gap.
+    """
     coming = sorted((one for one in weeks if one.week.end >= today), key=lambda one: one.week.start)
+    lines = [_line(one, today) for one in coming]
     return Panel(
         "Plan and schedule",
         ("Week", "Plan", "Scheduled", "Not scheduled"),
-        [_line(one, today) for one in coming],
-        note="Scheduled is what is booked, called in or not, breaks left out.",
+        lines,
+        note=format_html("Scheduled is what is booked, called in or not, breaks left out. {}", way)
+        if any(line[-1] not in ("", NOTHING) for line in lines)
+        else "",
     )
 
 
@@ -63,7 +73,7 @@ def _said(minutes: int, days: int) -> str:
 def _missing(minutes: int, days: int) -> str:
     parts = [hours_and_minutes(minutes)] if minutes > 0 else []
     parts += [_days(days)] if days > 0 else []
-    return " and ".join(parts) or "nothing"
+    return " and ".join(parts) or NOTHING
 
 
 def _days(count: int) -> str:

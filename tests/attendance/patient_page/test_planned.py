@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from patients.models import Episode, TreatmentPlan
+from tests.admin import url
 from tests.attendance.house import FRI, MON, TUE, WED
 from tests.attendance.patient_page.page import TODAY, WEEK, panels
 from tests.lists import lines
@@ -49,3 +50,12 @@ def test_after_the_discharge_nothing_is_planned(house, pat, coordinator):
     found = panels(coordinator, pat)
     assert "Plan and schedule" not in found
     assert [one.label for one in found["Weeks"].weeks] == ["Mar 2 – Mar 8, 2026"]
+
+
+def test_where_something_is_missing_a_place_is_looked_for(house, pat, coordinator):
+    note = panels(coordinator, pat)["Plan and schedule"].note
+    assert f'href="{url(pat, "find-place")}"' in note
+    for day in (MON, WED, FRI):
+        house.day(day + WEEK, [pat])
+        house.day(day + 2 * WEEK, [pat])
+    assert panels(coordinator, pat)["Plan and schedule"].note == ""
