@@ -13,13 +13,13 @@ from django.utils import timezone
 from attendance.compliance.again import judge_again
 from attendance.compliance.placement import Proposal
 from attendance.memberships import enrol
-from iop_clinic.accounts.acting import Job, service
+from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import User
-from iop_clinic.accounts.weeks import local_date
+from iop_clinic.accounts.weeks import local_date, long_date
 from patients.models import Episode
 from scheduling import services as calendar
 from scheduling.locks import lock
-from scheduling.models import Booking, GroupMembership, WeeklyBlock
+from scheduling.models import Booking, GroupMembership, Session, WeeklyBlock
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,8 @@ def place(
 ) -> Placed:
     """Give the seats of a proposal and plan its standing hours: all of it, or nothing.
 
-    Raises what `enrol` and `add_block` of the floor below raise.
+    Raises what `enrol` and `add_block` of the floor below raise, and Refused `patient_busy` with
+    `dates` where a standing hour meets something else on a date.
     """
     now = now or timezone.now()
     before = set(_booked(episode, now).values_list("pk", flat=True))
@@ -95,3 +96,14 @@ def _plan(
         calendar.add_block(block=block, by=by)
     clinic = episode.clinic
     calendar.expand(clinic=clinic, today=local_date(now, clinic.tz), by=by)
+    _check_seated(episode, blocks)
+
+
+def _check_seated(episode: Episode, blocks: Sequence[WeeklyBlock]) -> None:
+    """The expansion leaves out who is expected elsewhere: here it is a place that does not fit."""
+    left_out = Session.objects.live().filter(block__in=blocks).exclude(bookings__episode=episode)
+    dates = sorted(set(left_out.values_list("local_date", flat=True)))
+    if dates:
+        days = ", ".join(long_date(day) for day in dates)
+        message = f"The patient is booked elsewhere at a standing hour on {days}. Choose another."
+        raise Refused("patient_busy", message, field="starts_on", dates=dates)

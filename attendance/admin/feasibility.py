@@ -173,4 +173,7 @@ def _lost(minutes: int, days: int) -> str:
 def _proration_note(weeks: Sequence[ClosedWeek], template: Template) -> str:
     if not weeks or not template.terms.prorate:
         return ""
-    return "What the clinic cancels is taken off the program’s minimum; payers and courts see it."
+    return (
+        "What the clinic cancels is taken off the program’s minimum; payers and courts are shown "
+        "the unreduced figures."
+    )

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django import forms
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from unfold import widgets
 
-from attendance.compliance.filling import Candidate, Filling, who_could_fill
+from attendance.compliance.filling import WAITING, Candidate, Filling, who_could_fill
 from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.admin.forms import ServiceForm, yes_field
 from iop_clinic.accounts.admin.panels import Panel
@@ -19,7 +20,7 @@ from iop_clinic.accounts.weeks import full_date, hours_and_minutes, long_date
 from patients.admin.verbs import IN_TREATMENT
 from patients.models import Episode
 from scheduling.admin.seats import Seats
-from scheduling.models import Group
+from scheduling.models import Group, WaitlistEntry
 
 GONE = "This patient cannot be enrolled as it stood. The list is new: choose again."
 
@@ -59,8 +60,9 @@ class FillForm(ServiceForm):
 
     def _find(self) -> Filling:
         today = timezone.localdate(timezone=self.clinic.tz)
+        waits = WaitlistEntry.objects.filter(episode=OuterRef("pk"), state__in=WAITING)
         rows = Episode.objects.visible_to(self.user).filter(
-            clinic=self.clinic, state__in=IN_TREATMENT
+            Q(state__in=IN_TREATMENT) | Exists(waits), clinic=self.clinic
         )
         return who_could_fill(
             group=self.row,

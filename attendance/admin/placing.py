@@ -90,12 +90,14 @@ class FindPlaceForm(InTreatmentForm):
         Weekday.choices, "Cannot come on", coerce=int, help_text="Because of work, for example."
     )
     work_from = time_field("Cannot come from", required=False, help_text="Empty: all morning.")
-    work_until = time_field("until", required=False, help_text="Empty: for the rest of the day.")
+    work_until = time_field(
+        "Cannot come until", required=False, help_text="Empty: for the rest of the day."
+    )
     school_days = many_field(
         Weekday.choices, "Nor on", coerce=int, help_text="School, or anything else."
     )
     school_from = time_field("Nor from", required=False)
-    school_until = time_field("until", required=False)
+    school_until = time_field("Nor until", required=False)
     population_opt_in = yes_field("The patient chose a group for one population")
     choice = forms.CharField(required=False, widget=forms.HiddenInput)
 

@@ -137,6 +137,13 @@ def test_who_has_no_plan_is_listed_only_while_waiting(town, at):
     assert others(at, town.group) == [("The patient has no treatment plan on Wed Mar 4.", "1")]
 
 
+def test_who_waits_and_is_not_admitted_yet_is_counted(town, at):
+    row = f.EpisodeFactory(patient__clinic=town.clinic, program=town.program)
+    f.EpisodeFactory(patient__clinic=town.clinic, program=town.program)
+    wait(town, row)
+    assert others(at, town.group) == [("The patient is not in treatment on Wed Mar 4.", "1")]
+
+
 def test_a_patient_on_hold_may_be_enrolled_and_comes_later(town, at):
     row = town.newcomer()
     EpisodeHold.objects.create(clinic=town.clinic, episode=row, starts_on=MON, reason="leave")

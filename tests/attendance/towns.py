@@ -10,7 +10,7 @@ from attendance.compliance.placement import Placement, proposals
 from attendance.compliance.placement_facts import Wish
 from attendance.compliance.rules.placement import Slot
 from patients.models import AgeBracket, Episode
-from scheduling.models import Group, GroupMembership
+from scheduling.models import Booking, Closure, Group, GroupMembership
 from scheduling.services import expand
 from tests import factories as f
 from tests.attendance.house import BEFORE, BREAKS, JOB, WED, House
@@ -76,6 +76,21 @@ class Town(House):
         """In treatment, in no group yet."""
         extra.setdefault("primary_therapist", self.random.choice(self.therapists))
         return self.patient(BEFORE, seat=None, **extra)
+
+    def disturb(self, episode: Episode) -> None:
+        """Sometimes a session of the patient's own, sometimes a closed day, in the first days."""
+        chance = self.random
+        for _ in range(chance.choice([0, 0, 1, 2])):
+            day, hour = STARTS + chance.randrange(12) * DAY, chance.randrange(8, 20)
+            span = f.at(self.clinic, str(day), f"{hour:02}:00")
+            if not Booking.objects.filter(episode=episode, starts_at=span).exists():
+                session = f.session(self.clinic, str(day), f"{hour:02}:00", f"{hour:02}:50")
+                f.booking(session, episode)
+        if chance.random() < 0.3:
+            day = STARTS + chance.randrange(12) * DAY
+            Closure.objects.create(
+                clinic=self.clinic, starts_on=day, ends_on=day, reason="Training"
+            )
 
     def wish(self) -> Wish:
         """At work or at school on some days, or never."""
