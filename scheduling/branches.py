@@ -16,6 +16,7 @@ from scheduling.models import (
     GroupMembership,
     Session,
     SessionStaff,
+    WaitlistEntry,
     WeeklyBlock,
 )
 
@@ -53,6 +54,11 @@ def my_blocks(sight: Sight) -> Q:
 @own_rows("scheduling.GroupMembership", "scheduling.WaitlistEntry")
 def of_my_groups(sight: Sight) -> Q:
     return Q(Exists(Group.objects.filter(groups_i_lead(sight), pk=OuterRef("group"))))
+
+
+@own_rows("scheduling.WaitlistOffer", "scheduling.WaitlistStep")
+def of_waiters_for_my_groups(sight: Sight) -> Q:
+    return Q(Exists(WaitlistEntry.objects.filter(of_my_groups(sight), pk=OuterRef("entry"))))
 
 
 @own_rows("patients.Episode")

@@ -1,9 +1,11 @@
 from scheduling.models.bookings import Booking, CallIn
-from scheduling.models.groups import Group, GroupMembership, WaitlistEntry, WeeklyBlock
+from scheduling.models.groups import Group, GroupMembership, WeeklyBlock
 from scheduling.models.places import Closure, Room, SessionType, TimeOff
 from scheduling.models.sessions import Session, SessionStaff
+from scheduling.models.waitlist import WAITING, WaitlistEntry, WaitlistOffer, WaitlistStep
 
 __all__ = [
+    "WAITING",
     "Booking",
     "CallIn",
     "Closure",
@@ -15,5 +17,7 @@ __all__ = [
     "SessionType",
     "TimeOff",
     "WaitlistEntry",
+    "WaitlistOffer",
+    "WaitlistStep",
     "WeeklyBlock",
 ]

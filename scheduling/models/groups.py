@@ -9,7 +9,6 @@ from django.contrib.postgres.constraints import ExclusionConstraint
 from django.db import models
 from django.db.models import BooleanField, F, Func, Q
 from django.db.models.functions import Lower
-from django.utils import timezone
 
 from iop_clinic.accounts.constraints import DateSpan, SameValue, Trigger, same_clinic
 from iop_clinic.accounts.fields import ClinicForeignKey
@@ -246,38 +245,3 @@ class GroupMembership(ClinicModel):
 
     def __str__(self) -> str:
         return f"Seat {self.seat} from {full_date(self.starts_on)}"
-
-
-class WaitlistEntry(ClinicModel):
-    """A patient waiting for a seat in a group, in order (R13)."""
-
-    class State(models.TextChoices):
-        WAITING = "waiting", "Waiting"
-        OFFERED = "offered", "Offered"
-        ENROLLED = "enrolled", "Enrolled"
-        DECLINED = "declined", "Declined"
-        REMOVED = "removed", "Removed"
-
-    group = ClinicForeignKey(Group, related_name="waitlist")
-    episode = ClinicForeignKey(Episode, models.CASCADE, related_name="waitlist_entries")
-    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
-    added_at = models.DateTimeField()
-    note = models.CharField(max_length=200, blank=True)
-
-    class Meta(ClinicModel.Meta):
-        ordering = ("added_at", "id")
-        verbose_name_plural = "waitlist entries"
-        constraints: ClassVar = [
-            *ClinicModel.Meta.constraints,
-            *same_clinic("waitlistentry", "group", "episode"),
-            models.UniqueConstraint(
-                fields=["clinic", "group", "episode"],
-                condition=Q(state__in=["waiting", "offered"]),
-                name="waitlistentry_waits_once",
-                violation_error_message="The patient already waits for this group.",
-            ),
-        ]
-        indexes: ClassVar = [models.Index(fields=["clinic", "episode"], name="waitlist_by_episode")]
-
-    def __str__(self) -> str:
-        return f"{self.get_state_display()} since {full_date(timezone.localtime(self.added_at))}"

@@ -270,7 +270,8 @@ def test_indexes_of_clinic_rows_begin_with_the_clinic():
         for index in model._meta.indexes
         if index.fields and index.fields[0] != "clinic"
     }
-    assert other == {"delivery_to_send"}  # the tick sweeps every clinic's deliveries at once
+    # The tick sweeps every clinic's deliveries and offers at once.
+    assert other == {"delivery_to_send", "waitlistoffer_open_by_end"}
 
 
 # --- the floors of the house -------------------------------------------------------------------

@@ -173,7 +173,8 @@ def test_who_leads_a_block_of_a_group_sees_the_group_and_its_patients(cast, part
     block = factories.WeeklyBlockFactory(
         group=cast.of_bob[scheduling.Group], **{part: therapist(cast.alice)}
     )
-    led = {scheduling.Group, scheduling.GroupMembership, scheduling.WaitlistEntry}
+    waits = {scheduling.WaitlistEntry, scheduling.WaitlistOffer, scheduling.WaitlistStep}
+    led = {scheduling.Group, scheduling.GroupMembership, *waits}
     assert tables_showing(cast.of_bob, to=cast.alice) == PAPERS | led
     block.valid_until = datetime.date(2026, 3, 1)
     block.valid_from = datetime.date(2026, 2, 1)

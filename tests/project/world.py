@@ -20,6 +20,7 @@ from scheduling import models as scheduling
 from tests import factories
 
 DAY = datetime.date(2026, 3, 2)
+EVE, MORNING = (datetime.datetime(2026, 3, n, 12, tzinfo=datetime.UTC) for n in (1, 2))
 Rows = dict[type[Model], Any]  # the value is an instance of its key
 
 CLINIC_MODELS = [model for model in apps.get_models() if issubclass(model, accounts.ClinicModel)]
@@ -133,12 +134,22 @@ def _schedule_rows(therapist: accounts.Therapist, rows: Rows, shared: Rows, hour
     waiting = scheduling.WaitlistEntry.objects.create(
         clinic=clinic, group=group, episode=episode, added_at=timezone.now()
     )
+    offer = scheduling.WaitlistOffer.objects.create(
+        clinic=clinic, entry=waiting, starts_on=DAY, made_at=EVE, made_by=user,
+        expires_at=MORNING, answered_at=MORNING, answer="expired",
+    )  # fmt: skip
+    step = scheduling.WaitlistStep.objects.create(
+        clinic=clinic, entry=waiting, method="call", result="no_answer", noted_at=EVE,
+        noted_by=user,
+    )  # fmt: skip
     off = scheduling.TimeOff.objects.create(
         clinic=clinic, therapist=therapist,
         starts_at=factories.at(clinic, "2026-03-03", "09:00"),
         ends_at=factories.at(clinic, "2026-03-03", "17:00"),
     )  # fmt: skip
-    return _filed(group, block, seat, call_in, session, session.staff.get(), booking, waiting, off)
+    leads = session.staff.get()
+    waits = waiting, offer, step
+    return _filed(group, block, seat, call_in, session, leads, booking, *waits, off)
 
 
 def _attendance_rows(user: accounts.User, rows: Rows, shared: Rows) -> Rows:

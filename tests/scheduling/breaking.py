@@ -22,6 +22,8 @@ from scheduling.models import (
     SessionType,
     TimeOff,
     WaitlistEntry,
+    WaitlistOffer,
+    WaitlistStep,
     WeeklyBlock,
 )
 from tests import factories as f
@@ -47,6 +49,8 @@ class Rows:
     membership: GroupMembership
     ninth: GroupMembership
     waiting: WaitlistEntry
+    offer: WaitlistOffer
+    step: WaitlistStep
     closure: Closure
     time_off: TimeOff
     call_in: CallIn
@@ -90,6 +94,7 @@ def rows() -> Rows:
     )
     later = session("11:00", "12:00", room=room)
     visit, second_visit = session("09:15", "09:45"), session("09:15", "09:45")
+    waiting = WaitlistEntry.objects.create(**same, group=group, episode=other, added_at=now)
     booking = f.booking(main, episode)
     nested = f.booking(
         visit,
@@ -114,7 +119,14 @@ def rows() -> Rows:
         ninth=GroupMembership.objects.create(
             **members, episode=f.admitted(clinic, program=program), seat=9
         ),
-        waiting=WaitlistEntry.objects.create(**same, group=group, episode=other, added_at=now),
+        waiting=waiting,
+        offer=WaitlistOffer.objects.create(
+            **same, entry=waiting, starts_on=day, made_at=now, made_by=user,
+            expires_at=later.ends_at,
+        ),
+        step=WaitlistStep.objects.create(
+            **same, entry=waiting, method="call", result="reached", noted_at=now, noted_by=user
+        ),
         closure=Closure.objects.create(**same, starts_on=day, ends_on=day, reason="Snow"),
         time_off=TimeOff.objects.create(
             **same, therapist=therapist, starts_at=now, ends_at=later.ends_at
@@ -137,7 +149,7 @@ def rows() -> Rows:
         booking=booking,
         later_booking=f.booking(later, episode, seat=5),
         nested=nested,
-    )
+    )  # fmt: skip
 
 
 # --- raw SQL -------------------------------------------------------------------------------------

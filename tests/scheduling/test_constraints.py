@@ -88,6 +88,23 @@ BREAKS: dict[str, Break] = {
     "waitlistentry_group_same_clinic": lambda w, o: change(w.waiting, group_id=o.group.pk),
     "waitlistentry_episode_same_clinic": lambda w, o: change(w.waiting, episode_id=o.episode.pk),
     "waitlistentry_waits_once": lambda w, o: copy(w.waiting),
+    # --- the waitlist ---
+    "waitlistoffer_entry_same_clinic": lambda w, o: change(w.offer, entry_id=o.waiting.pk),
+    "waitlistoffer_open_once": lambda w, o: copy(w.offer),
+    "waitlistoffer_answer_known": lambda w, o: change(
+        w.offer, answer="odd", answered_at=w.offer.made_at
+    ),
+    "waitlistoffer_open_until_answered": lambda w, o: change(w.offer, answer="declined"),
+    "waitlistoffer_expires_after_made": lambda w, o: change(w.offer, expires_at=w.offer.made_at),
+    "waitlistoffer_withdrawn_has_reason": lambda w, o: change(
+        w.offer, answer="withdrawn", answered_at=w.offer.made_at
+    ),
+    "waitliststep_entry_same_clinic": lambda w, o: change(w.step, entry_id=o.waiting.pk),
+    "waitliststep_result_known": lambda w, o: change(w.step, result="odd"),
+    "waitliststep_method_of_attempts": lambda w, o: change(w.step, method=""),
+    "waitliststep_passed_over_has_reason": lambda w, o: change(
+        w.step, result="passed_over", method=""
+    ),
     # --- sessions ---
     "session_block_same_clinic": lambda w, o: change(
         w.session, block_id=o.block.pk, original_local_date="2026-03-09"
