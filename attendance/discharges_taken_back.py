@@ -27,6 +27,7 @@ from scheduling.eligibility import check_apart
 from scheduling.locks import lock
 from scheduling.models import Booking, GroupMembership, Session, WaitlistEntry, WeeklyBlock
 from scheduling.rules import lowest_free
+from scheduling.services.offers import settle_offers
 
 Moment = datetime.datetime | None
 _DAY, _EVER = datetime.timedelta(days=1), datetime.date.max
@@ -180,6 +181,7 @@ def _seats_back(episode: Episode, event: AuditEvent, day: datetime.date) -> Iter
         elif row.group.active and within and row.seat not in taken:
             row.ends_on = last
             row.save(update_fields=["ends_on"])
+            settle_offers(row.group)
         elif seat := lowest_free(taken, row.group.capacity) if row.group.active else None:
             yield f"Enrol the patient again in {row.group}: seat {seat} is free."
         else:

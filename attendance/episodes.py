@@ -22,10 +22,10 @@ from scheduling.models import (
     Booking,
     GroupMembership,
     Session,
-    WaitlistEntry,
     WeeklyBlock,
 )
 from scheduling.services.bookings import ON_HOLD, withdraw_all
+from scheduling.services.offers import leave_waitlists, waited_for
 
 Reason = Episode.DischargeReason
 LEFT = "Discharged"
@@ -121,7 +121,7 @@ def _sessions_of_nobody_else(episode: Episode, day: datetime.date) -> QuerySet[S
 
 def _lock_all(episode: Episode, day: datetime.date) -> None:
     lock(
-        groups=groups_of(episode),
+        groups=[*groups_of(episode), *waited_for(episode)],
         sessions=_bookings_after(episode, day).values_list("session", flat=True),
         moving=_sessions_of_nobody_else(episode, day).values_list("pk", flat=True),
         episodes=[episode.pk],
@@ -168,10 +168,7 @@ def _leave_groups(episode: Episode, day: datetime.date) -> None:
         seats.filter(pk__in=later).update(transferred_from=None)
         seats.filter(pk__in=later).delete()
     seats.filter(Q(ends_on__isnull=True) | Q(ends_on__gt=day)).update(ends_on=day)
-    waiting = [WaitlistEntry.State.WAITING, WaitlistEntry.State.OFFERED]
-    WaitlistEntry.objects.filter(
-        clinic=episode.clinic_id, episode=episode, state__in=waiting
-    ).update(state=WaitlistEntry.State.REMOVED)
+    leave_waitlists(episode, LEFT)
 
 
 def _settle_cases(

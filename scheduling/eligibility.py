@@ -70,6 +70,20 @@ def check_eligible(
     _check(_Known.of([episode], [place]), [episode], place, population_opt_in)
 
 
+def check_may_wait(*, episode: Episode, group: Group, on: datetime.date) -> None:
+    """Refuse (`not_active`, `not_suitable`) to wait for a seat that would not be given on a date.
+
+    Before the admission there is no plan: only the program and the age are asked then.
+    """
+    place = Place(group, None, on)
+    known = _Known.of([episode], [place])
+    person = known.people[episode.pk]
+    if person.episode.state != Episode.State.REFERRED:
+        check_active(person.episode, on)
+    _check_group([_fit(person, on)], place, group, population_opt_in=True)
+    _check_apart(known, [person], place)
+
+
 def check_apart(
     *, episode: Episode, group: Group, on: datetime.date, until: datetime.date | None
 ) -> None:
@@ -345,6 +359,8 @@ def _check_group(fits: Sequence[Fit], place: Place, group: Group, population_opt
             continue
         if fit.person.episode.program_id != group.program_id:
             raise _unsuitable(f"{group} belongs to another program. Choose another group.")
+        if fit.person.episode.state == Episode.State.REFERRED:
+            continue
         if fit.level is None:
             day = long_date(place.on)
             raise _unsuitable(f"The patient has no treatment plan on {day}. Set the plan first.")

@@ -14,9 +14,10 @@ from iop_clinic.accounts.weeks import full_date, long_date
 from patients.models import Episode
 from scheduling.eligibility import check_active, check_eligible
 from scheduling.locks import lock
-from scheduling.models import Booking, Group, GroupMembership, Session, WaitlistEntry
+from scheduling.models import Booking, Group, GroupMembership, Session
 from scheduling.rules import MOST_SEATS, Stay, crowded_on, lowest_free, reseat, seats_taken
 from scheduling.services.bookings import check_reason, withdraw_all
+from scheduling.services.offers import seat_given, settle_offers
 from scheduling.services.seating import Expected, overflow_author, plan_seating
 
 FEWEST_SEATS = 8
@@ -39,7 +40,7 @@ def enrol(
     The lowest seat that is free all the time, or `seat`. Above the capacity, up to 15, only with
     `overflow_reason`. Raises Refused `dates_in_order`, `group_closed`, `already_member`,
     `not_active`, `not_suitable`, `group_full` (with `dates` when guests hold the last seats of
-    sessions), or `patient_busy` with `dates`.
+    sessions), or `patient_busy` with `dates`. An offer to somebody else keeps nobody out.
     """
     if ends_on is not None and ends_on < starts_on:
         raise Refused("dates_in_order", "The membership ends before it starts.", field="ends_on")
@@ -66,14 +67,11 @@ def enrol(
     _check_fits(membership)
     membership.save()
     _book_planned(membership, _planned(group, starts_on, ends_on))
-    WaitlistEntry.objects.filter(group=group, episode=episode, state__in=_WAITING).update(
-        state=WaitlistEntry.State.ENROLLED
-    )
+    seat_given(membership)
     return membership
 
 
 OR_WAIT = "Put the patient on the waitlist, or say why a seat above the capacity is given."
-_WAITING = [WaitlistEntry.State.WAITING, WaitlistEntry.State.OFFERED]
 
 
 def _planned(group: Group, first: datetime.date, last: datetime.date | None) -> list[Session]:
@@ -288,6 +286,7 @@ def set_capacity(*, group: Group, capacity: int, by: User | Job) -> Group:
     if lowered:
         _seat_members_within(group)
         _seat_bookings_within(sessions, capacity)
+        settle_offers(group)
     group.version += 1
     group.save(update_fields=["capacity", "version"])
     for session in sessions:

@@ -146,13 +146,17 @@ def test_a_hold_in_force_is_one_again(week):
 def test_who_was_taken_for_dead_is_alive_and_waits_again(week):
     group = f.GroupFactory(clinic=week.clinic)
     entry = WaitlistEntry.objects.create(
-        clinic=week.clinic, group=group, episode=week.patient, added_at=week.now
+        clinic=week.clinic, group=group, episode=week.patient, added_at=week.now, state="offered"
     )
+    entry.offers.create(
+        clinic=week.clinic, starts_on=NEXT, made_at=week.now, made_by=week.by,
+        expires_at=week.now + datetime.timedelta(days=1),
+    )  # fmt: skip
     leave(week, "deceased")
     back(week)
     entry.refresh_from_db()
     assert Patient.objects.get(pk=week.patient.patient_id).deceased_on is None
-    assert entry.state == "waiting"
+    assert (entry.state, entry.left_reason) == ("waiting", "")
 
 
 def test_another_episode_on_these_dates_stands_in_the_way(left):

@@ -149,7 +149,21 @@ def test_waitlists_forget_the_patient(stay):
     entry = WaitlistEntry.objects.create(**stay.same, group=stay.group, added_at=stay.now)
     stay.leaves()
     entry.refresh_from_db()
-    assert entry.state == "removed"
+    assert (entry.state, entry.left_reason) == ("removed", "Discharged")
+
+
+def test_an_offer_of_a_seat_ends_with_the_discharge(stay):
+    entry = WaitlistEntry.objects.create(
+        **stay.same, group=stay.group, added_at=stay.now, state="offered"
+    )
+    offer = entry.offers.create(
+        clinic=stay.clinic, starts_on=LATER, made_at=stay.now, made_by=stay.by,
+        expires_at=stay.now + datetime.timedelta(days=1),
+    )  # fmt: skip
+    stay.leaves()
+    offer.refresh_from_db()
+    entry.refresh_from_db()
+    assert (offer.answer, offer.reason, entry.state) == ("withdrawn", "Discharged", "removed")
 
 
 def test_open_cases_close_with_the_discharge_and_closed_ones_stay(stay):

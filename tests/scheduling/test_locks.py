@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from scheduling import services
 from scheduling.locks import lock
+from scheduling.models import WaitlistEntry, WaitlistOffer
 from tests import factories as f
 from tests.scheduling.conftest import TODAY, World
 
@@ -65,7 +66,9 @@ def test_sessions_that_move_are_locked_for_update_together_with_the_others(world
     assert statements[0].endswith("FOR UPDATE")
 
 
-@pytest.mark.parametrize("verb", ["enrol", "transfer", "create", "move", "revive", "expand"])
+@pytest.mark.parametrize(
+    "verb", ["enrol", "transfer", "create", "move", "revive", "expand", "offer", "accept"]
+)
 def test_every_service_keeps_the_order(world: World, verb: str) -> None:
     statements = CaptureQueriesContext(connection)
     work = _prepared(world)[verb]
@@ -83,6 +86,12 @@ def test_every_service_keeps_the_order(world: World, verb: str) -> None:
     assert firsts == sorted(firsts)
 
 
+def _offer(world: World, entry: WaitlistEntry) -> WaitlistOffer:
+    until = world.at("2026-03-04", "17:00")
+    told: dict[str, Any] = {"method": "call", "result": "reached", "by": world.by}
+    return services.offer_seat(entry=entry, starts_on=TODAY, expires_at=until, **told)
+
+
 def _prepared(world: World) -> dict[str, Any]:
     """Each service, ready to be called on rows that it can change."""
     other = f.GroupFactory(clinic=world.clinic, program=world.program)
@@ -91,6 +100,11 @@ def _prepared(world: World) -> dict[str, Any]:
     member = services.enrol(
         group=world.group, episode=world.episode(), starts_on=TODAY, by=world.by
     )
+    waits, offered = (
+        services.put_on_waitlist(group=group, episode=world.episode(), by=world.by)
+        for group in (world.group, other)
+    )
+    _offer(world, offered)
     services.cancel_session(session=cancelled, reason="Ill", by=world.by)
     world.session("2026-03-09", "13:00", "14:00", group=other)
     world.block(weekday=2)
@@ -115,6 +129,8 @@ def _prepared(world: World) -> dict[str, Any]:
             episodes=[world.episode()],
             **times,
         ),
+        "offer": lambda: _offer(world, waits),
+        "accept": lambda: services.accept_offer(entry=offered, by=world.by),
         "move": lambda: services.move_session(session=session, **times),
         "revive": lambda: services.revive_session(session=cancelled, by=world.by),
         "expand": lambda: services.expand(clinic=world.clinic, today=TODAY, by=world.by),

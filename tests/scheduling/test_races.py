@@ -13,7 +13,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from attendance import blocks as series
-from iop_clinic.accounts.acting import Refused
+from iop_clinic.accounts.acting import Job, Refused
 from iop_clinic.accounts.constraints import violation
 from patients.models import Episode
 from scheduling import services
@@ -23,6 +23,8 @@ from scheduling.models import (
     Session,
     SessionStaff,
     SessionType,
+    WaitlistEntry,
+    WaitlistOffer,
     WeeklyBlock,
 )
 from tests import factories as f
@@ -98,6 +100,51 @@ def test_fifty_clients_for_the_last_seat_of_a_group(world: World) -> None:
     assert GroupMembership.objects.filter(group=world.group).count() == 8
     assert Booking.objects.filter(session__in=sessions).count() == 24
     assert_nobody_waits_long(outcomes, clients)
+
+
+@pytest.mark.parametrize("_again", range(4))
+def test_an_offer_and_an_enrolment_by_hand_want_the_last_seat(world: World, _again: int) -> None:
+    for episode in world.episodes(7):
+        _enrol(world, episode)
+    offer = _offered(world)
+    waits, other = offer.entry.episode, world.episode()
+    outcomes = race(
+        [
+            partial(services.accept_offer, entry=_own(offer.entry), by=world.by),
+            partial(_enrol, world, other),
+        ]
+    )
+    seated = GroupMembership.objects.order_by("pk").last()
+    assert seated is not None
+    accepted = seated.episode_id == waits.pk
+    refused = "group_full" if accepted else "offer_withdrawn"
+    assert codes(outcomes) == {"ok": 1, refused: 1}
+    assert GroupMembership.objects.filter(group=world.group).count() == 8
+    offer.refresh_from_db()
+    assert offer.answer == ("accepted" if accepted else "withdrawn")
+
+
+def test_two_people_offer_the_last_seat_to_two_who_wait(world: World) -> None:
+    for episode in world.episodes(7):
+        _enrol(world, episode)
+    entries = [_waits(world), _waits(world)]
+    outcomes = race([partial(_offer, world, one, skip_reason="Evenings") for one in entries])
+    assert codes(outcomes) == {"ok": 1, "group_full": 1}
+    assert WaitlistOffer.objects.count() == 1
+
+
+def test_an_offer_expires_while_it_is_accepted(world: World) -> None:
+    offer = _offered(world)
+    outcomes = race(
+        [
+            partial(services.accept_offer, entry=_own(offer.entry), by=world.by),
+            partial(services.expire_offers, now=offer.expires_at, by=Job("tick")),
+        ]
+    )
+    offer.refresh_from_db()
+    lost = {"accepted": {"ok": 2}, "expired": {"ok": 1, "offer_expired": 1}}
+    assert codes(outcomes) == lost[offer.answer]
+    assert GroupMembership.objects.count() == (offer.answer == "accepted")
 
 
 def test_fifty_therapists_want_one_room(world: World) -> None:
@@ -321,6 +368,26 @@ def _create(world: World, **extra: Any) -> Session:
         by=world.by,
         **extra,
     )
+
+
+def _waits(world: World) -> WaitlistEntry:
+    return services.put_on_waitlist(group=world.group, episode=world.episode(), by=world.by)
+
+
+def _offer(world: World, entry: WaitlistEntry, **given: Any) -> WaitlistOffer:
+    return services.offer_seat(
+        entry=_own(entry),
+        starts_on=TODAY,
+        expires_at=world.at("2026-03-04", "17:00"),
+        method="call",
+        result="reached",
+        by=world.by,
+        **given,
+    )
+
+
+def _offered(world: World) -> WaitlistOffer:
+    return _offer(world, _waits(world))
 
 
 def _move(world: World, session: Session) -> Session:
