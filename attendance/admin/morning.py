@@ -27,11 +27,13 @@ from iop_clinic.accounts.models import Clinic
 from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import hours_and_minutes, week_of
 from scheduling.models import Group, WaitlistEntry
+from scheduling.waiting import unanswered
 
 SHOWN = 10
 """Lines of a table; the rest stands in the queue."""
 CALL_BY = datetime.time(9)
 QUEUE = "admin:attendance_flag_changelist"
+WAITLIST = "admin:scheduling_waitlistentry_changelist"
 HALF_WEEK = datetime.timedelta(days=3)
 DAY = datetime.timedelta(days=1)
 
@@ -182,11 +184,12 @@ def authorizations_panel(rows: FlagQuerySet) -> Panel:
 
 
 def seats_panel(request: Any, clinic: Clinic) -> Panel:
-    """Each group's seats that nobody holds from today on; one statement."""
+    """Each group's seats that nobody holds from today on, and who waits; one statement."""
     kept = Q(seats__ends_on=None) | Q(seats__ends_on__gte=timezone.localdate())
     kept &= Q(seats__seat__lte=F("capacity"))
     waits = Q(waiters__state__in=[WaitlistEntry.State.WAITING, WaitlistEntry.State.OFFERED])
-    rows = (
+    expired = unanswered(WaitlistEntry.objects.filter(clinic=clinic)).values("pk")
+    rows = list(
         Group.objects.visible_to(request.user)
         .filter(clinic=clinic, active=True)
         .annotate(
@@ -195,6 +198,7 @@ def seats_panel(request: Any, clinic: Clinic) -> Panel:
             waiters=FilteredRelation("waitlist", condition=Q(waitlist__clinic=clinic)),
             kept=Count("seats__seat", filter=kept, distinct=True),
             waiting=Count("waiters", filter=waits, distinct=True),
+            expired=Count("waiters", filter=Q(waiters__in=expired), distinct=True),
         )
         .order_by("name")
     )  # fmt: skip
@@ -212,7 +216,17 @@ def seats_panel(request: Any, clinic: Clinic) -> Panel:
             for one in rows
         ],
         empty="No group yet.",
+        note=_expired(sum(one.expired for one in rows)),
     )
+
+
+def _expired(number: int) -> str:
+    """That offers of a seat have expired, and nobody was called since."""
+    if not number:
+        return ""
+    said = "1 offer of a seat" if number == 1 else f"{number} offers of a seat"
+    waitlist = anchor(reverse(WAITLIST), "Call again, or offer it to the next")
+    return format_html("<strong>{} expired without an answer.</strong> {}.", said, waitlist)
 
 
 def _enrol(request: Any, group: Any) -> tuple[str, ...]:

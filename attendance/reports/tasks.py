@@ -15,6 +15,8 @@ from attendance.imports.runs import IMPORT, forget_old, to_do
 from attendance.models import JobTick
 from attendance.reports import delivery, due_nights, nightly, queue
 from iop_clinic.accounts.api.idempotency import purge_keys
+from scheduling.services import expire_offers
+from scheduling.services.waitlist import WAITLIST
 
 
 @shared_task(name=queue.TICK, soft_time_limit=240, time_limit=270)
@@ -33,6 +35,7 @@ def tick() -> None:
         and queue.queue_imports(to_do())
     )
     escalate(now=now, by=ESCALATION)
+    expire_offers(now=now, by=WAITLIST)
     purge_keys(now=now)
     SessionStore.clear_expired()  # what somebody searched for goes with the login
     forget_old(by=IMPORT, now=now)

@@ -29,7 +29,9 @@ def standing_offers(group: Group, now: datetime.datetime) -> list[WaitlistOffer]
     return [one for one in offers if one.expires_at > now]
 
 
-def end_offers(offers: Sequence[WaitlistOffer], answer: Answer, reason: str = "") -> None:
+def end_offers(
+    offers: Sequence[WaitlistOffer], answer: WaitlistOffer.Answer, reason: str = ""
+) -> None:
     """Give offers their answer; those to whom they were made wait again. Two statements."""
     if not offers:
         return
@@ -91,7 +93,9 @@ def leave_waitlists(episode: Episode, reason: str) -> None:
     leave(keys, State.REMOVED, reason, Answer.WITHDRAWN)
 
 
-def leave(entries: Sequence[int], state: State, reason: str, answer: Answer) -> None:
+def leave(
+    entries: Sequence[int], state: WaitlistEntry.State, reason: str, answer: WaitlistOffer.Answer
+) -> None:
     """Take entries off their lists, with the answer that their open offers get."""
     offers = WaitlistOffer.objects.filter(entry__in=entries, answer=Answer.OPEN)
     end_offers(list(offers), answer, reason)

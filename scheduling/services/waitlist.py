@@ -36,6 +36,7 @@ from scheduling.services.offers import (
     standing_offers,
 )
 
+WAITLIST = Job("waitlist")
 Method, Result = WaitlistStep.Method, WaitlistStep.Result
 TOLD = (Result.REACHED, Result.LEFT_MESSAGE)
 """What came of a try by which the patient learns of the offer."""

@@ -17,7 +17,9 @@ from attendance.compliance import cases
 from attendance.models import AbsenceRule, Flag, OutreachAttempt
 from iop_clinic.accounts.admin.panels import Panel
 from iop_clinic.accounts.roles import Role
-from scheduling.models import Session
+from scheduling.models import Session, WaitlistEntry
+from scheduling.services import expire_offers, log_attempt, offer_seat, put_on_waitlist
+from scheduling.services.waitlist import WAITLIST as WAITING_LIST
 from tests import factories as f
 from tests.admin import Desk, desk, url
 from tests.attendance.house import SAT, WED
@@ -204,6 +206,44 @@ def test_a_free_seat_is_given_in_one_click(week: ShortWeek) -> None:
         week.house.patient(seat=seat)
     (row,) = panel(today(desk(week.clinic)), "Free seats").rows
     assert (row[1], row[-1]) == (0, "")
+
+
+def offered(week: ShortWeek) -> WaitlistEntry:
+    """Somebody to whom a seat is offered until an hour from now."""
+    entry = put_on_waitlist(
+        group=week.house.group, episode=week.house.patient(seat=None), by=week.by
+    )
+    offer_seat(
+        entry=entry, starts_on=SAT, expires_at=week.now + HOUR, method="call",
+        result="left_message", skip_reason="Evenings", by=week.by,
+    )  # fmt: skip
+    return entry
+
+
+def test_an_offer_that_expired_is_told_until_somebody_calls_again(week: ShortWeek) -> None:
+    entry, coordinator = offered(week), desk(week.clinic)
+    assert panel(today(coordinator), "Free seats").note == ""
+    with time_machine.travel(week.now + HOUR, tick=False):
+        assert expire_offers(now=timezone.now(), by=WAITING_LIST) == 1
+        note = panel(today(coordinator), "Free seats").note
+        assert "1 offer of a seat expired without an answer." in note
+        assert f'href="{url(WaitlistEntry)}' in note
+        log_attempt(entry=entry, method="call", result="no_answer", by=week.by)
+        assert panel(today(coordinator), "Free seats").note == ""
+
+
+def test_one_and_four_expired_offers_cost_the_same_statements(week: ShortWeek) -> None:
+    coordinator = desk(week.clinic)
+    spent = []
+    for count in (1, 3):
+        for _ in range(count):
+            offered(week)
+        with time_machine.travel(week.now + HOUR, tick=False):
+            expire_offers(now=timezone.now(), by=WAITING_LIST)
+            with CaptureQueriesContext(connection) as queries:
+                note = panel(today(coordinator), "Free seats").note
+        spent.append((note.partition(" ")[0], len(queries)))
+    assert spent == [("<strong>1", spent[0][1]), ("<strong>4", spent[0][1])]
 
 
 def test_overdue_cases_cost_the_same_whatever_they_are_about(week: ShortWeek) -> None:

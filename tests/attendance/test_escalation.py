@@ -24,7 +24,7 @@ from attendance.reports import queue, tasks
 from iop_clinic.accounts.models import AuditEvent
 from iop_clinic.accounts.roles import Role
 from patients.models import Episode, Patient
-from scheduling.models import Closure
+from scheduling.models import Closure, WaitlistEntry, WaitlistOffer
 from tests import factories as f
 from tests.attendance.house import FRI, MON, THU, TUE, WED, House
 from tests.attendance.nights import case
@@ -258,12 +258,26 @@ def test_any_number_of_cases_takes_the_same_statements(house, number):
     assert len([one for one in sent if "SAVEPOINT" not in one["sql"]]) == 8
 
 
-def test_the_tick_hands_overdue_cases_on(house, time_machine, monkeypatch):
+def offered(house: House, until: datetime.datetime) -> WaitlistOffer:
+    entry = WaitlistEntry.objects.create(
+        clinic=house.clinic, group=house.group, episode=house.patient(seat=None),
+        added_at=until, state="offered",
+    )  # fmt: skip
+    return entry.offers.create(
+        clinic=house.clinic, starts_on=until.date(), made_at=until - datetime.timedelta(days=1),
+        made_by=f.staff(house.clinic), expires_at=until,
+    )  # fmt: skip
+
+
+def test_the_tick_hands_overdue_cases_on_and_ends_offers_in_time(house, time_machine, monkeypatch):
     flag = overdue(house)
     for name in ("queue_nights", "queue_deliveries"):
         monkeypatch.setattr(queue, name, lambda *_, **__: True)
+    offer = offered(house, until=at(TUE, "11:00"))
     time_machine.move_to(at(TUE, "11:00"), tick=False)
     tasks.tick()
     flag.refresh_from_db()
+    offer.refresh_from_db()
     assert (flag.owner_role, flag.escalated_at) == ("coordinator", at(TUE, "11:00"))
+    assert (offer.answer, offer.entry.state) == ("expired", "waiting")
     assert JobTick.objects.get(name="tick").at == at(TUE, "11:00")
