@@ -15,7 +15,7 @@ from iop_clinic.accounts.acting import Job, service
 from iop_clinic.accounts.models import User
 from patients.models import Episode
 from scheduling import services as calendar
-from scheduling.models import Group, GroupMembership
+from scheduling.models import Group, GroupMembership, WaitlistEntry
 
 Moment = datetime.datetime | None
 _DAY = datetime.timedelta(days=1)
@@ -34,6 +34,20 @@ def enrol(
     """Give a seat in a group (see `scheduling.services.enrol`, which says what is refused)."""
     row = calendar.enrol(group=group, episode=episode, starts_on=starts_on, by=by, **seat)
     _again(episode, _judged_by(row), by=by, now=now)
+    return row
+
+
+@service
+def accept_offer(
+    *,
+    entry: WaitlistEntry,
+    by: User | Job,
+    now: Moment = None,
+    **seat: Any,
+) -> GroupMembership:
+    """Enrol whom a seat is offered (see `scheduling.services.accept_offer`)."""
+    row = calendar.accept_offer(entry=entry, by=by, **seat)
+    _again(row.episode, row.starts_on, by=by, now=now)
     return row
 
 

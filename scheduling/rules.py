@@ -96,6 +96,15 @@ def has_room(stay: Stay, fixed: Sequence[Stay], movable: Sequence[Stay], most: i
     return reseat(fixed, MOST_SEATS, around=sitting) is not None
 
 
+def free_from(stays: Sequence[Stay], most: int, today: datetime.date) -> datetime.date | None:
+    """The first date from which on one more stay would fit for good; None: on none."""
+    ends = {stay.last + datetime.timedelta(days=1) for stay in stays if stay.last is not None}
+    for day in sorted({today, *(end for end in ends if end > today)}):
+        if crowded_on([*stays, Stay(0, day, None)], most) is None:
+            return day
+    return None
+
+
 # --- occurrences ---------------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 from attendance import bookings as seats
 from attendance import call_ins, memberships, papers
 from attendance.admin import blocks as weekly_blocks
+from attendance import waitlist as waiting
 from attendance.admin import cases, deliveries, imports, reports, results, rules
 from attendance.admin.bookings import BOOKING_VERBS, booking_panels
 from attendance.admin.calling_in import CallInForm, TakeCallForm
@@ -16,6 +17,7 @@ from attendance.admin.moving import MoveForm
 from attendance.admin.sessions import SESSION_VERBS, session_panels
 from attendance.admin.summaries import SUMMARY_PAGES
 from attendance.admin.therapists import COLUMNS, tell_therapists, therapist_panels
+from attendance.admin.waitlist import AttemptForm, OfferForm
 from attendance.admin.week_calendar.page import week_page
 from attendance.closures import close, refuse_attended
 from attendance.exports.kinds import WHOLE
@@ -31,6 +33,7 @@ from scheduling.admin.closing import CloseForm
 from scheduling.admin.groups import GroupAdmin, GroupMembershipAdmin, WeeklyBlockAdmin
 from scheduling.admin.seats import Seats
 from scheduling.admin.sessions import SessionAdmin
+from scheduling.admin.waitlist import WaitlistEntryAdmin
 
 __all__ = ["cases", "deliveries", "imports", "reports", "results", "rules"]
 
@@ -44,6 +47,7 @@ GroupAdmin.offer(FillForm)
 GroupMembershipAdmin.offer(EndForm, TakeBackForm)
 WeeklyBlockAdmin.offer(weekly_blocks.ChangeForm, weekly_blocks.EndForm)
 WeeklyBlockAdmin.list_verbs = (weekly_blocks.NewBlockForm,)
+WaitlistEntryAdmin.offer(OfferForm, AttemptForm)
 MembershipAdmin.offer(EndAccessForm)
 TherapistAdmin.show(therapist_panels)
 TherapistAdmin.tell(tell_therapists)
@@ -85,6 +89,7 @@ for seat_verb in (
     seats.release,
     seats.withdraw,
     memberships.enrol,
+    memberships.accept_offer,
     memberships.transfer,
     memberships.end_membership,
     memberships.cancel_membership,
@@ -92,6 +97,8 @@ for seat_verb in (
     move_session,
     cancel_session,
     revive_session,
+    waiting.offer_seat,
+    waiting.log_attempt,
     call_ins.call_in,
     call_ins.take_back_call_in,
 ):

@@ -104,7 +104,7 @@ class OutreachForm(CaseForm):
     def before(self) -> Iterable[Panel]:
         """Whom to reach how, and what was tried."""
         if self.row.episode is not None:
-            yield contact_panel(self.row)
+            yield contact_panel(self.row.episode)
             tried = outreach.attempts_for(self.row).visible_to(self.user)
             yield outreach_panel(self.row, list(tried))
 

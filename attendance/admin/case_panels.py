@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from django.urls import reverse
@@ -19,7 +20,7 @@ from attendance.compliance.status import JudgedStandard, PatientWeek, week_statu
 from attendance.models import Flag, OutreachAttempt
 from iop_clinic.accounts.admin.panels import Panel, anchor, link, phone_link
 from iop_clinic.accounts.weeks import hours_and_minutes, long_date
-from patients.models import Patient
+from patients.models import Episode, Patient
 
 RELATED = (
     *("clinic", "episode__patient", "session__group", "session__session_type"),
@@ -40,7 +41,7 @@ def case_panels(row: Flag, tried: list[OutreachAttempt]) -> Iterator[Panel]:
     if row.episode is not None:
         if row.is_open:
             yield from _next(row, tried)
-            yield contact_panel(row)
+            yield contact_panel(row.episode)
         yield outreach_panel(row, tried)
     yield _evidence(row)
     if row.episode is not None and row.rule in outreach.ABOUT_ATTENDANCE:
@@ -118,24 +119,25 @@ def _next(row: Flag, tried: list[OutreachAttempt]) -> Iterator[Panel]:
         yield Panel("Next step", (), [], empty=step.said(row.clinic.tz))
 
 
-def contact_panel(row: Flag) -> Panel:
-    assert row.episode is not None
-    patient = row.episode.patient
-    contact = outreach.contact_of(row.episode, timezone.localdate())
+def contact_panel(episode: Episode, *, missed: bool = True) -> Panel:
+    """Whom to call how; the emergency contact only of somebody who is `missed`."""
+    contact = outreach.contact_of(episode, timezone.localdate())
+    if not missed:
+        contact = replace(contact, emergency=False)
     return Panel(
         "How to reach the patient",
         ("Whom", "Phone", "Allowed", "Best time", "The clinic"),
-        list(_people(row, patient, contact)),
+        list(_people(episode, episode.patient, contact)),
     )
 
 
-def _people(row: Flag, patient: Patient, contact: Contact) -> Iterator[tuple[Any, ...]]:
+def _people(episode: Episode, patient: Patient, contact: Contact) -> Iterator[tuple[Any, ...]]:
     told = "may be named" if patient.may_say_clinic_name else "must not be named"
     allowed = outreach.allowed_methods(patient, timezone.localdate())
     others = (outreach.Method.EMERGENCY_CONTACT, outreach.Method.GUARDIAN)
     own = ", ".join(one.label.lower() for one in allowed if one not in others)
     phone = _phone(patient.phone) if patient.phone_is_safe else "not safe"
-    whom = link(row.episode, patient)
+    whom = link(episode, patient)
     yield whom, phone, own or "nothing", patient.best_time_to_call, told
     if contact.guardian:
         yield _other(patient.guardian_name, patient.guardian_relation or "guardian",

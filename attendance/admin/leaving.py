@@ -22,10 +22,9 @@ from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import hours_and_minutes
 from patients.models import Episode
 from scheduling.admin import bookings, groups
-from scheduling.admin.group_seats import WAITING
 from scheduling.admin.seats import Seats
 from scheduling.admin.wording import session_when
-from scheduling.models import Booking, Group, GroupMembership, SessionStaff
+from scheduling.models import WAITING, Booking, Group, GroupMembership, SessionStaff
 
 SHOWN = 12
 """Sessions and people that are named; the rest is counted."""

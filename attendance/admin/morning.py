@@ -225,16 +225,19 @@ def _expired(number: int) -> str:
     if not number:
         return ""
     said = "1 offer of a seat" if number == 1 else f"{number} offers of a seat"
-    waitlist = anchor(reverse(WAITLIST), "Call again, or offer it to the next")
+    waitlist = anchor(f"{reverse(WAITLIST)}?show=expired", "Call again, or offer it to the next")
     return format_html("<strong>{} expired without an answer.</strong> {}.", said, waitlist)
 
 
 def _enrol(request: Any, group: Any) -> tuple[str, ...]:
-    """The way to a free seat; into a full group somebody waits, or answers for it on its page."""
+    """The way to a free seat: first to those who wait for one (R13). Into a full group somebody
+    waits, or answers for it on its page."""
     if not request.user.has_perm(Can.BOOK):
         return ()
     if group.kept >= group.capacity:
         return ("",)
+    if group.waiting:
+        return (anchor(f"{reverse(WAITLIST)}?group__id__exact={group.pk}", "Offer"),)
     return (anchor(reverse("admin:scheduling_group_enrol", args=[group.pk]), "Enrol"),)
 
 

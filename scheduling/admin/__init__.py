@@ -3,10 +3,10 @@
 from patients.admin.episodes import EpisodeAdmin
 from patients.admin.verbs import IN_TREATMENT
 from patients.models import Episode
-from scheduling.admin import bookings, call_ins, groups, places, sessions
+from scheduling.admin import bookings, call_ins, groups, places, sessions, waitlist
 from scheduling.admin.episodes import EPISODE_VERBS, episode_panels
 
-__all__ = ["bookings", "call_ins", "groups", "places", "sessions"]
+__all__ = ["bookings", "call_ins", "groups", "places", "sessions", "waitlist"]
 
 EpisodeAdmin.sought_by = {
     "callin": IN_TREATMENT,

@@ -17,9 +17,7 @@ from iop_clinic.accounts.admin.panels import Panel, anchor, link
 from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import full_date, long_date
 from scheduling.admin.weekly_template import begins_later, in_force, leaders, template_said
-from scheduling.models import Group, GroupMembership, WaitlistEntry, WeeklyBlock
-
-WAITING = (WaitlistEntry.State.WAITING, WaitlistEntry.State.OFFERED)
+from scheduling.models import WAITING, Group, GroupMembership, WaitlistEntry, WeeklyBlock
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ def tell_groups(request: Any, rows: Sequence[Any]) -> None:
     The template belongs to the group: who sees the group sees all of it, as on its members' plans.
     """
     today = timezone.localdate()
-    held, waiting = _held(request.user, rows, today), _waiting(request, rows)
+    held, waiting = held_by_group(request.user, rows, today), _waiting(request, rows)
     blocks = _blocks(rows)
     for row in rows:
         row.seats = Seats.of(row, held[row.pk], today)
@@ -98,7 +96,7 @@ def led_by_said(row: Any) -> str:
 def named_with_free_seats(rows: Any, user: Any) -> dict[int, str]:
     """ "Group A (1 seat free)", by key, where a group is chosen; two statements."""
     today, groups = timezone.localdate(), list(rows)
-    held = _held(user, groups, today)
+    held = held_by_group(user, groups, today)
     free = {one.pk: Seats.of(one, held[one.pk], today).free for one in groups}
     return {one.pk: f"{one} ({_seats_free(free[one.pk])})" for one in groups}
 
@@ -109,7 +107,7 @@ def _seats_free(number: int) -> str:
     return "1 seat free" if number == 1 else f"{number} seats free"
 
 
-def _held(
+def held_by_group(
     user: Any, rows: Sequence[Group], today: datetime.date
 ) -> Mapping[int, list[GroupMembership]]:
     found: defaultdict[int, list[GroupMembership]] = defaultdict(list)
@@ -146,11 +144,11 @@ def template_blocks() -> Any:
 def seats_panel(request: Any, row: Any) -> Panel:
     """Every seat in its order with who holds it now and who comes next; one statement.
 
-    The row is one of the list's: it knows whether anybody has `begun`.
+    The row is one of the list's: it knows whether anybody has `begun`, and learns who has seats.
     """
     today = timezone.localdate()
     held = list(kept(today, request.user).filter(group=row).select_related("episode__patient"))
-    seats = Seats.of(row, held, today)
+    row.held, seats = held, Seats.of(row, held, today)
     may = request.user.may(Can.BOOK, row.clinic_id) and row.active
     return Panel(
         f"Seats: {seats.members} of {row.capacity} taken, {_free(seats)}",
@@ -221,23 +219,3 @@ def _enrol(row: Group, later: Sequence[GroupMembership]) -> str:
     if later:
         return link(later[0], "Change the seat")
     return anchor(reverse("admin:scheduling_group_enrol", args=[row.pk]), "Enrol a patient")
-
-
-def waitlist_panel(request: Any, row: Group) -> Panel:
-    """Who waits, who waits longest first; one statement."""
-    rows = row.waitlist.visible_to(request.user).filter(state__in=WAITING)
-    waiting = list(rows.select_related("episode__patient").order_by("added_at", "pk"))
-    return Panel(
-        f"Waiting for a seat: {len(waiting)}" if waiting else "Waiting for a seat",
-        ("Patient", "Since", "State", "Note"),
-        [
-            (
-                link(one, one.episode.patient),
-                full_date(timezone.localdate(one.added_at)),
-                one.get_state_display(),
-                one.note,
-            )
-            for one in waiting
-        ],
-        empty="Nobody waits.",
-    )

@@ -11,7 +11,6 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from unfold import widgets
 
-from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.admin.base import ClinicModelAdmin
 from iop_clinic.accounts.admin.filters import ClinicRelatedFilter
 from iop_clinic.accounts.admin.forms import (
@@ -24,7 +23,6 @@ from iop_clinic.accounts.admin.forms import (
 )
 from iop_clinic.accounts.admin.panels import Panel, link, page_url
 from iop_clinic.accounts.admin.working import working_clinic
-from iop_clinic.accounts.models import Clinic, User
 from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import full_date
 from scheduling import services
@@ -36,12 +34,12 @@ from scheduling.admin.group_seats import (
     members_said,
     seats_panel,
     tell_groups,
-    waitlist_panel,
 )
 from scheduling.admin.seats import Seats
 from scheduling.admin.session_lines import next_sessions
+from scheduling.admin.waitlist_lines import waitlist_panel
 from scheduling.admin.weekly_template import block_times
-from scheduling.models import Group, GroupMembership, WaitlistEntry, WeeklyBlock
+from scheduling.models import Group, GroupMembership, WeeklyBlock
 
 
 class EnrolHereForm(ServiceForm):
@@ -326,29 +324,3 @@ class GroupMembershipAdmin(ClinicModelAdmin):
     def called(self, row: GroupMembership) -> str:
         """Whose seat, first of all: who ends it must not mistake one for another."""
         return f"{row.episode.patient}: {row.group}, seat {row.seat}"
-
-
-@admin.register(WaitlistEntry)
-class WaitlistEntryAdmin(ClinicModelAdmin):
-    view = Can.VIEW_SCHEDULE
-    add = change = Can.BOOK
-    list_display = ("episode", "group", "state", "added_at", "note")
-    list_filter = (("group", ClinicRelatedFilter), "state")
-    related = ("episode__patient", "group")
-    ordering = ("added_at", "pk")
-    search_fields = ("episode__patient__last_name__istartswith",)
-    autocomplete_fields = ("episode",)
-    fields = ("group", "episode", "state", "note")
-    fixed_fields = ("group", "episode")
-
-    def get_fields(self, request: Any, obj: Any = None) -> Any:
-        return self.fields if obj else ("group", "episode", "note")
-
-    def enter(self, clinic: Clinic, facts: dict[str, Any], row: Any, by: User) -> WaitlistEntry:
-        if facts["episode"].state == "discharged":
-            raise Refused(
-                "not_active", "This patient is discharged. Choose somebody else.", field="episode"
-            )
-        row.added_at = timezone.now()
-        row.save()
-        return row

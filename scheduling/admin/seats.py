@@ -8,7 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from scheduling import services
-from scheduling.models import Booking, CallIn, GroupMembership, Session
+from scheduling.models import (
+    Booking,
+    CallIn,
+    GroupMembership,
+    Session,
+    WaitlistOffer,
+    WaitlistStep,
+)
 from scheduling.services import TakenBack
 
 
@@ -24,5 +31,8 @@ class Seats:
     transfer: Callable[..., GroupMembership] = staticmethod(services.transfer)
     end_membership: Callable[..., GroupMembership] = staticmethod(services.end_membership)
     cancel_membership: Callable[..., None] = staticmethod(services.cancel_membership)
+    offer_seat: Callable[..., WaitlistOffer] = staticmethod(services.offer_seat)
+    log_attempt: Callable[..., WaitlistStep] = staticmethod(services.log_attempt)
+    accept_offer: Callable[..., GroupMembership] = staticmethod(services.accept_offer)
     call_in: Callable[..., CallIn] = staticmethod(services.call_in)
     take_back_call_in: Callable[..., TakenBack] = staticmethod(services.take_back_call_in)

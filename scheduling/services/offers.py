@@ -13,7 +13,7 @@ from django.utils import timezone
 from iop_clinic.accounts.weeks import local_date
 from patients.models import Episode
 from scheduling.models import WAITING, Group, GroupMembership, WaitlistEntry, WaitlistOffer
-from scheduling.rules import Stay, crowded_on
+from scheduling.rules import Stay, crowded_on, free_from
 
 Answer, State = WaitlistOffer.Answer, WaitlistEntry.State
 SEAT_GIVEN = "The seat was given to somebody else."
@@ -47,6 +47,20 @@ def seat_is_free(group: Group, offers: Sequence[WaitlistOffer], starts_on: datet
     """Whether from a local date on one seat more could be held beside members and offers."""
     stays = [*_members(group), *(_stay(one.starts_on) for one in offers), _stay(starts_on)]
     return crowded_on(stays, group.capacity) is None
+
+
+def first_free_day(group: Group) -> datetime.date | None:
+    """From which local date on a seat is free that is not offered to somebody; None: from none.
+
+    Two statements, and nothing is written.
+    """
+    now = timezone.now()
+    today = local_date(now, group.clinic.tz)
+    offers = WaitlistOffer.objects.filter(
+        clinic=group.clinic_id, entry__group=group, answer=Answer.OPEN, expires_at__gt=now
+    )
+    stays = [*_members(group), *(_stay(one.starts_on) for one in offers)]
+    return free_from(stays, group.capacity, today)
 
 
 def settle_offers(group: Group, offers: Sequence[WaitlistOffer] | None = None) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import datetime
 
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Max, Q
 from django.utils import timezone
 
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import User
+from iop_clinic.accounts.visibility import ClinicQuerySet
 from iop_clinic.accounts.weeks import full_date, local_date, long_moment
 from patients.models import Episode
 from scheduling.eligibility import check_may_wait
@@ -128,7 +129,7 @@ def offer_seat(
     )
 
 
-def waiting_longer(entry: WaitlistEntry) -> QuerySet[WaitlistEntry]:
+def waiting_longer(entry: WaitlistEntry) -> ClinicQuerySet[WaitlistEntry]:
     """Who stands before this one in the order of the group, without an offer yet."""
     before = Q(added_at__lt=entry.added_at) | Q(added_at=entry.added_at, pk__lt=entry.pk)
     return WaitlistEntry.objects.filter(

@@ -201,7 +201,7 @@ SENT = {
 }
 
 
-@pytest.mark.parametrize(("verb", "number"), [("end", 63), ("hold", 68), ("discharge", 77)])
+@pytest.mark.parametrize(("verb", "number"), [("end", 63), ("hold", 68), ("discharge", 78)])
 def test_the_statements_do_not_depend_on_the_bookings(week, coordinator, seat, verb, number):
     row = seat if verb == "end" else week.patient
     before = statements(coordinator, row, verb, **SENT[verb])

@@ -198,10 +198,13 @@ def test_free_seats_are_those_that_nobody_holds_from_today_on(week: ShortWeek) -
     assert group.capacity == 12
 
 
-def test_a_free_seat_is_given_in_one_click(week: ShortWeek) -> None:
+def test_a_free_seat_is_given_in_one_click_first_to_who_waits(week: ShortWeek) -> None:
     group = week.house.group
     (row,) = panel(today(desk(week.clinic)), "Free seats").rows
     assert f'href="{url(group, "enrol")}"' in row[-1]
+    offered(week)
+    (row,) = panel(today(desk(week.clinic)), "Free seats").rows
+    assert f'href="{url(WaitlistEntry)}?group__id__exact={group.pk}"' in row[-1]
     for seat in range(2, group.capacity + 1):
         week.house.patient(seat=seat)
     (row,) = panel(today(desk(week.clinic)), "Free seats").rows
@@ -227,7 +230,7 @@ def test_an_offer_that_expired_is_told_until_somebody_calls_again(week: ShortWee
         assert expire_offers(now=timezone.now(), by=WAITING_LIST) == 1
         note = panel(today(coordinator), "Free seats").note
         assert "1 offer of a seat expired without an answer." in note
-        assert f'href="{url(WaitlistEntry)}' in note
+        assert f'href="{url(WaitlistEntry)}?show=expired"' in note
         log_attempt(entry=entry, method="call", result="no_answer", by=week.by)
         assert panel(today(coordinator), "Free seats").note == ""
 

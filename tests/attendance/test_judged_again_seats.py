@@ -9,6 +9,7 @@ from attendance.compliance.replays import replayed_weeks
 from attendance.models import AbsenceRule, Flag, NightlyRun, WeekResult
 from iop_clinic.accounts.acting import Refused
 from scheduling.models import GroupMembership
+from scheduling.services import offer_seat, put_on_waitlist
 from tests import factories as f
 from tests.admin import Desk
 from tests.attendance.house import FRI, MON, SAT, SUN, THU, WED, House
@@ -48,6 +49,17 @@ def told(week):
 
 def test_a_seat_that_brings_the_hours_closes_the_case(week, other):
     memberships.enrol(group=other, episode=week.patient, starts_on=THU, by=week.by)
+    assert told(week) == REPAIRED
+
+
+def test_a_seat_that_is_accepted_closes_the_case(week, other):
+    entry = put_on_waitlist(group=other, episode=week.patient, by=week.by)
+    offer_seat(
+        entry=entry, starts_on=THU, expires_at=week.now + datetime.timedelta(hours=1),
+        method="in_person", result="reached", by=week.by,
+    )  # fmt: skip
+    assert told(week) == SHORT
+    assert Desk(week.by).fill(entry, "accept").status == 302
     assert told(week) == REPAIRED
 
 

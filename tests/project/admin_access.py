@@ -122,7 +122,10 @@ TABLES: Mapping[str, Table] = {
     "scheduling_groupmembership": Table(
         "view_schedule", verbs={"transfer": "book", "end": "book", "take-back": "book"}
     ),
-    "scheduling_waitlistentry": Table("view_schedule", "book", "book"),
+    "scheduling_waitlistentry": Table(
+        "view_schedule", "book", "book",
+        verbs=dict.fromkeys(("offer", "attempt", "accept", "decline", "remove"), "book"),
+    ),
     "scheduling_room": Table("view_schedule", "manage_schedule", "manage_schedule", whose="clinic"),
     "scheduling_sessiontype": Table(
         "view_schedule", "manage_clinic", "manage_clinic", whose="clinic"

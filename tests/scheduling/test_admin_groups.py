@@ -158,8 +158,9 @@ def test_the_page_names_who_waits_and_the_next_sessions(world, coordinator):
     world.group_session("2026-03-01")
     found = panels(coordinator, world.group)
     assert lines(found["Waiting for a seat: 1"]) == [
-        (str(entry.episode.patient), "Feb 20, 2026", "Waiting", "evenings")
-    ]
+        ("1", str(entry.episode.patient), "Feb 20, 2026", "Waiting", "", "evenings",
+         "Offer the seat")
+    ]  # fmt: skip
     assert found["Next sessions"].rows[0][0] == link(session, "Mon Mar 2, 9:00 AM – 10:00 AM")
     assert lines(found["Next sessions"]) == [
         ("Mon Mar 2, 9:00 AM – 10:00 AM", world.therapist.name, world.room.name, "0 of 8", "")

@@ -13,6 +13,7 @@ from scheduling.rules import (
     Stay,
     closed_span,
     crowded_on,
+    free_from,
     lowest_free,
     occurrences,
     reseat,
@@ -76,6 +77,17 @@ def test_reseating_fails_only_when_a_date_is_too_crowded(
 def test_the_first_crowded_date() -> None:
     assert crowded_on([stay(1, 1), stay(2, 4), stay(3, 7)], 2) == (date(2026, 1, 7), 3)
     assert crowded_on([stay(1, 1, 6), stay(2, 4), stay(3, 7)], 2) is None
+
+
+def test_a_seat_is_free_from_the_day_after_somebody_leaves_for_good() -> None:
+    def free(*stays: Stay) -> int | None:
+        day = free_from(stays, 2, date(2026, 1, 5))
+        return day and day.day
+
+    assert free(stay(1, 1)) == 5
+    assert free(stay(1, 1), stay(2, 1, 9)) == 10
+    assert free(stay(1, 1), stay(2, 1, 9), stay(2, 20)) is None
+    assert free(stay(1, 1, 7), stay(2, 1, 9), stay(1, 20)) == 8
 
 
 # --- occurrences ---------------------------------------------------------------------------------
