@@ -221,23 +221,26 @@ def seats_panel(request: Any, clinic: Clinic) -> Panel:
 
 
 def _expired(number: int) -> str:
-    """That offers of a seat have expired, and nobody was called since."""
+    """That offers of a seat have ended, and nobody was called since."""
     if not number:
         return ""
-    said = "1 offer of a seat" if number == 1 else f"{number} offers of a seat"
-    waitlist = anchor(f"{reverse(WAITLIST)}?show=expired", "Call again, or offer it to the next")
-    return format_html("<strong>{} expired without an answer.</strong> {}.", said, waitlist)
+    said = "1 offer of a seat" if number == 1 else f"{number} offers of seats"
+    waitlist = anchor(f"{reverse(WAITLIST)}?show=expired", "Call again, or offer the next seat")
+    ended = format_html("<strong>{} expired or lost the seat to somebody else.</strong>", said)
+    return format_html("{} {}.", ended, waitlist)
 
 
 def _enrol(request: Any, group: Any) -> tuple[str, ...]:
     """The way to a free seat: first to those who wait for one (R13). Into a full group somebody
-    waits, or answers for it on its page."""
+    answers for it on its page."""
     if not request.user.has_perm(Can.BOOK):
         return ()
-    if group.kept >= group.capacity:
-        return ("",)
+    free = group.kept < group.capacity
     if group.waiting:
-        return (anchor(f"{reverse(WAITLIST)}?group__id__exact={group.pk}", "Offer"),)
+        waits = f"{reverse(WAITLIST)}?group__id__exact={group.pk}"
+        return (anchor(waits, "Offer" if free else "Waitlist"),)
+    if not free:
+        return ("",)
     return (anchor(reverse("admin:scheduling_group_enrol", args=[group.pk]), "Enrol"),)
 
 

@@ -37,8 +37,8 @@ def _of_the_whole(asked: Asked) -> Iterator[str]:
         "apostrophe before = + - @ marks text, and is taken off again."
     )
     yield (
-        "Sessions follow from the weekly blocks; standards, rules, cases, outreach, notes and "
-        "passwords are not part of the form."
+        "Sessions follow from the weekly blocks; standards, rules, cases, outreach, offers of "
+        "seats, notes and passwords are not part of the form."
     )
     if count := apart(asked):
         yield (

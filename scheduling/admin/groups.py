@@ -39,7 +39,7 @@ from scheduling.admin.seats import Seats
 from scheduling.admin.session_lines import next_sessions
 from scheduling.admin.waitlist_lines import waitlist_panel
 from scheduling.admin.weekly_template import block_times
-from scheduling.models import Group, GroupMembership, WeeklyBlock
+from scheduling.models import Group, GroupMembership, WaitlistOffer, WeeklyBlock
 
 
 class EnrolHereForm(ServiceForm):
@@ -55,6 +55,20 @@ class EnrolHereForm(ServiceForm):
     @classmethod
     def offered(cls, row: Group) -> bool:
         return row.active
+
+    def introduction(self) -> str:
+        """Who waits comes first, and may have been told of the last seat; one statement."""
+        offers = WaitlistOffer.objects.visible_to(self.user).filter(
+            clinic=self.clinic, entry__group=self.row, answer=WaitlistOffer.Answer.OPEN
+        )
+        number = offers.count()
+        if not number:
+            return ""
+        said = "1 seat is" if number == 1 else f"{number} seats are"
+        return (
+            f"{said} offered from the waitlist. Whoever is enrolled first has the seat: an offer "
+            "for which none is left is withdrawn."
+        )
 
     def run(self) -> str:
         seat = Seats.enrol(group=self.row, by=self.user, **self.given)

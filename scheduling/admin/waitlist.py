@@ -224,7 +224,7 @@ class ShowFilter(admin.SimpleListFilter):
     parameter_name = "show"
 
     def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
-        return [("expired", "Offer expired, call again"), ("left", "Waits no longer"),
+        return [("expired", "Offer ended, call again"), ("left", "Waits no longer"),
                 ("all", "All")]  # fmt: skip
 
     def choices(self, changelist: Any) -> Iterator[Any]:

@@ -286,7 +286,7 @@ def set_capacity(*, group: Group, capacity: int, by: User | Job) -> Group:
     if lowered:
         _seat_members_within(group)
         _seat_bookings_within(sessions, capacity)
-        settle_offers(group)
+        settle_offers(group, reason="The group has fewer seats now.")
     group.version += 1
     group.save(update_fields=["capacity", "version"])
     for session in sessions:

@@ -63,7 +63,9 @@ def first_free_day(group: Group) -> datetime.date | None:
     return free_from(stays, group.capacity, today)
 
 
-def settle_offers(group: Group, offers: Sequence[WaitlistOffer] | None = None) -> None:
+def settle_offers(
+    group: Group, offers: Sequence[WaitlistOffer] | None = None, reason: str = SEAT_GIVEN
+) -> None:
     """Withdraw offers for which no seat is left; who waits longest keeps theirs."""
     if offers is None:
         offers = standing_offers(group, timezone.now())
@@ -76,7 +78,7 @@ def settle_offers(group: Group, offers: Sequence[WaitlistOffer] | None = None) -
             stays.append(stay)
         else:
             lost.append(offer)
-    end_offers(lost, Answer.WITHDRAWN, SEAT_GIVEN)
+    end_offers(lost, Answer.WITHDRAWN, reason)
 
 
 def seat_given(membership: GroupMembership) -> None:

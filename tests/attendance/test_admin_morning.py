@@ -24,6 +24,7 @@ from tests import factories as f
 from tests.admin import Desk, desk, url
 from tests.attendance.house import SAT, WED
 from tests.attendance.short_weeks import ShortWeek
+from tests.lists import said
 
 pytestmark = pytest.mark.django_db
 
@@ -208,6 +209,9 @@ def test_a_free_seat_is_given_in_one_click_first_to_who_waits(week: ShortWeek) -
     for seat in range(2, group.capacity + 1):
         week.house.patient(seat=seat)
     (row,) = panel(today(desk(week.clinic)), "Free seats").rows
+    assert (row[1], said(row[-1])) == (0, "Waitlist")
+    WaitlistEntry.objects.update(state="removed")
+    (row,) = panel(today(desk(week.clinic)), "Free seats").rows
     assert (row[1], row[-1]) == (0, "")
 
 
@@ -229,7 +233,7 @@ def test_an_offer_that_expired_is_told_until_somebody_calls_again(week: ShortWee
     with time_machine.travel(week.now + HOUR, tick=False):
         assert expire_offers(now=timezone.now(), by=WAITING_LIST) == 1
         note = panel(today(coordinator), "Free seats").note
-        assert "1 offer of a seat expired without an answer." in note
+        assert "1 offer of a seat expired or lost the seat to somebody else." in note
         assert f'href="{url(WaitlistEntry)}?show=expired"' in note
         log_attempt(entry=entry, method="call", result="no_answer", by=week.by)
         assert panel(today(coordinator), "Free seats").note == ""

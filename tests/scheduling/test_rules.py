@@ -82,7 +82,7 @@ def test_the_first_crowded_date() -> None:
 def test_a_seat_is_free_from_the_day_after_somebody_leaves_for_good() -> None:
     def free(*stays: Stay) -> int | None:
         day = free_from(stays, 2, date(2026, 1, 5))
-        return day and day.day
+        return day.day if day else None
 
     assert free(stay(1, 1)) == 5
     assert free(stay(1, 1), stay(2, 1, 9)) == 10

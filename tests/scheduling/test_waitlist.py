@@ -299,4 +299,4 @@ def test_fewer_seats_withdraw_what_was_offered(world: World) -> None:
     fill(world, free=1)
     made = offer(world, waiting(world))
     services.set_capacity(group=world.group, capacity=8, by=world.by)
-    assert answers(made) == [("withdrawn", "The seat was given to somebody else.")]
+    assert answers(made) == [("withdrawn", "The group has fewer seats now.")]

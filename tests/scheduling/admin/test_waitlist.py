@@ -210,7 +210,12 @@ def test_a_seat_that_somebody_else_has_got_is_refused_clearly(world, coordinator
         enrolled(world, coordinator)
     entry = waiting(world)
     offer(coordinator, entry)
-    enrolled(world, coordinator)
+    form = coordinator.open(world.group, "enrol").context["form"]
+    assert form.introduction().startswith("1 seat is offered from the waitlist.")
+    with time_machine.travel(world.at("2026-03-02", "07:01"), tick=False):
+        enrolled(world, coordinator)
+        assert coordinator.open(world.group, "enrol").context["form"].introduction() == ""
+        assert listed(coordinator, "expired") == [entry]
     answer = coordinator.fill(entry, "accept", starts_on=NEXT)
     assert answer.refusal == (
         "The offer is withdrawn. The seat was given to somebody else. "
