@@ -2,8 +2,8 @@
 
 from attendance import bookings as seats
 from attendance import call_ins, memberships, papers
-from attendance.admin import blocks as weekly_blocks
 from attendance import waitlist as waiting
+from attendance.admin import blocks as weekly_blocks
 from attendance.admin import cases, deliveries, imports, reports, results, rules
 from attendance.admin.bookings import BOOKING_VERBS, booking_panels
 from attendance.admin.calling_in import CallInForm, TakeCallForm
