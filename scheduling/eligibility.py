@@ -11,22 +11,15 @@ statements that does not depend on how many there are.
 from __future__ import annotations
 
 import datetime
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Self
-
-from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import OuterRef, Q, QuerySet
-from django.db.models.functions import JSONObject
+from typing import NamedTuple
 
 from iop_clinic.accounts.acting import Refused
-from iop_clinic.accounts.prepared import prepared
 from iop_clinic.accounts.weeks import long_date
-from patients.models import AgeBracket, Episode, EpisodeHold, KeepApart, Patient, TreatmentPlan
+from patients.models import AgeBracket, Episode, KeepApart
 from patients.rules import OF_AGE, age_on
-from scheduling.models import Booking, Group, GroupMembership, Session
-from scheduling.sitting import Sitting, expected_in, sitting_in
+from scheduling.models import Booking, Group, Session
+from scheduling.people import Known, Person, Place, not_over
 
 
 class Fit(NamedTuple):
@@ -35,20 +28,6 @@ class Fit(NamedTuple):
     person: Person
     level: int | None
     bracket: AgeBracket
-
-
-class Place(NamedTuple):
-    """A group on some dates, or a session on its own date; a session's `group` is its own."""
-
-    group: Group | None
-    session: Session | None
-    on: datetime.date
-    until: datetime.date | None = None
-
-    @property
-    def saved_session(self) -> Session | None:
-        """Nobody sits in a session that is not saved yet."""
-        return self.session if self.session is not None and self.session.pk is not None else None
 
 
 def check_eligible(
@@ -67,7 +46,7 @@ def check_eligible(
     Nobody sits in a session that is not saved yet.
     """
     place = Place(group or (session.group if session else None), session, on, until)
-    _check(_Known.of([episode], [place]), [episode], place, population_opt_in)
+    _check(Known.of([episode], [place]), [episode], place, population_opt_in)
 
 
 def check_may_wait(*, episode: Episode, group: Group, on: datetime.date) -> None:
@@ -76,7 +55,7 @@ def check_may_wait(*, episode: Episode, group: Group, on: datetime.date) -> None
     Before the admission there is no plan: only the program and the age are asked then.
     """
     place = Place(group, None, on)
-    known = _Known.of([episode], [place])
+    known = Known.of([episode], [place])
     person = known.people[episode.pk]
     if person.episode.state != Episode.State.REFERRED:
         check_active(person.episode, on)
@@ -92,7 +71,7 @@ def check_apart(
     For a member who comes back: whatever else has changed about either is no reason.
     """
     place = Place(group, None, on, until)
-    known = _Known.of([episode], [place])
+    known = Known.of([episode], [place])
     _check_apart(known, [known.people[episode.pk]], place)
 
 
@@ -103,7 +82,7 @@ def check_together(session: Session) -> None:
     """
     there = Booking.objects.expected().filter(session=session).values("patient")
     pairs = KeepApart.objects.filter(
-        _not_over(session.local_date), clinic=session.clinic_id, patient__in=there, other__in=there
+        not_over(session.local_date), clinic=session.clinic_id, patient__in=there, other__in=there
     )
     if pairs.exists():
         raise _unsuitable("Two patients who are kept apart would meet. Withdraw one of them first.")
@@ -121,7 +100,7 @@ def check_may_come(
     """
     day = session.local_date
     place = Place(session.group, session, day)
-    known = _Known.of(episodes, [place], there)
+    known = Known.of(episodes, [place], there)
     _check(known, episodes, place, population_opt_in=False)
     people = [known.people[episode.pk] for episode in episodes]
     if any(hold.on(day) for person in people for hold in person.holds):
@@ -140,7 +119,7 @@ def refusals(
     of either. Reads `session.group`: select it along.
     """
     places = [Place(session.group, session, session.local_date) for session in sessions]
-    known = _Known.of(episodes, places)
+    known = Known.of(episodes, places)
     return {episode.pk: dict(_refused(known, episode, places)) for episode in episodes}
 
 
@@ -155,12 +134,12 @@ def group_refusals(
     The answers of `check_eligible`, in at most 3 statements for any number of either.
     """
     places = [Place(group, None, day) for group, day in groups.items()]
-    known = _Known.of(episodes, places)
+    known = Known.of(episodes, places)
     return {row.pk: dict(_refused(known, row, places, population_opt_in)) for row in episodes}
 
 
 def _refused(
-    known: _Known, episode: Episode, places: Iterable[Place], population_opt_in: bool = False
+    known: Known, episode: Episode, places: Iterable[Place], population_opt_in: bool = False
 ) -> Iterator[tuple[int, Refused]]:
     """With the key of the session, or of the group where there is none."""
     for place in places:
@@ -184,150 +163,11 @@ def is_active(episode: Episode, on: datetime.date) -> bool:
     return admitted is not None and admitted <= on and (discharged is None or on <= discharged)
 
 
-# --- what is known ------------------------------------------------------------------------------
-
-
-class Held(NamedTuple):
-    """Something that holds from one local date to another, both inside, or without end."""
-
-    starts_on: datetime.date
-    ends_on: datetime.date | None
-    told: dict[str, Any]
-
-    def on(self, day: datetime.date) -> bool:
-        return self.starts_on <= day and (self.ends_on is None or day <= self.ends_on)
-
-
-@dataclass(slots=True)
-class Person:
-    """An episode as it is stored, with its patient and what is dated about both."""
-
-    episode: Episode
-    plans: list[Held]
-    memberships: list[Held]
-    holds: list[Held]
-    kept_apart: list[tuple[int, datetime.date | None]]
-    """From which patients, and the last date of it."""
-
-    @property
-    def patient(self) -> Patient:
-        return self.episode.patient
-
-
-@dataclass(slots=True)
-class _Known:
-    """Everything the test asks of some episodes and places."""
-
-    people: dict[int, Person]
-    """By episode: those asked about, and those who are expected in a session without a group."""
-    seated: Mapping[int, Sequence[int]]
-    """By session without a group: the episodes expected there."""
-    others: Mapping[int, set[int]] = field(default_factory=dict)
-    """By session: the patients expected there from whom one asked about is kept apart."""
-    in_groups: Mapping[int, list[Sitting]] = field(default_factory=dict)
-    """By group: the same of its members and guests."""
-
-    @classmethod
-    def of(
-        cls,
-        episodes: Sequence[Episode],
-        places: Sequence[Place],
-        there: Sequence[int] | None = None,
-    ) -> Self:
-        if not places:
-            return cls({}, {})
-        first, last = min(p.on for p in places), max(p.on for p in places)
-        asked = [episode.pk for episode in episodes]
-        alone = [p.session for p in places if p.saved_session and p.group is None]
-        seated = _seated(alone) if there is None else {s.pk: there for s in alone if s}
-        everyone = {*asked, *(one for rows in seated.values() for one in rows)}
-        rows = _people(tuple(sorted(everyone)), first, last)
-        known = cls(people={row.pk: _person(row) for row in rows}, seated=seated)
-        own = [known.people[key] for key in asked]
-        sessions = [one.pk for p in places if (one := p.saved_session)]
-        known.others = expected_in(sessions, _others(own))
-        groups = [p.group.pk for p in places if p.session is None and p.group is not None]
-        known.in_groups = sitting_in(groups, _others(own), first)
-        return known
-
-
-def _seated(sessions: Iterable[Session | None]) -> dict[int, list[int]]:
-    keys = [session.pk for session in sessions if session is not None]
-    seated: defaultdict[int, list[int]] = defaultdict(list)
-    if keys:
-        rows = Booking.objects.expected().filter(session__in=keys).order_by()
-        for session, episode in rows.values_list("session", "episode"):
-            seated[session].append(episode)
-    return seated
-
-
-@prepared
-def _people(episodes: tuple[int, ...], first: datetime.date, last: datetime.date) -> QuerySet[Any]:
-    """Episodes with their patients and what holds on one of these dates."""
-    rows: QuerySet[Any] = Episode.objects.filter(pk__in=episodes).select_related("patient")
-    plans = TreatmentPlan.objects.filter(starts_on__lte=last)
-    memberships = GroupMembership.objects.filter(starts_on__lte=last)
-    holds = EpisodeHold.objects.filter(starts_on__lte=last)
-    apart = KeepApart.objects.filter(
-        Q(patient=OuterRef("patient")) | Q(other=OuterRef("patient")),
-        _not_over(first),
-        clinic=OuterRef("clinic"),
-    )
-    return rows.annotate(
-        plan_rows=_of_episode(plans, first, level="level", age_bracket="age_bracket"),
-        membership_rows=_of_episode(
-            memberships,
-            first,
-            id="pk",
-            group="group_id",
-            population="group__population",
-            opted_in="population_opt_in",
-        ),
-        hold_rows=_of_episode(holds, first),
-        apart_rows=ArraySubquery(
-            apart.values(row=JSONObject(patient="patient_id", other="other_id", ends_on="ends_on"))
-        ),
-    )
-
-
-def _of_episode(rows: QuerySet[Any], first: datetime.date, **told: str) -> ArraySubquery:
-    own = rows.filter(_not_over(first), clinic=OuterRef("clinic"), episode=OuterRef("pk"))
-    row = JSONObject(starts_on="starts_on", ends_on="ends_on", **told)
-    return ArraySubquery(own.order_by("starts_on", "pk").values(row=row))
-
-
-def _not_over(first: datetime.date) -> Q:
-    return Q(ends_on__isnull=True) | Q(ends_on__gte=first)
-
-
-def _person(row: Any) -> Person:
-    pairs = [({one["patient"], one["other"]}, _date(one["ends_on"])) for one in row.apart_rows]
-    return Person(
-        episode=row,
-        plans=[_held(one) for one in row.plan_rows],
-        memberships=[_held(one) for one in row.membership_rows],
-        holds=[_held(one) for one in row.hold_rows],
-        kept_apart=[(key, last) for pair, last in pairs for key in pair - {row.patient_id}],
-    )
-
-
-def _held(row: dict[str, Any]) -> Held:
-    return Held(datetime.date.fromisoformat(row["starts_on"]), _date(row["ends_on"]), row)
-
-
-def _date(text: str | None) -> datetime.date | None:
-    return datetime.date.fromisoformat(text) if text else None
-
-
-def _others(people: Iterable[Person]) -> set[int]:
-    return {key for person in people for key, _ in person.kept_apart}
-
-
 # --- the test -----------------------------------------------------------------------------------
 
 
 def _check(
-    known: _Known, episodes: Sequence[Episode], place: Place, population_opt_in: bool
+    known: Known, episodes: Sequence[Episode], place: Place, population_opt_in: bool
 ) -> None:
     people = [known.people[episode.pk] for episode in episodes]
     fits = [_fit(person, place.on) for person in people]
@@ -390,7 +230,7 @@ def _has_chosen(person: Person, place: Place) -> bool:
     return any(row["opted_in"] and row["population"] == place.group.population for row in held)
 
 
-def _check_ages(known: _Known, fits: Sequence[Fit], place: Place) -> None:
+def _check_ages(known: Known, fits: Sequence[Fit], place: Place) -> None:
     session = place.saved_session
     there = known.seated.get(session.pk, []) if session else []
     seated = [_fit(known.people[key], place.on) for key in there]
@@ -398,7 +238,7 @@ def _check_ages(known: _Known, fits: Sequence[Fit], place: Place) -> None:
         raise _unsuitable("Minors are never seated with adults. Choose another group or session.")
 
 
-def _check_apart(known: _Known, people: Sequence[Person], place: Place) -> None:
+def _check_apart(known: Known, people: Sequence[Person], place: Place) -> None:
     own = {person.episode.patient_id for person in people}
     apart = {
         key
@@ -410,7 +250,7 @@ def _check_apart(known: _Known, people: Sequence[Person], place: Place) -> None:
         raise _unsuitable("The patient cannot be seated here. Ask the coordinator.")
 
 
-def _are_there(known: _Known, patients: Collection[int], place: Place) -> bool:
+def _are_there(known: Known, patients: Collection[int], place: Place) -> bool:
     if place.session is not None:
         return not known.others.get(place.session.pk, set()).isdisjoint(patients)
     if place.group is None:
