@@ -100,7 +100,7 @@ def who_could_fill(
 
 def _why_not(one: _Need, opening: Opening, refused: Refused | None, then: Reach) -> str:
     if refused is not None:
-        return first_sentence(refused.message)
+        return first_sentence(refused.message, opening.group)
     if opening.why:
         return opening.why
     if one.group.clashes(one.base.slots):

@@ -21,6 +21,7 @@ from scheduling.models import Group, WeeklyBlock
 from scheduling.openings import Opening, openings
 
 MOST = 3
+_NAME = "\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def proposals(*, episode: Episode, wish: Wish, groups: Sequence[Group], now: dat
         opening = told[group.pk]
         option = facts.option(group, opening)
         refused = unfit.get(group.pk)
-        why = first_sentence(refused.message) if refused else ""
+        why = first_sentence(refused.message, group) if refused else ""
         why = why or opening.why or _clash(facts, option)
         if why:
             reasons[group.pk] = why
@@ -97,9 +98,11 @@ def proposals(*, episode: Episode, wish: Wish, groups: Sequence[Group], now: dat
     )
 
 
-def first_sentence(message: str) -> str:
-    """What is wrong, without what to do about it."""
-    return f"{message.split('. ')[0].rstrip('.').split(':')[0]}."
+def first_sentence(message: str, group: Group) -> str:
+    """What is wrong, without what to do about it; the group's name may hold any sign."""
+    nameless = message.replace(str(group), _NAME)
+    said = nameless.split(". ")[0].rstrip(".").split(":")[0]
+    return f"{said.replace(_NAME, str(group))}."
 
 
 def _proposal(facts: PlaceFacts, found: Found, told: dict[int, Opening]) -> Proposal:

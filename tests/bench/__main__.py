@@ -19,7 +19,7 @@ django.setup()
 from django.db import connection  # noqa: E402
 from django.test.utils import setup_databases, teardown_databases  # noqa: E402
 
-from tests.bench import first_bytes, first_page, night, pages, rest, whole  # noqa: E402
+from tests.bench import first_bytes, first_page, night, pages, places, rest, whole  # noqa: E402
 
 
 def main() -> None:
@@ -31,6 +31,7 @@ def main() -> None:
     if not options.skip_demo:
         show(first_page.run())
     measure(rest.run)
+    measure(places.run)
     measure(first_bytes.run)
     if options.pages:
         measure(lambda: pages.run(options.pages))
