@@ -226,7 +226,7 @@ def _expired(number: int) -> str:
         return ""
     said = "1 offer of a seat" if number == 1 else f"{number} offers of seats"
     waitlist = anchor(f"{reverse(WAITLIST)}?show=expired", "Call again, or offer the next seat")
-    ended = format_html("<strong>{} expired or lost the seat to somebody else.</strong>", said)
+    ended = format_html("<strong>{} ended without an answer.</strong>", said)
     return format_html("{} {}.", ended, waitlist)
 
 

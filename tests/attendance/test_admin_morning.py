@@ -233,7 +233,7 @@ def test_an_offer_that_expired_is_told_until_somebody_calls_again(week: ShortWee
     with time_machine.travel(week.now + HOUR, tick=False):
         assert expire_offers(now=timezone.now(), by=WAITING_LIST) == 1
         note = panel(today(coordinator), "Free seats").note
-        assert "1 offer of a seat expired or lost the seat to somebody else." in note
+        assert "1 offer of a seat ended without an answer." in note
         assert f'href="{url(WaitlistEntry)}?show=expired"' in note
         log_attempt(entry=entry, method="call", result="no_answer", by=week.by)
         assert panel(today(coordinator), "Free seats").note == ""

@@ -83,6 +83,8 @@ def _members(party: Party) -> list[Any]:
         factories.booking(session, member.episode, member.seat, membership=member)
     waiting = [factories.admitted(party.clinic, on=DAY, **same) for _ in range(SOME)]
     more(rows[scheduling.WaitlistEntry], SOME, episode=lambda n: waiting[n - 1])
+    more(rows[scheduling.WaitlistOffer], SOME)
+    more(rows[scheduling.WaitlistStep], SOME)
     return found
 
 
