@@ -91,6 +91,9 @@ def change_block(
     if new.pk is None:
         _end_before(old, _week(old, next_meeting(old, since) or since).start)
     new.save()
+    if new != old:  # what followed the old one follows the new one
+        later = old.continued_by.filter(valid_from__gt=new.valid_from).exclude(pk=new.pk)
+        later.update(continues=new)
     return refit(old=old, new=new, since=since)
 
 
@@ -111,7 +114,7 @@ def end_block(
     if last is not None and last < least:
         raise Refused("dates_in_order", f"Choose {full_date(least)} or later.", field="last")
     after = block.continued_by.order_by("valid_from").first()
-    if after is not None and (last is None or last >= after.valid_from):
+    if after is not None and (last is None or last >= _week(after, after.valid_from).start):
         message = f"From {full_date(after.valid_from)} on it is another block. Change that one."
         raise Refused("block_continued", message, field="last")
     block.valid_until = last
@@ -146,7 +149,7 @@ def _first_to_change(block: WeeklyBlock, first: datetime.date | None) -> datetim
         message = f"{block} does not meet, or has met already, on {full_date(first)}."
         raise Refused("not_of_block", message, field="first")
     since = max(filter(None, (first or block.valid_from, frozen and frozen + _DAY)))
-    if block.valid_until is not None and block.valid_until < since:
+    if next_meeting(block, since) is None:  # it may have met in the week in which it ends
         raise Refused("block_over", "Nothing of this block is to come: it stays as it was.")
     return since
 

@@ -226,6 +226,43 @@ def test_the_last_date(world: World) -> None:
     assert services.expand(clinic=world.clinic, today=TODAY, by=NIGHTLY, weeks=8).created == 4
 
 
+def test_it_does_not_go_on_into_the_week_in_which_another_continues_it(world: World) -> None:
+    block = planned(world, weekday=3)
+    thursday = WEEKS[2] + 3 * DAY
+    change(world, block, first=thursday, weekday=4)
+    for last in (None, thursday + DAY, thursday, WEEKS[2]):
+        with pytest.raises(Refused) as caught:
+            services.end_block(block=block, last=last, by=world.by)
+        assert (caught.value.code, caught.value.field) == ("block_continued", "last")
+    services.end_block(block=block, last=WEEKS[2] - DAY, by=world.by)
+    assert len(times()) == 4
+
+
+def test_a_block_does_not_meet_again_in_the_week_in_which_it_ends(
+    world: World, time_machine: Any
+) -> None:
+    block = planned(world)
+    change(world, block, first=WEEKS[1], weekday=2)
+    time_machine.move_to(world.at("2026-03-02", "09:05"))
+    with pytest.raises(Refused) as caught:
+        change(world, block, weekday=5)
+    assert caught.value.code == "block_over"
+    assert [day for day, _ in times()] == [WEEKS[0], *(day + 2 * DAY for day in WEEKS[1:])]
+
+
+def test_a_part_between_two_does_not_go_on_into_the_last(world: World) -> None:
+    block = planned(world)
+    change(world, block, first=WEEKS[3], weekday=4)
+    change(world, block, first=WEEKS[1], weekday=2)
+    first, last, middle = WeeklyBlock.objects.order_by("pk")
+    assert (middle.continues, last.continues) == (first, middle)
+    with pytest.raises(Refused) as caught:
+        services.end_block(block=middle, last=None, by=world.by)
+    assert caught.value.code == "block_continued"
+    days = [WEEKS[0], WEEKS[1] + 2 * DAY, WEEKS[2] + 2 * DAY, WEEKS[3] + 4 * DAY]
+    assert [day for day, _ in times()] == days
+
+
 def test_it_does_not_end_before_a_date_on_which_it_met(world: World, time_machine: Any) -> None:
     block = planned(world)
     time_machine.move_to(world.at("2026-03-09", "09:05"))
