@@ -78,7 +78,7 @@ class FindPlaceForm(InTreatmentForm):
 
     title = "Find a place"
     path = "find-place"
-    order = 32
+    order = 36  # after the summary that is read out on the phone
     button = "Find places"
     can = Can.BOOK
     page = FindPlacePage
