@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django import forms
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 from django.utils import timezone
 from unfold import widgets
 
@@ -53,16 +53,17 @@ class FillForm(ServiceForm):
             del self.fields["population_opt_in"]
         if not self.found.candidates:
             self.submits, self.leave = False, "Back to the group"
-            self.fields.clear()
+            for name in ("choice", "population_opt_in"):
+                self.fields.pop(name, None)
             return
         field: Any = self.fields["choice"]
         field.choices = [(str(one.episode.pk), _said(one)) for one in self.found.candidates]
 
     def _find(self) -> Filling:
         today = timezone.localdate(timezone=self.clinic.tz)
-        waits = WaitlistEntry.objects.filter(episode=OuterRef("pk"), state__in=WAITING)
+        waits = WaitlistEntry.objects.filter(clinic=self.clinic, state__in=WAITING)
         rows = Episode.objects.visible_to(self.user).filter(
-            Q(state__in=IN_TREATMENT) | Exists(waits), clinic=self.clinic
+            Q(state__in=IN_TREATMENT) | Q(pk__in=waits.values("episode")), clinic=self.clinic
         )
         return who_could_fill(
             group=self.row,

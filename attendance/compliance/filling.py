@@ -144,7 +144,8 @@ def _facts(group: Group, episodes: Sequence[Episode], on: date) -> _Facts:
     for seat in GroupMembership.objects.during(on + SOON, None).filter(episode__in=episodes):
         seats[seat.episode_id].append(seat)
     waiting: defaultdict[int, list[WaitlistEntry]] = defaultdict(list)
-    for entry in WaitlistEntry.objects.filter(episode__in=episodes, state__in=WAITING):
+    entries = WaitlistEntry.objects.filter(clinic=group.clinic_id, state__in=WAITING)
+    for entry in entries.filter(episode__in=episodes):
         waiting[entry.episode_id].append(entry)
     return _Facts(
         group,

@@ -298,5 +298,6 @@ def test_the_pages_take_as_many_statements_for_one_who_waits_as_for_nine(world):
         offer(at, entries[0])
         last = entries[-1]
         pages = [url(WaitlistEntry), *(url(last, page) for page in ("change", "attempt", "offer"))]
+        at.client.get(pages[0])  # shows what was said of the offer
         found.append([statements(at, page) for page in pages])
     assert found[0] == found[1] == [9, 9, 7, 11]
