@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 from unfold import widgets
 
-from attendance.compliance.filling import WAITING, Candidate, Filling, who_could_fill
+from attendance.compliance.filling import Candidate, Filling, who_could_fill
 from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.admin.forms import ServiceForm, yes_field
 from iop_clinic.accounts.admin.panels import Panel
@@ -20,7 +20,7 @@ from iop_clinic.accounts.weeks import full_date, hours_and_minutes, long_date
 from patients.admin.verbs import IN_TREATMENT
 from patients.models import Episode
 from scheduling.admin.seats import Seats
-from scheduling.models import Group, WaitlistEntry
+from scheduling.models import WAITING, Group, WaitlistEntry
 
 GONE = "This patient cannot be enrolled as it stood. The list is new: choose again."
 

@@ -26,7 +26,7 @@ from iop_clinic.accounts.admin.panels import Panel, anchor, link
 from iop_clinic.accounts.models import Clinic
 from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import hours_and_minutes, week_of
-from scheduling.models import Group, WaitlistEntry
+from scheduling.models import WAITING, Group, WaitlistEntry
 from scheduling.waiting import unanswered
 
 SHOWN = 10
@@ -187,7 +187,7 @@ def seats_panel(request: Any, clinic: Clinic) -> Panel:
     """Each group's seats that nobody holds from today on, and who waits; one statement."""
     kept = Q(seats__ends_on=None) | Q(seats__ends_on__gte=timezone.localdate())
     kept &= Q(seats__seat__lte=F("capacity"))
-    waits = Q(waiters__state__in=[WaitlistEntry.State.WAITING, WaitlistEntry.State.OFFERED])
+    waits = Q(waiters__state__in=WAITING)
     expired = unanswered(WaitlistEntry.objects.filter(clinic=clinic)).values("pk")
     rows = list(
         Group.objects.visible_to(request.user)

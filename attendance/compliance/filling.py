@@ -16,10 +16,9 @@ from attendance.compliance.template_weeks import weeks_after
 from iop_clinic.accounts.acting import Refused
 from patients.models import Episode, TreatmentPlan
 from scheduling.eligibility import group_refusals
-from scheduling.models import Group, GroupMembership, WaitlistEntry, WeeklyBlock
+from scheduling.models import WAITING, Group, GroupMembership, WaitlistEntry, WeeklyBlock
 from scheduling.openings import SOON, Opening, openings
 
-WAITING = (WaitlistEntry.State.WAITING, WaitlistEntry.State.OFFERED)
 CLASHES = "They come for something else at its times."
 
 

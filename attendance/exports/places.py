@@ -15,6 +15,7 @@ from attendance.imports import tables
 from iop_clinic.accounts.models import Clinic, License, Membership
 from iop_clinic.accounts.roles import Can
 from scheduling.models import (
+    WAITING,
     Closure,
     Group,
     GroupMembership,
@@ -26,7 +27,6 @@ from scheduling.models import (
 )
 
 Table = partial(Source, needs=Can.VIEW_SCHEDULE)
-WAITING = (WaitlistEntry.State.WAITING, WaitlistEntry.State.OFFERED)
 
 
 def _email(therapist: str) -> str:

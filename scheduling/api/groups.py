@@ -18,9 +18,7 @@ from iop_clinic.accounts.api.fields import PersonRef, PublicId
 from iop_clinic.accounts.api.views import ListQuery, View
 from iop_clinic.accounts.reads import note_read
 from iop_clinic.accounts.roles import Can
-from scheduling.models import Group, GroupMembership, WaitlistEntry
-
-WAITING = ["waiting", "offered"]
+from scheduling.models import WAITING, Group, GroupMembership, WaitlistEntry
 
 
 class MemberOut(serializers.Serializer):

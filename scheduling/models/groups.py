@@ -167,6 +167,11 @@ class WeeklyBlock(ClinicModel):
     def __str__(self) -> str:
         return f"{self.get_weekday_display()} {clock_time(self.starts_at)}"
 
+    @property
+    def leaders(self) -> list[Therapist]:
+        """The facilitator, then the co-facilitator if there is one."""
+        return [self.facilitator, *([self.co_facilitator] if self.co_facilitator else [])]
+
 
 class GroupMembership(ClinicModel):
     """An episode's numbered seat in a group for inclusive local dates."""

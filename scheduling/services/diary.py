@@ -190,3 +190,9 @@ def with_also(text: str, part: str) -> str:
     """What needs attention, with one matter more; cut to the column's length."""
     known = text.split("; ") if text else []
     return "; ".join([*known, *([part] if part not in known else [])])[:200]
+
+
+def attend(session: Session, part: str) -> None:
+    """Note a matter that a person must look at; nothing for an empty one."""
+    if part:
+        session.needs_attention = with_also(session.needs_attention, part)

@@ -22,7 +22,7 @@ from scheduling.eligibility import is_active
 from scheduling.locks import lock
 from scheduling.models import Booking, GroupMembership, Session, SessionStaff, WeeklyBlock
 from scheduling.rules import MOST_SEATS, Span, occurrences, span_on
-from scheduling.services.diary import WITHOUT_LEADER, WITHOUT_ROOM, Diary, with_also
+from scheduling.services.diary import WITHOUT_LEADER, WITHOUT_ROOM, Diary, attend
 from scheduling.services.seating import Expected, plan_seating
 
 
@@ -56,11 +56,6 @@ class _Plan:
     dates: list[datetime.date]
     people: list[Expected]
 
-    @property
-    def leaders(self) -> list[Therapist]:
-        block = self.block
-        return [block.facilitator, *([block.co_facilitator] if block.co_facilitator else [])]
-
 
 @service
 def expand(*, clinic: Clinic, today: datetime.date, by: User | Job, weeks: int = 4) -> Expansion:
@@ -78,7 +73,7 @@ def expand(*, clinic: Clinic, today: datetime.date, by: User | Job, weeks: int =
     members = _members(clinic, today, last)
     plans = _missing(blocks, members, today, last)
     lock(
-        therapists=[therapist.pk for plan in plans for therapist in plan.leaders],
+        therapists=[therapist.pk for plan in plans for therapist in plan.block.leaders],
         rooms=[plan.block.room_id for plan in plans],
     )
     late = _sessions_without_members(clinic, members, today, last)
@@ -226,7 +221,7 @@ def _diary(
     return Diary.of(
         clinic,
         Span(starts_at, ends_at),
-        therapists=[therapist.pk for plan in plans for therapist in plan.leaders],
+        therapists=[therapist.pk for plan in plans for therapist in plan.block.leaders],
         rooms=[plan.block.room_id for plan in plans],
     )
 
@@ -284,26 +279,21 @@ def _arrange(session: Session, plan: _Plan, span: Span, diary: Diary) -> list[Th
         session.state, session.live = Session.State.CANCELLED, False
         session.cancelled_reason, session.cancelled_at = closure.reason, timezone.now()
         session.closure = closure
-        return plan.leaders
+        return plan.block.leaders
     if session.room is not None:
         trouble = diary.room_trouble(session.room, span)
         if trouble:
             session.room = None
-            _attend(session, f"{WITHOUT_ROOM}{trouble}")
+            attend(session, f"{WITHOUT_ROOM}{trouble}")
     leaders = []
-    for leader in plan.leaders:
+    for leader in plan.block.leaders:
         trouble = diary.therapist_trouble(leader, span)
         if trouble:
-            _attend(session, f"{WITHOUT_LEADER}{trouble}")
+            attend(session, f"{WITHOUT_LEADER}{trouble}")
             continue
         leaders.append(leader)
-        _attend(session, diary.license_trouble(leader, span))
+        attend(session, diary.license_trouble(leader, span))
     return leaders
-
-
-def _attend(session: Session, part: str) -> None:
-    if part:
-        session.needs_attention = with_also(session.needs_attention, part)
 
 
 def _part(session: Session, leader: Therapist, block: WeeklyBlock) -> SessionStaff:

@@ -22,7 +22,7 @@ from scheduling.services.diary import (
     WITHOUT_LEADER,
     WITHOUT_ROOM,
     Diary,
-    with_also,
+    attend,
     without,
 )
 from scheduling.services.seating import Expected, plan_seating, who_leaves
@@ -57,7 +57,7 @@ def refit(*, old: WeeklyBlock, new: WeeklyBlock, since: datetime.date) -> Refitt
     ).order_by("pk")
     parts = SessionStaff.objects.filter(session__in=own).values_list("therapist", flat=True)
     lock(
-        therapists=[*parts, *(leader.pk for leader in _leaders(new))],
+        therapists=[*parts, *(leader.pk for leader in new.leaders)],
         rooms=[old.room_id, new.room_id],
         moving=own.values_list("pk", flat=True),
     )
@@ -66,10 +66,6 @@ def refit(*, old: WeeklyBlock, new: WeeklyBlock, since: datetime.date) -> Refitt
         return Refitted()
     lock(episodes=_episodes(sessions))
     return _Refit(old, new, sessions).run()
-
-
-def _leaders(block: WeeklyBlock) -> list[Therapist]:
-    return [block.facilitator, *([block.co_facilitator] if block.co_facilitator else [])]
 
 
 def _episodes(sessions: Sequence[Session]) -> set[int]:
@@ -191,7 +187,7 @@ class _Refit:
         return Diary.of(
             self.old.clinic,
             span,
-            therapists=[*led, *(leader.pk for leader in _leaders(self.new))],
+            therapists=[*led, *(leader.pk for leader in self.new.leaders)],
             rooms=rooms,
             ignoring=moving,
         )
@@ -205,7 +201,7 @@ class _Refit:
         trouble = session.room and diary.room_trouble(session.room, _span(session))
         if trouble:
             session.room = None
-            _attend(session, f"{WITHOUT_ROOM}{trouble}")
+            attend(session, f"{WITHOUT_ROOM}{trouble}")
 
     def _find_leaders(self, session: Session, diary: Diary) -> list[Therapist]:
         """Who leads it: a substitute who can, or else the block's own."""
@@ -226,10 +222,10 @@ class _Refit:
                 continue
             trouble = diary.therapist_trouble(therapist, span)
             self._part(session, therapist, role, active=not trouble)
-            _attend(session, f"{WITHOUT_LEADER}{trouble}" if trouble else "")
+            attend(session, f"{WITHOUT_LEADER}{trouble}" if trouble else "")
             leading += [] if trouble else [therapist]
         for therapist in leading:
-            _attend(session, diary.license_trouble(therapist, span))
+            attend(session, diary.license_trouble(therapist, span))
         return leading
 
     def _part(self, session: Session, therapist: Therapist, role: str, *, active: bool) -> None:
@@ -250,7 +246,7 @@ class _Refit:
                 "SET CONSTRAINTS session_room_free, sessionstaff_therapist_free, "
                 "booking_patient_free, booking_patient_free_nested DEFERRED"
             )
-        own = {leader.pk for leader in _leaders(self.new)}
+        own = {leader.pk for leader in self.new.leaders}
         parts = [part for one in self.result.changed for part in self.parts[one.pk]]
         gone = [one for one in parts if one.role != Role.SUBSTITUTE and one.therapist_id not in own]
         known = [one for one in parts if one.pk and one not in gone]
@@ -308,11 +304,6 @@ REFITTED = [
 
 def _span(session: Session) -> Span:
     return Span(session.starts_at, session.ends_at)
-
-
-def _attend(session: Session, part: str) -> None:
-    if part:
-        session.needs_attention = with_also(session.needs_attention, part)
 
 
 def _check_patients(sessions: Sequence[Session]) -> None:
