@@ -69,7 +69,7 @@ demo-reset: $(RUNTIME)
 # --- the work on it --------------------------------------------------------------------------
 
 test: $(TOOLS)
-	@exec $(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+	@exec $(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 soak: $(TOOLS)
 	@exec $(PYTHON) -m pytest -m soak $(ARGS)

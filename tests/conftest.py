@@ -20,7 +20,9 @@ import pytest  # noqa: E402
 django.setup()
 
 from django.db import connection  # noqa: E402
+from django.test import TransactionTestCase  # noqa: E402
 
+from tests.emptying import empty_tables  # noqa: E402
 from tests.mail import SmtpSink  # noqa: E402
 from tests.workers import WorkerProcess, purge  # noqa: E402
 
@@ -29,6 +31,13 @@ def pytest_xdist_setupnodes() -> None:
     """With the settings named in the environment that they inherit, the processes of pytest-xdist
     would load them before this file has given each of them servers of its own."""
     del os.environ["DJANGO_SETTINGS_MODULE"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tables_are_emptied_quickly() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", empty_tables)
+        yield
 
 
 @pytest.fixture(scope="session")
