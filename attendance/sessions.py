@@ -53,7 +53,7 @@ def move_session(*, session: Session, by: User | Job, now: Moment = None, **to: 
 def refuse_recorded(session: Session) -> None:
     """Asked of the session once it is locked, so that nobody records it in between."""
     if AttendanceRecord.objects.filter(booking__session=session).exists():
-        message = "Attendance is recorded for the old time. Clear the records first."
+        message = "Attendance is recorded already. Clear the records first."
         raise Refused("attendance_recorded", message)
 
 

@@ -103,9 +103,8 @@ def check_may_come(
     known = Known.of(episodes, [place], there)
     _check(known, episodes, place, population_opt_in=False)
     people = [known.people[episode.pk] for episode in episodes]
-    if any(hold.on(day) for person in people for hold in person.holds):
-        message = f"The patient is on hold on {long_date(day)}. End the hold first."
-        raise Refused("on_hold", message, field="episode")
+    for person in people:
+        _check_hold(person, day)
     held = ((one.episode.pk, membership_on(one, session.group_id, day)) for one in people)
     return {episode: membership for episode, membership in held if membership is not None}
 
@@ -121,6 +120,39 @@ def refusals(
     places = [Place(session.group, session, session.local_date) for session in sessions]
     known = Known.of(episodes, places)
     return {episode.pk: dict(_refused(known, episode, places)) for episode in episodes}
+
+
+def refusals_in_turn(
+    *, episodes: Sequence[Episode], sessions: Iterable[Session]
+) -> dict[int, dict[int, Refused]]:
+    """By session and episode, why it may not come with those before it in the order given.
+
+    As `check_may_come` for one after the other: also who is on hold, and two who are kept apart
+    from each other. Reads `session.group`; as many statements as `refusals`.
+    """
+    places = [Place(session.group, session, session.local_date) for session in sessions]
+    known = Known.of(episodes, places)
+    return {
+        place.session.pk: dict(_refused_in_turn(known, episodes, place))
+        for place in places
+        if place.session is not None
+    }
+
+
+def _refused_in_turn(
+    known: Known, episodes: Sequence[Episode], place: Place
+) -> Iterator[tuple[int, Refused]]:
+    coming: list[Person] = []
+    for episode in episodes:
+        person = known.people[episode.pk]
+        try:
+            _check(known, [episode], place, population_opt_in=False)
+            _check_hold(person, place.on)
+            _check_apart(known, [*coming, person], place)
+        except Refused as refusal:
+            yield episode.pk, refusal
+        else:
+            coming.append(person)
 
 
 def group_refusals(
@@ -213,6 +245,12 @@ def _check_group(fits: Sequence[Fit], place: Place, group: Group, population_opt
             raise _unsuitable(
                 f"{group} is for one population: tick that the patient chose such a group, if so."
             )
+
+
+def _check_hold(person: Person, day: datetime.date) -> None:
+    if any(hold.on(day) for hold in person.holds):
+        message = f"The patient is on hold on {long_date(day)}. End the hold first."
+        raise Refused("on_hold", message, field="episode")
 
 
 def membership_on(person: Person, group: int | None, on: datetime.date) -> int | None:

@@ -108,6 +108,13 @@ class Booking(ClinicModel):
     makes_up = ClinicForeignKey(
         "self", null=True, blank=True, related_name="made_up_by", help_text="The missed booking."
     )
+    combined_from = ClinicForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        related_name="combined_into",
+        help_text="The booking in the session that was combined with this one.",
+    )
     nested_in = ClinicForeignKey("self", null=True, blank=True, related_name="nested")
     outer_starts_at = models.DateTimeField(null=True, blank=True, editable=False)
     outer_ends_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -145,7 +152,7 @@ class Booking(ClinicModel):
                 },
             ),
             # `patient` needs no key of its own: the episode's key carries it.
-            *same_clinic("booking", "membership", "call_in", "makes_up"),
+            *same_clinic("booking", "membership", "call_in", "makes_up", "combined_from"),
             models.UniqueConstraint(
                 fields=["session", "episode"],
                 name="booking_once_per_session",
@@ -241,6 +248,11 @@ class Booking(ClinicModel):
                 fields=["clinic", "call_in"],
                 condition=Q(call_in__isnull=False),
                 name="booking_by_call_in",
+            ),
+            models.Index(
+                fields=["clinic", "combined_from"],
+                condition=Q(combined_from__isnull=False),
+                name="booking_by_combined",
             ),
         ]
 

@@ -10,6 +10,12 @@ from scheduling.services.closures import (
     take_back_closure,
     take_back_time_off,
 )
+from scheduling.services.combining import (
+    Combined,
+    combinable_with,
+    combine_sessions,
+    part_sessions,
+)
 from scheduling.services.expansion import Expansion, expand
 from scheduling.services.memberships import (
     cancel_membership,
@@ -37,6 +43,7 @@ from scheduling.services.waitlist import (
 )
 
 __all__ = [
+    "Combined",
     "Expansion",
     "Refitted",
     "TakenBack",
@@ -51,6 +58,8 @@ __all__ = [
     "cancel_membership",
     "cancel_session",
     "change_block",
+    "combinable_with",
+    "combine_sessions",
     "create_session",
     "decline_offer",
     "end_block",
@@ -62,6 +71,7 @@ __all__ = [
     "log_attempt",
     "move_session",
     "offer_seat",
+    "part_sessions",
     "put_on_waitlist",
     "release",
     "revive_session",

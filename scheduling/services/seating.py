@@ -125,8 +125,8 @@ def plan_seating(
     seating = Seating()
     if not sessions or not people:
         return seating
-    known = _known(sessions)
-    busy = _busy(sessions, people)
+    known = known_rows(sessions)
+    busy = busy_times(sessions, people)
     holds, notices = _holds(sessions[0].clinic_id, people), _notices(sessions, people)
     for session in sessions:
         taken = {row.seat for row in known[session.pk].values() if row.state == BOOKED}
@@ -265,7 +265,8 @@ def overflow_author(reason: str, by: User | Job) -> User | None:
 # --- what is known ------------------------------------------------------------------------------
 
 
-def _known(sessions: Iterable[Session]) -> dict[int, dict[int, Booking]]:
+def known_rows(sessions: Iterable[Session]) -> dict[int, dict[int, Booking]]:
+    """By session and episode, the bookings in any state."""
     known: dict[int, dict[int, Booking]] = defaultdict(dict)
     rows = Booking.objects.filter(session__in=[session.pk for session in sessions])
     for row in rows.order_by():
@@ -273,7 +274,7 @@ def _known(sessions: Iterable[Session]) -> dict[int, dict[int, Booking]]:
     return known
 
 
-def _busy(
+def busy_times(
     sessions: Sequence[Session], people: Iterable[Expected]
 ) -> dict[int, list[tuple[int, Span]]]:
     """By patient: (session, span) of every live booking while these sessions last."""

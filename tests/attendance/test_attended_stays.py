@@ -135,7 +135,7 @@ def test_the_admin_site_says_what_to_do_first(sheet):
     withdrawn = desk.fill(sheet.bookings[0], "withdraw", reason="Moved").refusal
     assert withdrawn == "Attendance is recorded. Clear the record first."
     moved = desk.fill(sheet.session, "move", day=DAY + datetime.timedelta(1)).refusal
-    assert moved == "Attendance is recorded for the old time. Clear the records first."
+    assert moved == "Attendance is recorded already. Clear the records first."
     closed = desk.fill(Closure, "new", reason="Snow", starts_on=DAY, ends_on=DAY).refusal
     assert f"Patients are recorded as present: {sheet.session.group} on Wed" in closed
     assert Booking.objects.expected().count() == 2

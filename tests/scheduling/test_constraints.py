@@ -149,6 +149,9 @@ BREAKS: dict[str, Break] = {
     "booking_membership_same_clinic": lambda w, o: change(w.booking, membership_id=o.membership.pk),
     "booking_call_in_same_clinic": lambda w, o: change(w.booking, call_in_id=o.call_in.pk),
     "booking_makes_up_same_clinic": lambda w, o: change(w.booking, makes_up_id=o.booking.pk),
+    "booking_combined_from_same_clinic": lambda w, o: change(
+        w.booking, combined_from_id=o.booking.pk
+    ),
     "booking_once_per_session": lambda w, o: copy(
         w.booking, state="withdrawn", withdrawn_reason="Twice"
     ),
