@@ -8,6 +8,7 @@ from attendance.admin import cases, deliveries, imports, reports, results, rules
 from attendance.admin.bookings import BOOKING_VERBS, booking_panels
 from attendance.admin.calling_in import CallInForm, TakeCallForm
 from attendance.admin.cancelling import CancelForm
+from attendance.admin.combining import CombineForm, PartForm
 from attendance.admin.episodes import EPISODE_VERBS, episode_panels
 from attendance.admin.exports import export_of
 from attendance.admin.filling import FillForm
@@ -39,7 +40,9 @@ __all__ = ["cases", "deliveries", "imports", "reports", "results", "rules"]
 
 EpisodeAdmin.offer(*EPISODE_VERBS, *SUMMARY_PAGES, CallInForm)
 EpisodeAdmin.show(episode_panels)
-SessionAdmin.offer(*SESSION_VERBS, CancelForm, MoveForm, weekly_blocks.ChangeHereForm)
+SessionAdmin.offer(
+    *SESSION_VERBS, CancelForm, MoveForm, CombineForm, PartForm, weekly_blocks.ChangeHereForm
+)
 SessionAdmin.show(session_panels)
 SessionAdmin.week_page = staticmethod(week_page)
 GroupAdmin.show(group_panels)

@@ -80,6 +80,7 @@ class BookingAdmin(ClinicModelAdmin):
         "released_at",
         "withdrawn_reason",
         "overflow_reason",
+        "combined_from",
     )
 
     def called(self, row: Booking) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db.models import Exists, OuterRef
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -160,8 +161,8 @@ class ReviveForm(SessionForm):
     explanation = "With its bookings, and with members enrolled meanwhile."
 
     @classmethod
-    def offered(cls, row: Session) -> bool:
-        return not row.live
+    def offered(cls, row: Any) -> bool:
+        return not row.live and not getattr(row, "combined", False)
 
     def run(self) -> str:
         if self.row.live:
@@ -278,7 +279,9 @@ class SessionAdmin(ClinicModelAdmin):
         return response
 
     def get_queryset(self, request: Any) -> Any:
-        return with_booked(super().get_queryset(request))
+        came = Booking.objects.filter(combined_from__session=OuterRef("pk"))
+        combined = Exists(came.exclude(state=Booking.State.WITHDRAWN))
+        return with_booked(super().get_queryset(request)).annotate(combined=combined)
 
     def called(self, row: Session) -> str:
         """With its time: a group has several sessions on a day."""
