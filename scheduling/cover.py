@@ -21,7 +21,8 @@ class Cover:
     """The leaders of some sessions, and what stands in their way; read in five statements.
 
     The text a session carries of what needs attention is as old as its last change. A license that
-    ran out since, or a therapist who left, shows here only.
+    ran out since, or a therapist who left, shows here only. A co-facilitator who is left alone is
+    asked what the type asks of a leader. Reads `session.session_type`.
     """
 
     diary: Diary
@@ -56,10 +57,12 @@ class Cover:
         if not session.live or session.ends_at <= now:
             return ""
         span = Span(session.starts_at, session.ends_at)
-        troubles = [self._trouble(one, span) for one in self.leaders(session)]
+        troubles = [self._trouble(one, span, session) for one in self.leaders(session)]
         if troubles and not all(troubles):
             return ""
         return "; ".join(troubles) or session.needs_attention or NOBODY
 
-    def _trouble(self, therapist: Therapist, span: Span) -> str:
-        return self.diary.absence(therapist, span) or self.diary.license_trouble(therapist, span)
+    def _trouble(self, therapist: Therapist, span: Span, session: Session) -> str:
+        return self.diary.absence(therapist, span) or self.diary.license_trouble(
+            therapist, span, session.session_type
+        )

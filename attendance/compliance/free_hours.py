@@ -41,8 +41,9 @@ class FreeHour:
 def free_hours(facts: Facts, *, most: int | None = MOST_HOURS) -> list[FreeHour]:
     """The best hours of the week to come in which everybody is free; 8 statements.
 
-    In the clinic's business hours, on the hour, with a licensed therapist (the patient's own before
-    the others) and the smallest free room. None for a patient on hold or without a payer's unit.
+    In the clinic's business hours, on the hour, with a qualified therapist (the patient's own
+    before the others) and the smallest free room. None for a patient on hold or without a payer's
+    unit.
     """
     kind = _session_type(facts)
     first = max(facts.first, local_date(facts.now, facts.settings.zone))
@@ -91,7 +92,7 @@ def _diary(
 ) -> Diary:
     zone = facts.settings.zone
     span = Span(day_instants(first, zone)[0], day_instants(facts.last, zone)[1])
-    clinic = Clinic(pk=facts.settings.clinic_id, zone=zone.key)
+    clinic = Clinic(pk=facts.settings.clinic_id, zone=zone.key, state=facts.settings.state)
     return Diary.of(
         clinic, span, therapists=[one.pk for one in therapists], rooms=[one.pk for one in rooms]
     )
@@ -129,7 +130,7 @@ def _hour(
     if diary.closure(span) is not None:
         return None
     room = next((one for one in rooms if not diary.room_trouble(one, span)), None)
-    free = (one for one in therapists if _is_free(diary, one, span))
+    free = (one for one in therapists if _is_free(diary, one, span, kind))
     therapist = next(free, None)
     if room is None or therapist is None:
         return None
@@ -139,9 +140,9 @@ def _hour(
     return FreeHour(therapist, room, kind, offer, effect(facts.needs, [offer]))
 
 
-def _is_free(diary: Diary, therapist: Therapist, span: Span) -> bool:
-    """Free, and with a license that is valid on the day."""
-    licensed = diary.licenses[therapist.pk] and not diary.license_trouble(therapist, span)
+def _is_free(diary: Diary, therapist: Therapist, span: Span, kind: SessionType) -> bool:
+    """Free, and with a license of the type that is valid on the day."""
+    licensed = diary.licenses[therapist.pk] and not diary.license_trouble(therapist, span, kind)
     return bool(licensed) and not diary.therapist_trouble(therapist, span)
 
 

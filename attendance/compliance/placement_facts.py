@@ -191,11 +191,14 @@ class _Free:
     in_room: dict[int, list[Slot]]
     busy: list[Span]
 
-    def pair(self, slot: Slot, spans: Sequence[Span]) -> tuple[Therapist, Room] | None:
+    def pair(
+        self, slot: Slot, spans: Sequence[Span], kind: SessionType
+    ) -> tuple[Therapist, Room] | None:
         if any(span.overlaps(other) for span in spans for other in self.busy):
             return None
         room = next((one for one in self.rooms if self._has(one, slot, spans)), None)
-        therapist = next((one for one in self.therapists if self._may(one, slot, spans)), None)
+        leaders = (one for one in self.therapists if self._may(one, slot, spans, kind))
+        therapist = next(leaders, None)
         return (therapist, room) if therapist and room else None
 
     def _has(self, room: Room, slot: Slot, spans: Sequence[Span]) -> bool:
@@ -203,12 +206,14 @@ class _Free:
             return False
         return not any(self.diary.room_trouble(room, span) for span in spans)
 
-    def _may(self, therapist: Therapist, slot: Slot, spans: Sequence[Span]) -> bool:
-        """Licensed, and free on each of the dates."""
+    def _may(
+        self, therapist: Therapist, slot: Slot, spans: Sequence[Span], kind: SessionType
+    ) -> bool:
+        """Licensed for the type, and free on each of the dates."""
         if any(map(slot.overlaps, self.led[therapist.pk])) or not self.diary.licenses[therapist.pk]:
             return False
         return not any(
-            self.diary.license_trouble(therapist, span)
+            self.diary.license_trouble(therapist, span, kind)
             or self.diary.therapist_trouble(therapist, span)
             for span in spans
         )
@@ -226,7 +231,7 @@ def _hours(
     for slot in _slots(facts):
         if any(map(slot.overlaps, taken)):
             continue
-        pair = free.pair(slot, list(_spans(facts, slot)))
+        pair = free.pair(slot, list(_spans(facts, slot)), kind)
         if pair is not None:
             yield _hour(facts, slot, kind, *pair)
 

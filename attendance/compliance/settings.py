@@ -131,6 +131,8 @@ class ClinicSettings:
     """The local date on which a night first stored a week's result."""
     roles: frozenset[str] = frozenset()
     """The roles that somebody has who may sign in."""
+    state: str = ""
+    """The US state in which licenses are valid; empty: in any."""
 
     def week(self, day: date) -> Week:
         return week_of(day, week_start=self.week_starts_on)
@@ -204,6 +206,7 @@ def _settings(row: Any) -> ClinicSettings:
         watched_from=_earliest(row.watched_week, row.watched_roster),
         judged_since=row.first_judged_at and local_date(row.first_judged_at, row.tz),
         roles=frozenset(row.role_names),
+        state=row.state,
     )
 
 

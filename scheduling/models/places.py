@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 from django.core.exceptions import ValidationError
@@ -19,6 +20,27 @@ from patients.validators import validate_clinical_date
 CREDITABLE_STAYS = (
     "Sessions of this type exist: whether their minutes count stays as it is. Make a new type."
 )
+
+CODE = re.compile("[A-Z][A-Z0-9-]{0,19}")
+CREDENTIALS = "Credentials are a list of codes in capital letters, such as LCSW or LPC."
+
+
+class CredentialsListed(models.Func):
+    """Whether a JSON value is a list of codes of 1 to 20 capital letters, digits and dashes."""
+
+    function = "jsonb_path_match"
+    template = (
+        """%(function)s(%(expressions)s, 'strict $.type() == "array" && !exists($[*] ? """
+        """((@ like_regex "^[A-Z][A-Z0-9-]{0,19}$") is unknown """
+        """|| !(@ like_regex "^[A-Z][A-Z0-9-]{0,19}$")))')"""
+    )
+    output_field = models.BooleanField()
+
+
+def validate_credentials(value: object) -> None:
+    codes = value if isinstance(value, list) else [None]
+    if not all(isinstance(one, str) and CODE.fullmatch(one) for one in codes):
+        raise ValidationError(CREDENTIALS, code="credentials")
 
 
 class Room(ClinicModel):
@@ -70,6 +92,13 @@ class SessionType(ClinicModel):
     ceiling = models.PositiveSmallIntegerField(
         default=15, help_text="Most seats a session of this type may ever have."
     )
+    credentials = models.JSONField(
+        "led by",
+        default=list,
+        blank=True,
+        validators=[validate_credentials],
+        help_text="Credentials of which its leader holds one, as licenses carry them. Empty: any.",
+    )
     active = models.BooleanField(default=True)
 
     class Meta(ClinicModel.Meta):
@@ -84,6 +113,11 @@ class SessionType(ClinicModel):
             ),
             models.CheckConstraint(
                 name="sessiontype_ceiling_1_to_200", condition=Q(ceiling__range=(1, 200))
+            ),
+            models.CheckConstraint(
+                name="sessiontype_credentials_listed",
+                condition=CredentialsListed(F("credentials")),
+                violation_error_message=CREDENTIALS,
             ),
             Trigger(
                 name="sessiontype_creditable_stays",

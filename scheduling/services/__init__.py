@@ -26,12 +26,12 @@ from scheduling.services.memberships import (
 )
 from scheduling.services.refitting import Refitted
 from scheduling.services.sessions import (
-    assign_substitute,
     cancel_session,
     create_session,
     move_session,
     revive_session,
 )
+from scheduling.services.substitutes import assign_substitute
 from scheduling.services.waitlist import (
     accept_offer,
     decline_offer,

@@ -16,7 +16,8 @@ from django.utils import timezone
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.editing import check, check_version
 from iop_clinic.accounts.models import User
-from iop_clinic.accounts.weeks import DAYS_IN_WEEK, Week, full_date, week_of
+from iop_clinic.accounts.weeks import DAYS_IN_WEEK, Week, full_date, local_date, week_of
+from scheduling.leading import check_qualified
 from scheduling.locks import lock
 from scheduling.models import Session, WeeklyBlock
 from scheduling.rules import LONGEST, SHORTEST, occurrences, span_on
@@ -52,10 +53,11 @@ def add_block(*, block: WeeklyBlock, by: User | Job) -> WeeklyBlock:
     """Save a new weekly block of a group or a patient. Its sessions come with the next expansion.
 
     Raises Refused for what a field or a named constraint does not take, `session_length`,
-    `not_active` for a patient who is discharged, or `block_overlaps`.
+    `not_active` for a patient who is discharged, `not_qualified` or `block_overlaps`.
     """
     lock(clinics=[block.clinic_id], groups=[block.group_id])
     _check(block)
+    _check_leader(block, by)
     _check_alone(block)
     block.save()
     return block
@@ -87,6 +89,8 @@ def change_block(
     new = _continuation(block, since, changes)
     old = WeeklyBlock.objects.get(pk=block.pk)
     _check(new)
+    if (new.facilitator_id, new.session_type_id) != (old.facilitator_id, old.session_type_id):
+        _check_leader(new, by)
     _check_alone(new, besides=old)
     if new.pk is None:
         _end_before(old, _week(old, next_meeting(old, since) or since).start)
@@ -140,6 +144,17 @@ def _check(block: WeeklyBlock) -> None:
     if discharged and (block.valid_until is None or block.valid_until > discharged):
         message = f"The patient was discharged on {full_date(discharged)}. End it by then."
         raise Refused("not_active", message, field="valid_until")
+
+
+def _check_leader(block: WeeklyBlock, by: User | Job) -> None:
+    """Whether a person's choice is qualified when the block meets next. Later on the license may
+    end: by then it is another one, or the sessions show that they need cover."""
+    today = local_date(timezone.now(), block.clinic.tz)
+    day = next_meeting(block, max(block.valid_from, today))
+    if day is not None and isinstance(by, User):
+        leader, state = block.facilitator, block.clinic.state
+        own = list(leader.licenses.all())
+        check_qualified(leader, own, block.session_type, state, day, field="facilitator")
 
 
 def _first_to_change(block: WeeklyBlock, first: datetime.date | None) -> datetime.date:

@@ -10,13 +10,13 @@ from typing import Self
 
 from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.models import Clinic, License, Therapist
-from iop_clinic.accounts.weeks import local_date, long_date
-from scheduling.models import Booking, Closure, Room, Session, SessionStaff, TimeOff
+from iop_clinic.accounts.weeks import local_date
+from scheduling.leading import check_qualified, not_qualified
+from scheduling.models import Booking, Closure, Room, Session, SessionStaff, SessionType, TimeOff
 from scheduling.rules import Span, closed_span
 
 WITHOUT_LEADER = "No leader: "
 WITHOUT_ROOM = "No room: "
-LICENSE = "License: "
 
 Spans = dict[int, list[Span]]
 
@@ -30,6 +30,7 @@ class Diary:
 
     zone: datetime.tzinfo
     closures: list[Closure]
+    state: str = ""
     away: Spans = field(default_factory=lambda: defaultdict(list))
     leading: Spans = field(default_factory=lambda: defaultdict(list))
     in_room: Spans = field(default_factory=lambda: defaultdict(list))
@@ -49,7 +50,7 @@ class Diary:
         first, last = local_date(span.starts_at, clinic.tz), local_date(span.ends_at, clinic.tz)
         therapists = set(therapists)
         closures = Closure.objects.filter(clinic=clinic, starts_on__lte=last, ends_on__gte=first)
-        diary = cls(zone=clinic.tz, closures=list(closures))
+        diary = cls(zone=clinic.tz, closures=list(closures), state=clinic.state)
         inside = {"starts_at__lt": span.ends_at, "ends_at__gt": span.starts_at}
         for off in TimeOff.objects.filter(clinic=clinic, therapist__in=therapists, **inside):
             diary.away[off.therapist_id].append(Span(off.starts_at, off.ends_at))
@@ -93,16 +94,15 @@ class Diary:
             return f"{therapist.name} leads another session"
         return ""
 
-    def license_trouble(self, therapist: Therapist, span: Span) -> str:
-        """The sentence about a license that is not valid on the date; empty without licenses."""
-        day = local_date(span.starts_at, self.zone)
-        licenses = self.licenses[therapist.pk]
-        if not licenses or any(
-            license_.expires_on >= day and (license_.issued_on or day) <= day
-            for license_ in licenses
-        ):
-            return ""
-        return f"{LICENSE}none of {therapist.name} is valid on {long_date(day)}"
+    def license_trouble(
+        self, therapist: Therapist, span: Span, session_type: SessionType | None
+    ) -> str:
+        """Why the therapist is not qualified to lead on the date; empty when they are.
+
+        A co-facilitator is asked without a type (see `scheduling.leading`).
+        """
+        day, own = local_date(span.starts_at, self.zone), self.licenses[therapist.pk]
+        return not_qualified(therapist, own, session_type, self.state, day)
 
     def room_trouble(self, room: Room, span: Span) -> str:
         """Why the room cannot be used at this time; empty when it can."""
@@ -137,6 +137,10 @@ class Diary:
         if trouble:
             message = f"{trouble}. Choose another time, or somebody else."
             raise Refused("therapist_busy", message, field="therapist")
+
+    def check_qualified(self, therapist: Therapist, span: Span, session_type: SessionType) -> None:
+        day, own = local_date(span.starts_at, self.zone), self.licenses[therapist.pk]
+        check_qualified(therapist, own, session_type, self.state, day, field="therapist")
 
     def check_room(self, room: Room | None, span: Span) -> None:
         trouble = self.room_trouble(room, span) if room is not None else ""

@@ -292,7 +292,8 @@ def _arrange(session: Session, plan: _Plan, span: Span, diary: Diary) -> list[Th
             attend(session, f"{WITHOUT_LEADER}{trouble}")
             continue
         leaders.append(leader)
-        attend(session, diary.license_trouble(leader, span))
+        asked = session.session_type if leader.pk == plan.block.facilitator_id else None
+        attend(session, diary.license_trouble(leader, span, asked))
     return leaders
 
 

@@ -13,12 +13,12 @@ from django.utils import timezone
 from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.models import Therapist
 from iop_clinic.accounts.weeks import DAYS_IN_WEEK, long_date, week_of
+from scheduling.leading import LICENSE
 from scheduling.locks import lock
 from scheduling.models import Booking, GroupMembership, Session, SessionStaff, WeeklyBlock
 from scheduling.rules import Span, occurrences, span_on
 from scheduling.services.bookings import ON_HOLD, untie_visits, withdraw_all
 from scheduling.services.diary import (
-    LICENSE,
     WITHOUT_LEADER,
     WITHOUT_ROOM,
     Diary,
@@ -225,7 +225,8 @@ class _Refit:
             attend(session, f"{WITHOUT_LEADER}{trouble}" if trouble else "")
             leading += [] if trouble else [therapist]
         for therapist in leading:
-            attend(session, diary.license_trouble(therapist, span))
+            asked = None if therapist == self.new.co_facilitator else self.new.session_type
+            attend(session, diary.license_trouble(therapist, span, asked))
         return leading
 
     def _part(self, session: Session, therapist: Therapist, role: str, *, active: bool) -> None:

@@ -1,4 +1,4 @@
-"""Single sessions: create, move, cancel, revive, and who stands in for whom."""
+"""Single sessions: create, move, cancel, revive."""
 
 from __future__ import annotations
 
@@ -32,10 +32,9 @@ from scheduling.services.bookings import (
     untie_visits,
 )
 from scheduling.services.diary import (
-    LICENSE,
-    WITHOUT_LEADER,
     WITHOUT_ROOM,
     Diary,
+    attend,
     check_patients_free,
     without,
 )
@@ -73,8 +72,8 @@ def create_session(
 
     An individual session has as many seats as patients (at least one), a group's extra session the
     group's, any other its type's ceiling. Raises Refused `session_length`, `session_date`,
-    `clinic_closed`, `therapist_busy`, `room_busy`, `patient_busy`, `session_full`, `not_active`,
-    `on_hold` or `not_suitable`.
+    `clinic_closed`, `therapist_busy`, `not_qualified`, `room_busy`, `patient_busy`, `session_full`,
+    `not_active`, `on_hold` or `not_suitable`.
     """
     span = Span(starts_at, ends_at)
     _check_length(span)
@@ -90,9 +89,12 @@ def create_session(
     diary = Diary.of(clinic, span, therapists=[therapist.pk], rooms=rooms)
     diary.check_open(span)
     diary.check_therapist(therapist, span)
+    if is_plan(span, by):
+        diary.check_qualified(therapist, span, session_type)
     diary.check_room(room, span)
     session = _unsaved(clinic, session_type, span, group=group, patients=len(episodes))
-    session.room, session.needs_attention = room, diary.license_trouble(therapist, span)
+    session.room = room
+    attend(session, diary.license_trouble(therapist, span, session_type))
     members = _check_patients(session, episodes, span) if episodes else {}
     session.save()
     add_staff(session, therapist, SessionStaff.Role.FACILITATOR)
@@ -119,6 +121,12 @@ def _check_date(span: Span, clinic: Clinic, by: User | Job) -> None:
             f"A session is entered at most {LATE_ENTRY.days} days after it took place.",
             field="starts_at",
         )
+
+
+def is_plan(span: Span, by: User | Job) -> bool:
+    """Whether a person says who is to lead. What took place was led by whoever led it, and a job
+    has nobody to ask: both are marked instead."""
+    return isinstance(by, User) and span.ends_at > timezone.now()
 
 
 def _unsaved(
@@ -190,7 +198,8 @@ def move_session(
 
     The occurrence stays the same one: its original local date is kept. Raises Refused
     `session_cancelled`, `session_begun`, `session_length`, `session_date`, `session_breaks_inside`,
-    `nested_visit`, `clinic_closed`, `therapist_busy`, `room_busy` or `patient_busy`.
+    `nested_visit`, `clinic_closed`, `therapist_busy`, `not_qualified` where the leader's license
+    reaches the old date and not the new one, `room_busy` or `patient_busy`.
     """
     span = Span(starts_at, ends_at)
     _check_length(span)
@@ -265,11 +274,22 @@ def _check_free(session: Session, diary: Diary, span: Span, room: Room | None) -
     parts = session.staff.filter(active=True).select_related("therapist")
     for part in parts:
         diary.check_therapist(part.therapist, span)
+        if part.role != SessionStaff.Role.CO_FACILITATOR:
+            _check_stays_qualified(session, diary, part.therapist, span)
     diary.check_room(room, span)
     seated = session.bookings.filter(state=Booking.State.BOOKED)
     for nested in (False, True):
         patients = seated.filter(nested_in__isnull=not nested).values_list("patient", flat=True)
         check_patients_free(patients, span, ignoring=session, nested=nested)
+
+
+def _check_stays_qualified(
+    session: Session, diary: Diary, therapist: Therapist, span: Span
+) -> None:
+    """Who was not qualified before is no reason to leave the session where it is."""
+    was = Span(session.starts_at, session.ends_at)
+    if not diary.license_trouble(therapist, was, session.session_type):
+        diary.check_qualified(therapist, span, session.session_type)
 
 
 # --- cancelling ----------------------------------------------------------------------------------
@@ -330,56 +350,3 @@ def _save_state(session: Session) -> Session:
     session.save(update_fields=["state", "cancelled_reason", "cancelled_at", "closure", "version"])
     session.refresh_from_db(fields=["live"])
     return session
-
-
-# --- who leads -----------------------------------------------------------------------------------
-
-
-@service
-def assign_substitute(*, session: Session, therapist: Therapist, by: User | Job) -> SessionStaff:
-    """`therapist` leads this session instead of its facilitator, with access for 7 days after it.
-
-    The facilitator's part, and an earlier substitute's, ends; a co-facilitator stays. Who has or
-    had a part of their own leads with that: the facilitator comes back, a co-facilitator needs no
-    substitute's. Raises Refused `therapist_busy` or, after signing, `roster_signed`.
-    """
-    lock(clinics=[session.clinic_id], therapists=[therapist.pk], sessions=[session.pk])
-    lock_session(session)
-    check_not_signed(session)
-    span = Span(session.starts_at, session.ends_at)
-    clinic = session.clinic
-    diary = Diary.of(clinic, span, therapists=[therapist.pk], rooms=[], ignoring=[session])
-    diary.check_therapist(therapist, span)
-    session.staff.filter(active=True).exclude(role=SessionStaff.Role.CO_FACILITATOR).update(
-        active=False
-    )
-    part = _leading_part(session, therapist)
-    left = without(session.needs_attention, WITHOUT_LEADER, LICENSE)
-    trouble = diary.license_trouble(therapist, span)
-    session.needs_attention = "; ".join(part for part in (left, trouble) if part)
-    session.version += 1
-    session.save(update_fields=["needs_attention", "version"])
-    return part
-
-
-def _leading_part(session: Session, therapist: Therapist) -> SessionStaff:
-    """The therapist's part as it was before, active again, or a substitute's."""
-    own = session.staff.filter(therapist=therapist)
-    if part := own.exclude(role=SessionStaff.Role.SUBSTITUTE).first():
-        part.active, part.access_until = True, None
-        part.save(update_fields=["active", "access_until"])
-        return part
-    until = {"access_until": session.ends_at + SUBSTITUTE_ACCESS}
-    copies = {"starts_at": session.starts_at, "ends_at": session.ends_at, "live": session.live}
-    part, _ = SessionStaff.objects.update_or_create(
-        session=session,
-        therapist=therapist,
-        defaults={"role": SessionStaff.Role.SUBSTITUTE, "active": True, **until},
-        create_defaults={
-            "clinic_id": session.clinic_id,
-            "role": SessionStaff.Role.SUBSTITUTE,
-            **until,
-            **copies,
-        },
-    )
-    return part

@@ -30,6 +30,7 @@ BREAKS: dict[str, Break] = {
     "room_has_seats": lambda w, o: change(w.room, seats=0),
     "sessiontype_name_unique": lambda w, o: copy(w.kind),
     "sessiontype_ceiling_1_to_200": lambda w, o: change(w.kind, ceiling=201),
+    "sessiontype_credentials_listed": lambda w, o: change(w.kind, credentials='["lcsw"]'),
     "sessiontype_creditable_stays": lambda w, o: change(w.kind, creditable=False),
     "closure_room_same_clinic": lambda w, o: change(w.closure, room_id=o.room.pk),
     "closure_ends_after_start": lambda w, o: change(w.closure, ends_on=EARLIER),

@@ -134,11 +134,9 @@ def test_a_therapist_with_time_off_or_who_left(world: World) -> None:
     assert refused(world, therapist=gone).code == "therapist_busy"
 
 
-def test_an_expired_license_is_marked_and_not_refused(world: World) -> None:
+def test_a_license_is_valid_on_the_date_of_the_session(world: World) -> None:
     f.LicenseFactory(therapist=world.therapist, expires_on=TODAY)
-    assert create(world).needs_attention == (
-        f"License: none of {world.therapist.name} is valid on Tue Mar 3"
-    )
+    assert refused(world).code == "not_qualified"
     assert create(world, day="2026-03-02").needs_attention == ""
 
 
