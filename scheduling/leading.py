@@ -79,6 +79,23 @@ def licensed_until(
     return last
 
 
+def lapse(
+    therapist: Therapist,
+    session_type: SessionType,
+    *,
+    first: datetime.date,
+    last: datetime.date | None,
+) -> str:
+    """That a leader's license ends before what they are to lead from one local date to another
+    (None: open) does; empty where it does not, or where they have none to begin with."""
+    own = list(therapist.licenses.all())
+    until = licensed_until(own, session_type, therapist.clinic.state, first)
+    if until is None or until < first or (last is not None and last <= until):
+        return ""
+    since = full_date(until + _DAY)
+    return f"From {since} on nobody is licensed: {therapist.name}’s license ends the day before."
+
+
 def _fitting(
     licenses: Sequence[License], session_type: SessionType | None, state: str
 ) -> list[License]:

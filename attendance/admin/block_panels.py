@@ -81,6 +81,12 @@ def _left(row: Booking) -> str:
     return row.withdrawn_reason
 
 
+def license_panels(said: str) -> Iterator[Panel]:
+    """That the leader's license ends before the block does."""
+    if said:
+        yield Panel("License", ("What",), [(said,)])
+
+
 def _findings(findings: Sequence[str]) -> Iterator[Panel]:
     if findings:
         yield Panel("To look at", ("What",), [(one,) for one in findings])

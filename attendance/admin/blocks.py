@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from attendance import blocks
-from attendance.admin.block_panels import change_panels, new_panels
+from attendance.admin.block_panels import change_panels, license_panels, new_panels
 from attendance.admin.block_trials import tried_change, tried_new
 from attendance.sessions import move_session
 from iop_clinic.accounts.acting import Refused
@@ -31,6 +31,7 @@ from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import DAYS_IN_WEEK, full_date, long_date, week_of
 from scheduling.admin.groups import BreaksField
 from scheduling.admin.wording import session_when
+from scheduling.leading import lapse
 from scheduling.models import Booking, Group, Room, Session, SessionType, WeeklyBlock
 from scheduling.rules import span_on
 from scheduling.services import Refitted, assign_substitute
@@ -92,7 +93,11 @@ class NewBlockForm(BlockForm):
         return WeeklyBlock(clinic=self.clinic, **self.given)
 
     def ahead(self) -> Sequence[Panel]:
-        return list(new_panels(tried_new(block=self._entered(), by=self.user)))
+        block = self._entered()
+        told = tried_new(block=block, by=self.user)
+        first = max(block.valid_from, timezone.localdate())
+        said = lapse(block.facilitator, block.session_type, first=first, last=block.valid_until)
+        return [*new_panels(told), *license_panels(said)]
 
     def run(self) -> str:
         self.block = self._entered()
@@ -158,7 +163,16 @@ class ChangeForm(BlockForm):
         except Refused as refused:
             self._name(refused.details.get("bookings") or ())
             raise
-        return list(change_panels(trial))
+        return [*change_panels(trial), *license_panels(self._lapse())]
+
+    def _lapse(self) -> str:
+        """Asked of another leader or type: of those that stay it was told before."""
+        changes, scope = self._changes(), self.cleaned_data["scope"]
+        if scope == ONE or not changes.keys() & {"facilitator", "session_type"}:
+            return ""
+        first = timezone.localdate() if scope == ALL else datetime.date.fromisoformat(scope)
+        leader, kind = self.cleaned_data["facilitator"], self.cleaned_data["session_type"]
+        return lapse(leader, kind, first=first, last=self.block.valid_until)
 
     def _name(self, bookings: Any) -> None:
         rows = Booking.objects.visible_to(self.user).filter(pk__in=bookings)

@@ -28,6 +28,7 @@ from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import full_date, hours_and_minutes
 from patients.models import Episode
 from scheduling.admin.group_seats import template_blocks
+from scheduling.admin.leaders import may_lead_panel
 from scheduling.admin.session_lines import HEADERS, next_sessions, seen, session_line
 from scheduling.admin.weekly_template import in_force, template_said
 from scheduling.models import SessionStaff, TimeOff, WeeklyBlock
@@ -192,6 +193,7 @@ def therapist_panels(request: Any, row: Therapist) -> Iterable[Panel]:
     if own:
         yield _week_panel(request, row)
         yield next_sessions(request, row.clinic_id, staff__therapist=row, staff__active=True)
+    yield may_lead_panel(request, row)
 
 
 def _cover(request: Any, row: Therapist) -> Iterator[Panel]:

@@ -16,6 +16,7 @@ from attendance.demo.papers import authorization_rows, coverage_rows, payer_rows
 from attendance.demo.timetable import (
     BY_KEY,
     COHORTS,
+    CREDENTIALS,
     FAMILY,
     FRI,
     MAY_DIAGNOSE,
@@ -62,6 +63,10 @@ def demo_tables(seed: int, today: datetime.date) -> dict[str, Rows]:
         "plans": [row for course in courses for row in plan_rows(course, today)],
         "authorizations": authorization_rows(courses, facts, calendar),
         "certifications": _certifications(courses, calendar),
+        "session_types": [
+            {"name": name, "kind": name.split()[0].lower(), "credentials": ", ".join(codes)}
+            for name, codes in CREDENTIALS.items()
+        ],
         "groups": _groups(),
         "blocks": _group_blocks(calendar) + [r for c in courses for r in _own_blocks(c, calendar)],
         "memberships": membership_rows(courses),

@@ -42,6 +42,12 @@ STAFF = (
 LEAD, DAY, EVENING, FAMILY, EVENING2, SECOND = (
     staff.email for staff in STAFF if staff.role == "therapist"
 )
+CREDENTIALS = {
+    "Group therapy": ("LCSW", "LPC", "LMFT", "LADC"),
+    "Individual": ("LCSW", "LPC", "LMFT", "LADC", "CADC"),
+    "Family": ("LCSW", "LPC", "LMFT"),
+}
+"""Who may lead what: an addiction counselor co-leads groups, and sees patients alone."""
 MAY_DIAGNOSE = {"LCSW", "LPC", "LMFT"}
 ROOMS = {"Oak": 16, "Birch": 14, "Cedar": 10, "Office 1": 3, "Office 2": 3, "Office 3": 3}
 OFFICES = ("Office 1", "Office 2", "Office 3")
@@ -140,7 +146,8 @@ class Grid:
         own: tuple[Slot, ...] = (),
     ) -> Slot:
         """The next free hour for a patient of these groups, with this therapist if possible."""
-        others = [s.email for s in STAFF if s.role == "therapist" and s.email != therapist]
+        may_lead = [s.email for s in STAFF if s.credential in CREDENTIALS[kind]]
+        others = [email for email in may_lead if email != therapist]
         for email in (therapist, *others):
             staff = next(s for s in STAFF if s.email == email)
             hours = [(day, hour) for day in staff.days for hour in staff.hours if day not in not_on]

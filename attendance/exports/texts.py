@@ -44,6 +44,8 @@ def writer(column: Column, zone: ZoneInfo) -> Writer:
         return lambda value: write(_wall(value, zone))
     if read is cells.breaks:
         return lambda value: " ".join(f"{start}-{end}" for start, end in value)
+    if read is cells.credentials:
+        return ", ".join
     if read is cells.yes_no:
         return lambda value: "yes" if value else "no"
     return lambda value: plain(str(value))

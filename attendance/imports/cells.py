@@ -15,6 +15,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
+from scheduling.models.places import CODE, credentials_in
+
 Reader = Callable[[str], Any]
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -179,6 +181,15 @@ def moment(value: str) -> datetime.datetime:
     if not clock:
         raise BadCell(f"“{value}” is not a date and time such as 2026-03-31 09:00")
     return datetime.datetime.combine(date(day), exact_time(clock.strip()))
+
+
+def credentials(value: str) -> list[str]:
+    """`LCSW, LPC`: codes as licenses carry them, in capital letters whatever the cell has."""
+    codes = credentials_in(value)
+    for code in codes:
+        if not CODE.fullmatch(code):
+            raise BadCell(f"“{code[:30]}” is not a credential such as LCSW")
+    return codes
 
 
 def breaks(value: str) -> list[list[int]]:

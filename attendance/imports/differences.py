@@ -38,7 +38,7 @@ def _word(value: Any, names: Mapping[Any, Any]) -> str:
         return f"{timezone.localtime(value):%Y-%m-%d %H:%M}"
     if isinstance(value, datetime.time):
         return f"{value:%H:%M}"
-    if isinstance(value, list):  # breaks
-        return " ".join("-".join(map(str, one)) for one in value)
+    if isinstance(value, list):  # credentials, or breaks
+        return " ".join(one if isinstance(one, str) else "-".join(map(str, one)) for one in value)
     text = str(names.get(value, value))
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

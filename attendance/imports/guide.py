@@ -21,6 +21,7 @@ PLAIN: Mapping[Any, str] = {
     cells.yes_no: "yes or no",
     cells.email: "email address",
     cells.phone: "phone number",
+    cells.credentials: "credentials of which a leader holds one, such as LCSW, LPC; empty: any",
     cells.breaks: "minutes from the start, such as 50-60 110-120",
 }
 

@@ -59,6 +59,8 @@ class Intake:
     now: datetime.datetime
     progress: Callable[[int], object]
     problems: list[Problem] = field(default_factory=list)
+    opened: bool = False
+    """Whether the clinic was opened by these very files."""
     counts: dict[str, Counts] = field(default_factory=lambda: defaultdict(Counts))
     differing: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db.models import Model
@@ -57,10 +58,10 @@ def clinic_of(reading: Reading, by: User | Job) -> tuple[Clinic, bool]:
     return open_clinic(name=STAND_IN, zone="America/New_York", by=by), True
 
 
-def note_clinic(intake: Intake, *, opened: bool) -> None:
+def note_clinic(intake: Intake) -> None:
     """Count the clinic's own row, or compare it with the clinic as it is."""
     for row in intake.rows(CLINIC):
-        if opened:
+        if intake.opened:
             intake.counts[CLINIC.file].created += 1
         else:
             draft = Draft(row, Clinic(**row.values), row.key)
@@ -100,8 +101,20 @@ def load_by_key(intake: Intake, table: Table, model: type[Model]) -> None:
     for stored in model._default_manager.filter(clinic=intake.clinic):
         known[folded(getattr(stored, name))] = stored
     drafts = [intake.draft(row, model, folded(row[name])) for row in intake.rows(table)]
+    if intake.opened:
+        _complete(intake, [draft for draft in drafts if draft], known)
     for draft in intake.settle(table, drafts, known):
         known[draft.key] = draft.instance
+
+
+def _complete(intake: Intake, drafts: Iterable[Draft], known: Mapping[Any, Any]) -> None:
+    """What every clinic begins with is in a new one as its files say."""
+    for draft in drafts:
+        stored = known.get(draft.key)
+        if stored is not None:
+            for name, value in intake.fields(draft.row, type(stored)).items():
+                setattr(stored, name, value)
+            stored.save()
 
 
 # --- staff ---------------------------------------------------------------------------------------

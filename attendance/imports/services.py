@@ -98,8 +98,8 @@ def _import(
         raise ImportRefused(reading.problems or [Problem(str(folder), 0, "", "holds no CSV file")])
     clinic, opened = clinic_of(reading, by)
     lock(clinics=[clinic.pk])
-    intake = Intake(clinic, reading, by, now, progress, problems=reading.problems)
-    note_clinic(intake, opened=opened)
+    intake = Intake(clinic, reading, by, now, progress, reading.problems, opened)
+    note_clinic(intake)
     load(intake)
     return finish(intake, dry_run=dry_run)
 
@@ -217,7 +217,7 @@ def _import_into(
         lock(clinics=[clinic.pk])
     intake = Intake(clinic, reading, by, now, progress, problems=reading.problems)
     refuse_other_clinic(intake)
-    note_clinic(intake, opened=False)
+    note_clinic(intake)
     load(intake)
     return finish(intake, dry_run=dry_run)
 

@@ -71,6 +71,7 @@ SESSION_TYPES = Table(
         must("kind", _options(SessionType.Kind)),
         Column("creditable", yes_no),
         Column("ceiling", Number(1, 200)),
+        Column("credentials", cells.credentials),
     ),
 )
 PROGRAMS = Table(

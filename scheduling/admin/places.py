@@ -18,6 +18,7 @@ from scheduling.admin.closing import (
     TimeOffForm,
     cancelled_panel,
 )
+from scheduling.admin.leaders import credentials_field, leaders_panel
 from scheduling.admin.rooms import room_panels, tell_rooms
 from scheduling.models import Closure, Room, SessionType, TimeOff
 
@@ -53,10 +54,22 @@ class RoomAdmin(ClinicModelAdmin):
 class SessionTypeAdmin(ClinicModelAdmin):
     view = Can.VIEW_SCHEDULE
     add = change = Can.MANAGE_CLINIC
-    list_display = ("name", "kind", "creditable", "ceiling", "active")
+    list_display = ("name", "kind", "creditable", "ceiling", "led_by", "active")
     list_filter = ("kind", "creditable")
     search_fields = ("name",)
-    fields = ("name", "kind", "creditable", "ceiling", "active")
+    fields = ("name", "kind", "creditable", "ceiling", "credentials", "active")
+
+    @admin.display(description="Led by")
+    def led_by(self, row: SessionType) -> str:
+        return " or ".join(row.credentials)
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        if db_field.name == "credentials":
+            return credentials_field(request)
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def panels(self, request: Any, row: SessionType) -> Iterable[Panel]:
+        yield leaders_panel(request, row)
 
 
 @admin.register(Closure)

@@ -31,6 +31,7 @@ from iop_clinic.accounts.models import Therapist
 from iop_clinic.accounts.roles import Can
 from scheduling import services
 from scheduling.admin.calendar_link import CalendarLinkForm
+from scheduling.admin.leaders import candidate_choices, candidate_panels, candidates
 from scheduling.admin.seats import Seats
 from scheduling.admin.session_lines import with_booked
 from scheduling.admin.wording import session_when
@@ -177,6 +178,14 @@ class SubstituteForm(SessionForm):
     explanation = "Leads this session instead of its facilitator, with access for 7 days after it."
     therapist = row_field(Therapist.objects.filter(active=True))
     back = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def narrow(self) -> None:
+        self.found = candidates(self.row)
+        field: Any = self.fields["therapist"]
+        field.choices = candidate_choices(self.found)
+
+    def before(self) -> Iterable[Panel]:
+        return candidate_panels(self.found)
 
     def run(self) -> str:
         therapist = self.cleaned_data["therapist"]

@@ -25,6 +25,11 @@ CODE = re.compile("[A-Z][A-Z0-9-]{0,19}")
 CREDENTIALS = "Credentials are a list of codes in capital letters, such as LCSW or LPC."
 
 
+def credentials_in(text: str) -> list[str]:
+    """ "lcsw, LPC" as a list of codes, each once; whether they are some is not asked."""
+    return list(dict.fromkeys(re.findall(r"[^\s,;/]+", text.upper())))
+
+
 class CredentialsListed(models.Func):
     """Whether a JSON value is a list of codes of 1 to 20 capital letters, digits and dashes."""
 

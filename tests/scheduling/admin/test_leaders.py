@@ -1,0 +1,134 @@
+"""Credentials of a session type at the admin site, and who could stand in."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+
+from iop_clinic.accounts.models import License, Therapist
+from iop_clinic.accounts.roles import Role
+from scheduling.models import SessionStaff, SessionType
+from tests import factories as f
+from tests.admin import Desk, desk
+from tests.lists import cells, lines, panels
+from tests.scheduling.admin.planned import TODAY, planned
+from tests.scheduling.conftest import World
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def owner(world: World) -> Desk:
+    return desk(world.clinic, Role.ADMINISTRATOR)
+
+
+def asks(world: World, *codes: str) -> None:
+    SessionType.objects.filter(pk=world.kind.pk).update(credentials=list(codes))
+
+
+def therapist(world: World, name: str, *codes: str, **extra) -> Therapist:
+    row = f.TherapistFactory(clinic=world.clinic, name=name, **extra)
+    for code in codes:
+        f.LicenseFactory(therapist=row, credential=code)
+    return row
+
+
+@pytest.mark.parametrize(
+    ("typed", "stored"),
+    [
+        ("lcsw, LPC", ["LCSW", "LPC"]),
+        ("LCSW lpc;LCSW / RN-BC", ["LCSW", "LPC", "RN-BC"]),
+        ("", []),
+        (" , ", []),
+    ],
+)
+def test_credentials_are_typed_as_licenses_carry_them(world, owner, typed, stored):
+    asks(world, "LMFT")
+    assert owner.fill(world.kind, "change", credentials=typed).status == 302
+    assert SessionType.objects.get(pk=world.kind.pk).credentials == stored
+
+
+@pytest.mark.parametrize("typed", ["L.C.S.W.", "LCSW, Ärztin", "1ST", "X" * 21])
+def test_what_is_no_code_is_refused_at_the_field(world, owner, typed):
+    answer = owner.fill(world.kind, "change", credentials=typed)
+    said = "Credentials are a list of codes in capital letters, such as LCSW or LPC."
+    assert answer.errors == {"credentials": [said]}
+    assert SessionType.objects.get(pk=world.kind.pk).credentials == []
+
+
+def test_the_field_names_the_codes_of_the_clinics_own_licenses(world, owner):
+    therapist(world, "Al", "lmhc")
+    f.LicenseFactory(credential="ELSEWHERE")
+    shown = owner.open(world.kind, "change").content.decode()
+    assert "as licenses carry them: LMHC. Empty: any license" in shown
+    assert "ELSEWHERE" not in shown
+
+
+def test_the_list_and_the_page_say_who_may_lead(world, owner):
+    asks(world, "LPC", "LCSW")
+    therapist(world, "Zoe", "LPC")
+    therapist(world, "Al", "LADC")
+    assert [row["led_by"] for row in cells(owner, SessionType)] == ["LPC or LCSW"]
+    needed = f"{world.kind} asks for LPC or LCSW in NY, and"
+    shown = lines(panels(owner, world.kind)["Who may lead it today"])
+    assert [tuple(map(str, row)) for row in shown] == [
+        ("Zoe, LCSW", "yes", "Dec 31, 2030"),
+        ("Al, LCSW", f"{needed} Al has none", ""),
+        (str(world.therapist), f"{needed} {world.therapist.name} has none", ""),
+    ]
+
+
+def test_a_therapists_page_says_which_types_they_may_lead(world, owner):
+    asks(world, "LPC")
+    other = f.SessionTypeFactory(clinic=world.clinic, name="Peer support")
+    shown = lines(panels(owner, world.therapist)["May lead"])
+    assert [tuple(map(str, row)) for row in shown] == [
+        (other.name, "yes", "needs no license"),
+        (world.kind.name, f"{world.kind} asks for LPC in NY, and {world.therapist.name} has none",
+         ""),
+    ]  # fmt: skip
+
+
+def test_whoever_is_free_and_qualified_is_called_first(world, coordinator):
+    asks(world, "LPC")
+    cy = therapist(world, "Cy", "LPC", phone="555-0101")
+    al = therapist(world, "Al")
+    page = coordinator.open(planned(world), "substitute")
+    form = page.context["form"]
+    free, others = form.before()
+    assert [tuple(row) for row in lines(free)] == [("Cy, LCSW", "555-0101")]
+    assert [str(row[0]) for row in lines(others)] == [str(al), str(world.therapist)]
+    assert form.fields["therapist"].choices == [
+        ("", "Select …"),
+        ("Free and qualified", [(cy.pk, "Cy, LCSW")]),
+        ("Others", [(al.pk, str(al)), (world.therapist.pk, str(world.therapist))]),
+    ]
+
+
+def test_an_unqualified_substitute_is_refused_at_the_field(world, coordinator):
+    asks(world, "LPC")
+    al, session = therapist(world, "Al"), planned(world)
+    before = set(SessionStaff.objects.values_list("therapist", "role", "active"))
+    answer = coordinator.fill(session, "substitute", therapist=al)
+    said = (
+        f"License: {world.kind} asks for LPC in NY, and Al has none. Choose somebody else, or "
+        "enter the license first."
+    )
+    assert answer.errors == {"therapist": [said]}
+    assert set(SessionStaff.objects.values_list("therapist", "role", "active")) == before
+    license_ = f.LicenseFactory(therapist=al, credential="LPC")
+    assert coordinator.fill(session, "substitute", therapist=al).status == 302
+    License.objects.filter(pk=license_.pk).update(expires_on=TODAY - datetime.timedelta(days=1))
+    assert planned(world).staff.get(therapist=al).active
+
+
+def test_a_session_is_planned_at_the_site_with_a_qualified_leader(world, coordinator):
+    asks(world, "LPC")
+    count = type(planned(world)).objects.count()
+    answer = coordinator.fill(
+        type(planned(world)), "plan", session_type=world.kind, therapist=world.therapist,
+        day="2026-03-10", starts="09:00", ends="10:00",
+    )  # fmt: skip
+    assert list(answer.errors) == ["therapist"]
+    assert type(planned(world)).objects.count() == count
