@@ -22,10 +22,11 @@ from attendance.records.sheet import locked_sheet
 from iop_clinic.accounts.acting import Job, Refused
 from iop_clinic.accounts.weeks import DAYS_IN_WEEK
 from scheduling.eligibility import check_eligible
+from scheduling.leading import LICENSE
 from scheduling.locks import lock
 from scheduling.models import Booking, GroupMembership, Session, WeeklyBlock
 from scheduling.rules import lowest_free
-from scheduling.services import expand
+from scheduling.services import Expansion, expand
 from scheduling.services.seating import Expected, new_booking, plan_seating
 
 HORIZON = 4
@@ -48,8 +49,20 @@ def expand_history(intake: Intake) -> None:
     back = max(0, -((first - intake.today).days // DAYS_IN_WEEK))
     start = intake.today - datetime.timedelta(days=back * DAYS_IN_WEEK)
     done = expand(clinic=intake.clinic, today=start, weeks=back + HORIZON, by=intake.by)
-    intake.notes += done.findings
+    intake.notes += _notes(done)
     _seat_new_members(intake.created[MEMBERSHIPS.name])
+
+
+def _notes(done: Expansion) -> list[str]:
+    """What a person must look at; a leader who is not licensed is told once for each block."""
+    of_block: dict[Any, list[str]] = {}
+    for about, said in done.found:
+        licensed = isinstance(about, Session) and about.needs_attention.startswith(LICENSE)
+        of_block.setdefault(about.block_id if licensed else said, []).append(said)
+    return [
+        f"{first}, and for {len(others)} more of its sessions" if others else first
+        for first, *others in of_block.values()
+    ]
 
 
 def _seat_new_members(members: Sequence[GroupMembership]) -> None:

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from attendance import blocks
 from attendance.sessions import cancel_session, move_session
-from iop_clinic.accounts.models import AuditEvent
+from iop_clinic.accounts.models import AuditEvent, License, Therapist
 from iop_clinic.accounts.roles import Role
 from scheduling.models import Booking, Session, SessionStaff, WeeklyBlock
 from scheduling.services import add_closure, add_time_off
@@ -72,6 +72,40 @@ def written() -> int:
 
 def saturday(block: WeeklyBlock, nth: int = 0) -> Session:
     return Session.objects.get(block__group=block.group, original_local_date=SATURDAYS[nth])
+
+
+def licensed(week: ShortWeek, name: str, **extra: Any) -> Therapist:
+    row = f.TherapistFactory(clinic=week.clinic, name=name)
+    f.LicenseFactory(therapist=row, **extra)
+    return row
+
+
+@pytest.mark.parametrize(
+    ("until", "last", "said"),
+    [
+        (SAT, None, "From Mar 8, 2026 on"),
+        (SAT + WEEK, SAT + WEEK, ""),
+        (SAT + WEEK, SAT + WEEK * 2, "From Mar 15, 2026 on"),
+    ],
+)
+def test_a_license_that_ends_before_the_block_is_told_ahead(week, coordinator, until, last, said):
+    sam = licensed(week, "Sam", expires_on=until)
+    entered = given(week, facilitator=sam, valid_until=last or "")
+    rest = f"{said} nobody is licensed: Sam’s license ends the day before."
+    told = panels(coordinator.look(WeeklyBlock, "new", **entered))
+    assert told.get("License") == ([(rest,)] if said else None)
+
+
+def test_another_leaders_license_is_told_ahead_and_an_old_ones_is_not(block, week, coordinator):
+    sam = licensed(week, "Sam", expires_on=SAT)
+    told = panels(coordinator.look(block, "change-block", facilitator=sam))
+    said = "From Mar 8, 2026 on nobody is licensed: Sam’s license ends the day before."
+    assert told["License"] == [(said,)]
+    License.objects.filter(therapist=sam).update(expires_on=SAT - datetime.timedelta(days=1))
+    answer = coordinator.fill(block, "change-block", facilitator=sam)
+    assert list(answer.errors) == ["facilitator"]
+    License.objects.update(therapist=week.house.therapist)
+    assert "License" not in panels(coordinator.look(block, "change-block", ends_at="10:30"))
 
 
 def times(block: WeeklyBlock) -> list[str]:

@@ -5,7 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from attendance.models.standards import Severity
-from iop_clinic.accounts.models import License
+from iop_clinic.accounts.models import Clinic, License
 from scheduling.models import GroupMembership, WeeklyBlock
 from tests import factories as f
 from tests.attendance.house import FRI, MON, TUE, WED
@@ -62,6 +62,30 @@ def test_another_license_that_is_valid_for_longer_is_enough(office):
     row = licensed(office, TODAY + 5 * DAY)
     licensed(office, TODAY + 200 * DAY, therapist=row.therapist, state="CT")
     assert office.found(Kind.LICENSE_ENDING) == []
+
+
+def test_one_of_another_state_is_not(office):
+    Clinic.objects.filter(pk=office.clinic.pk).update(state="NY")
+    row = licensed(office, TODAY + 5 * DAY)
+    licensed(office, TODAY + 200 * DAY, therapist=row.therapist, state="CT")
+    assert office.found(Kind.LICENSE_ENDING) == [("open", "near", WATCH)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (["LCSW"], [("open", "near", WATCH)]),
+        (["LCSW", "LADC"], []),
+        (["LMFT"], []),
+        ([], []),
+    ],
+)
+def test_one_of_another_credential_is_enough_where_the_type_asks_for_it(office, asked, told):
+    row = licensed(office, TODAY + 5 * DAY)
+    licensed(office, TODAY + 200 * DAY, therapist=row.therapist, credential="ladc")
+    kind = f.SessionTypeFactory(clinic=office.clinic, credentials=asked)
+    f.WeeklyBlockFactory(group=office.group, session_type=kind, facilitator=row.therapist)
+    assert office.found(Kind.LICENSE_ENDING) == told
 
 
 def test_who_has_left_needs_no_license(office):

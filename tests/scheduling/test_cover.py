@@ -7,9 +7,9 @@ import datetime
 import pytest
 from django.utils import timezone
 
-from iop_clinic.accounts.models import Therapist
+from iop_clinic.accounts.models import License, Therapist
 from scheduling.cover import Cover
-from scheduling.models import Session, SessionStaff
+from scheduling.models import Session, SessionStaff, SessionType
 from scheduling.rules import Span
 from scheduling.services import add_time_off, assign_substitute, cancel_session
 from tests import factories as f
@@ -90,6 +90,33 @@ def test_a_license_that_ran_out_since_it_was_planned_uncovers_it(world, expires,
     f.LicenseFactory(therapist=world.therapist, expires_on=expires)
     said = "" if covered else f"License: none of {world.therapist.name} is valid on Mon Mar 9"
     assert missing(world, session) == said
+
+
+def test_a_license_of_another_credential_or_state_uncovers_it(world):
+    session, own = led(world), f.LicenseFactory(therapist=world.therapist)
+    SessionType.objects.filter(pk=world.kind.pk).update(credentials=["LCSW"])
+    assert missing(world, Session.objects.get(pk=session.pk)) == ""
+    needed = f"License: {world.kind} asks for"
+    License.objects.filter(pk=own.pk).update(state="CT")
+    said = f"{needed} LCSW in NY, and {world.therapist.name} has none"
+    assert missing(world, Session.objects.get(pk=session.pk)) == said
+    License.objects.filter(pk=own.pk).update(state="NY")
+    SessionType.objects.filter(pk=world.kind.pk).update(credentials=["LPC"])
+    said = f"{needed} LPC in NY, and {world.therapist.name} has none"
+    assert missing(world, Session.objects.get(pk=session.pk)) == said
+
+
+def test_a_co_leader_without_the_credential_does_not_cover_it_alone(world):
+    session = led(world)
+    other = co_leader(world, session)
+    f.LicenseFactory(therapist=world.therapist)
+    SessionType.objects.filter(pk=world.kind.pk).update(credentials=["LCSW"])
+    assert missing(world, Session.objects.get(pk=session.pk)) == ""
+    Therapist.objects.filter(pk=world.therapist.pk).update(active=False)
+    assert missing(world, Session.objects.get(pk=session.pk)) == (
+        f"{world.therapist.name} works here no longer; "
+        f"License: {world.kind} asks for LCSW in NY, and {other.name} has none"
+    )
 
 
 def test_every_leader_in_the_way_is_named(world):

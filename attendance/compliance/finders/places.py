@@ -6,11 +6,12 @@ Each finder is one statement for any number of clinics, and reads only the rows 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Count, Exists, F, FilteredRelation, Min, OuterRef, Q, Subquery
-from django.db.models.functions import JSONObject, Least
+from django.db.models.functions import JSONObject, Least, Upper
 
 from attendance.compliance.finders.treatment import Ruled, longest, on, ruled, today_of
 from attendance.compliance.findings import CaseKey, Finding, Nights
@@ -31,20 +32,22 @@ IN_TREATMENT = (Episode.State.ADMITTED, Episode.State.ON_HOLD)
 
 
 def license_findings(nights: Nights) -> Iterator[Finding]:
-    """A therapist whose last valid license ends within n days, or has ended.
+    """A therapist whose last valid license for what they lead ends within n days, or has ended.
 
-    Another license that is valid for longer is enough; who never had one is not asked for one.
+    One that is valid for longer is enough, of the clinic's state and of a credential that the type
+    asks for. Who never had one is not asked for one.
     """
     with_rule = ruled(nights, AbsenceRule.Kind.LICENSE_ENDING)
-    for row in _licenses_ending(with_rule) if with_rule else ():
+    for row in _with_licenses_ending(with_rule) if with_rule else ():
         night, rule = with_rule[row.clinic_id]
-        ends = row.license_ends_on
+        last = _last_license(row)
+        ends = date.fromisoformat(last["ends_on"])
         stage = Countdown(rule.times, 7, 0).stage((ends - night.today).days)
         if stage is not None:
             yield _of_therapist(
                 rule,
                 row,
-                evidence_key=str(row.license),
+                evidence_key=str(last["pk"]),
                 evidence={"stage": stage.value, "ends_on": ends.isoformat()},
                 sentence=f"{row.name}: the license {'ended' if ends < night.today else 'ends'} on "
                 f"{long_date(ends)}, and no other is valid for longer.",
@@ -53,18 +56,42 @@ def license_findings(nights: Nights) -> Iterator[Finding]:
             )
 
 
-def _licenses_ending(nights: Ruled) -> Any:
-    last = License.objects.filter(clinic=OuterRef("clinic"), therapist=OuterRef("pk"))
-    last = last.order_by("-expires_on", "-pk")
+def _with_licenses_ending(nights: Ruled) -> Any:
+    """Therapists one of whose licenses ends soon: with all of them, and with what the types of the
+    blocks that they lead ask for."""
+    today = today_of(nights)
+    own = License.objects.filter(
+        Q(clinic__state="") | Q(state__iexact=F("clinic__state")),
+        clinic=OuterRef("clinic"),
+        therapist=OuterRef("pk"),
+    )
+    led = WeeklyBlock.objects.filter(
+        Q(valid_until__isnull=True) | Q(valid_until__gte=today),
+        clinic=OuterRef("clinic"),
+        facilitator=OuterRef("pk"),
+    )
+    told = JSONObject(pk="pk", credential=Upper("credential"), ends_on="expires_on")
+    asked = led.order_by().values(row=JSONObject(credentials="session_type__credentials"))
     return (
-        Therapist.objects.filter(clinic__in=nights, active=True)
-        .annotate(
-            license=Subquery(last.values("pk")[:1]),
-            license_ends_on=Subquery(last.values("expires_on")[:1]),
+        Therapist.objects.filter(
+            Exists(own.filter(expires_on__lte=today + longest(nights))),
+            clinic__in=nights,
+            active=True,
         )
-        .filter(license_ends_on__lte=today_of(nights) + longest(nights))
+        .annotate(
+            own=ArraySubquery(own.order_by("expires_on", "pk").values(row=told)),
+            asked=ArraySubquery(asked.distinct()),
+        )
         .order_by("pk")
     )
+
+
+def _last_license(row: Any) -> dict[str, Any]:
+    """Of the licenses that last longest for each type they lead, the one that ends first."""
+    lasts = [row.own[-1]]
+    for asked in row.asked:
+        lasts += [one for one in row.own if one["credential"] in asked["credentials"]][-1:]
+    return min(lasts, key=lambda one: (one["ends_on"], one["pk"]))
 
 
 # Caseloads
