@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0004_calendar_links'),
-        ('scheduling', '0006_waitlist_offers'),
+        ('scheduling', '0007_combined_sessions'),
     ]
 
     operations = [
