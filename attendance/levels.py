@@ -24,6 +24,7 @@ from patients.models import Authorization, Episode, TreatmentPlan
 from scheduling import services as calendar
 from scheduling.locks import lock
 from scheduling.models import Booking, Group, GroupMembership, Session
+from scheduling.services.guests import guests_of
 
 _DAY = datetime.timedelta(days=1)
 _TREATED = (Episode.State.ADMITTED, Episode.State.ON_HOLD)
@@ -65,7 +66,8 @@ def change_level(
     level and day.
     """
     held = _seats_from(episode, starts_on)
-    _lock_all(episode, starts_on, held, group)
+    moving = guests_of(episode.clinic_id, (seat or {}).get("guests"))
+    _lock_all(episode, starts_on, held, group, moving)
     episode.refresh_from_db()
     if episode.state not in _TREATED:
         raise Refused(
@@ -79,7 +81,8 @@ def change_level(
         taken = _sit_down(episode, group, left, starts_on, seat or {}, by=by)
         paid = _pay(episode, new, authorization, approval, by=by)
     since = max(starts_on, episode.admitted_on or starts_on)
-    judge_again(clinic=episode.clinic, episode_ids=[episode.pk], since=since, by=by, now=now)
+    ids = [episode.pk, *moving]
+    judge_again(clinic=episode.clinic, episode_ids=ids, since=since, by=by, now=now)
     judge_papers(clinic=episode.clinic, now=now)
     return LevelChange(new, tuple(left), taken, paid)
 
@@ -96,12 +99,17 @@ def _serves(group: Group, plan: TreatmentPlan) -> bool:
 
 
 def _lock_all(
-    episode: Episode, day: datetime.date, held: Iterable[GroupMembership], group: Group | None
+    episode: Episode,
+    day: datetime.date,
+    held: Iterable[GroupMembership],
+    group: Group | None,
+    moving: Iterable[int],
 ) -> None:
-    """Every group, session and the episode in the one order, before anything is written."""
+    """Every group, session and episode in the one order, before anything is written."""
     seats = list(held)
     lock(groups=[*(one.group_id for one in seats), group.pk if group else None])
-    lock(sessions=_sessions(seats, day, group).values_list("pk", flat=True), episodes=[episode.pk])
+    sessions = _sessions(seats, day, group).values_list("pk", flat=True)
+    lock(sessions=sessions, episodes=[episode.pk, *moving])
 
 
 def _sessions(

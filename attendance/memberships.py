@@ -16,6 +16,7 @@ from iop_clinic.accounts.models import User
 from patients.models import Episode
 from scheduling import services as calendar
 from scheduling.models import Group, GroupMembership, WaitlistEntry
+from scheduling.services.guests import GuestChoice, guests_of
 
 Moment = datetime.datetime | None
 _DAY = datetime.timedelta(days=1)
@@ -33,7 +34,7 @@ def enrol(
 ) -> GroupMembership:
     """Give a seat in a group (see `scheduling.services.enrol`, which says what is refused)."""
     row = calendar.enrol(group=group, episode=episode, starts_on=starts_on, by=by, **seat)
-    _again(episode, _judged_by(row), by=by, now=now)
+    _again(episode, _judged_by(row), by=by, now=now, guests=seat.get("guests"))
     return row
 
 
@@ -47,7 +48,7 @@ def accept_offer(
 ) -> GroupMembership:
     """Enrol whom a seat is offered (see `scheduling.services.accept_offer`)."""
     row = calendar.accept_offer(entry=entry, by=by, **seat)
-    _again(row.episode, row.starts_on, by=by, now=now)
+    _again(row.episode, row.starts_on, by=by, now=now, guests=seat.get("guests"))
     return row
 
 
@@ -63,7 +64,7 @@ def transfer(
 ) -> GroupMembership:
     """Move a member to another group (see `scheduling.services.transfer`)."""
     row = calendar.transfer(membership=membership, to_group=to_group, on=on, by=by, **seat)
-    _again(row.episode, on, by=by, now=now)
+    _again(row.episode, on, by=by, now=now, guests=seat.get("guests"))
     return row
 
 
@@ -97,8 +98,19 @@ def _judged_by(row: GroupMembership) -> datetime.date:
     return row.starts_on if earlier.exists() else row.episode.admitted_on or row.starts_on
 
 
-def _again(episode: Episode, since: datetime.date, *, by: User | Job, now: Moment) -> None:
-    """From the admission on at the earliest; groups that are too small count their members anew."""
+def _again(
+    episode: Episode,
+    since: datetime.date,
+    *,
+    by: User | Job,
+    now: Moment,
+    guests: GuestChoice | None = None,
+) -> None:
+    """From the admission on at the earliest; groups that are too small count their members anew.
+
+    Guests who move on lose minutes as well.
+    """
     since = max(since, episode.admitted_on or since)
-    judge_again(clinic=episode.clinic, episode_ids=[episode.pk], since=since, by=by, now=now)
+    ids = [episode.pk, *guests_of(episode.clinic_id, guests)]
+    judge_again(clinic=episode.clinic, episode_ids=ids, since=since, by=by, now=now)
     judge_papers(clinic=episode.clinic, now=now)

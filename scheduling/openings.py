@@ -26,13 +26,14 @@ _DAY = datetime.timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """The `first` local date of a seat without end, and how many are free from then on; or None,
-    and `why` there is none."""
+    """The `first` local date of a seat without end, and how many are free from then on, with what
+    keeps the patient `out_before`; or None, and `why` there is none."""
 
     group: Group
     first: datetime.date | None
     free_seats: int = 0
     why: str = ""
+    out_before: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +186,7 @@ def _opening(
             first, why = session.local_date + _DAY, trouble
     if first > on + SOON:
         return Opening(group, None, why=why)
-    return Opening(group, first, seats.free(group.capacity, first))
+    return Opening(group, first, seats.free(group.capacity, first), out_before=why)
 
 
 def _trouble(session: Any, person: Person) -> str:

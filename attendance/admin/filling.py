@@ -130,3 +130,5 @@ def _parts(one: Candidate) -> Iterator[str]:
     with_it = f"{hours_and_minutes(one.then.at_least)} of {hours_and_minutes(one.then.minimum)}"
     yield f"with it {with_it} on {one.then.days_qualifying} of {one.then.days_required} days"
     yield f"from {long_date(one.first)}"
+    if one.out_before:
+        yield one.out_before.rstrip(".")

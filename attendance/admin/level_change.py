@@ -31,10 +31,11 @@ from iop_clinic.accounts.weeks import full_date, hours_and_minutes, long_date
 from patients.admin.verbs import IN_TREATMENT, EpisodeForm
 from patients.models import AgeBracket, Authorization, Episode, Level, Payer
 from patients.rules import OF_AGE, WEEKLY_MINUTES, age_on
+from scheduling.admin.guests import EnrollingForm
 from scheduling.models import Group
 
 PLAN = ("level", "age_bracket", "weekly_minutes_target", "days_per_week", "review_due_on")
-SEAT = ("population_opt_in", "overflow_reason")
+SEAT = ("population_opt_in", "overflow_reason", "guests")
 APPROVAL = ("payer", "number", "unit", "units", "ends_on", "next_review_on")
 ASKED_OF_A_NEW_ONE = ("payer", "number", "unit", "units", "ends_on")
 
@@ -49,7 +50,7 @@ def _ranges(bracket: AgeBracket) -> str:
 RANGES = " ".join(map(_ranges, AgeBracket))
 
 
-class LevelForm(EpisodeForm):
+class LevelForm(EnrollingForm, EpisodeForm):
     """Whoever manages episodes may book and authorize as well; the role table says so."""
 
     title = "Change the level of care"
@@ -137,7 +138,7 @@ class LevelForm(EpisodeForm):
         done = change_level(**self._change)
         day = long_date(done.plan.starts_on)
         said = f"{self.row.patient} is on {done.plan.get_level_display()} from {day}."
-        return " ".join([said, *_next(done)])
+        return self.done(" ".join([said, *_next(done)]))
 
 
 def authorization_said(row: Authorization) -> str:

@@ -55,7 +55,10 @@ def _facts(found: Placement, one: Proposal) -> Iterator[tuple[str, object]]:
 
 def _seat(part: Opening) -> str:
     seats = "1 seat free" if part.free_seats == 1 else f"{part.free_seats} seats free"
-    return f"from {full_date(part.first)}, {seats}" if part.first else seats
+    if part.first is None:
+        return seats
+    said = f"from {full_date(part.first)}, {seats}"
+    return f"{said}. {part.out_before} To begin earlier, enrol there" if part.out_before else said
 
 
 def _hours(hours: Sequence[StandingHour]) -> Iterator[str]:

@@ -32,6 +32,8 @@ class Candidate:
     """For this group."""
     waits_elsewhere: bool
     first: date
+    out_before: str
+    """What keeps them from beginning earlier."""
     now: WeekJudgement
     then: WeekJudgement
 
@@ -92,7 +94,7 @@ def who_could_fill(
         if why:
             reasons[why] += 1
         elif opening.first is not None:
-            found.append(_candidate(facts, one, opening.first, then))
+            found.append(_candidate(facts, one, opening, opening.first, then))
     found.sort(key=_order)
     return Filling(tuple(found), tuple(reasons.most_common()), len(episodes) - len(needs))
 
@@ -107,7 +109,7 @@ def _why_not(one: _Need, opening: Opening, refused: Refused | None, then: Reach)
     return "With it their week is over the maximum." if then.over else ""
 
 
-def _candidate(facts: _Facts, one: _Need, first: date, then: Reach) -> Candidate:
+def _candidate(facts: _Facts, one: _Need, opening: Opening, first: date, then: Reach) -> Candidate:
     entries = facts.waiting.get(one.episode.pk, ())
     here = [entry.added_at for entry in entries if entry.group_id == facts.group.pk]
     return Candidate(
@@ -115,6 +117,7 @@ def _candidate(facts: _Facts, one: _Need, first: date, then: Reach) -> Candidate
         waits_since=min(here, default=None),
         waits_elsewhere=len(here) < len(entries),
         first=first,
+        out_before=opening.out_before,
         now=one.now.week,
         then=then.week,
     )

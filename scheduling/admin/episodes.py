@@ -25,6 +25,7 @@ from iop_clinic.accounts.weeks import full_date
 from patients.admin.verbs import IN_TREATMENT, EpisodeForm
 from patients.models import Episode
 from scheduling.admin.group_seats import named_with_free_seats
+from scheduling.admin.guests import EnrollingForm
 from scheduling.admin.seats import Seats
 from scheduling.admin.wording import call_in_noted
 from scheduling.models import Booking, Group, GroupMembership
@@ -57,7 +58,7 @@ class InTreatmentForm(EpisodeForm):
         return field
 
 
-class EnrolForm(InTreatmentForm):
+class EnrolForm(EnrollingForm, InTreatmentForm):
     title = "Enrol in a group"
     path = "enrol"
     order = 33
@@ -81,7 +82,7 @@ class EnrolForm(InTreatmentForm):
 
     def run(self) -> str:
         seat = Seats.enrol(episode=self.row, by=self.user, **self.given)
-        return (
+        return self.done(
             f"{self.row.patient} has seat {seat.seat} in {seat.group} from "
             f"{full_date(seat.starts_on)}. "
             "The planned sessions are booked."
@@ -144,7 +145,7 @@ class BookForm(InTreatmentForm):
         return f"Seat {row.seat} of {row.session} is booked for {self.row.patient}."
 
 
-class TransferHereForm(InTreatmentForm):
+class TransferHereForm(EnrollingForm, InTreatmentForm):
     title = "Transfer to another group"
     path = "transfer"
     order = 34
@@ -178,7 +179,7 @@ class TransferHereForm(InTreatmentForm):
 
     def run(self) -> str:
         seat = Seats.transfer(by=self.user, **self.given)
-        return (
+        return self.done(
             f"{self.row.patient} has seat {seat.seat} in {seat.group} from "
             f"{full_date(seat.starts_on)}. The bookings have moved along."
         )

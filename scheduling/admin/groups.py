@@ -35,6 +35,7 @@ from scheduling.admin.group_seats import (
     seats_panel,
     tell_groups,
 )
+from scheduling.admin.guests import EnrollingForm
 from scheduling.admin.seats import Seats
 from scheduling.admin.session_lines import next_sessions
 from scheduling.admin.waitlist_lines import waitlist_panel
@@ -42,7 +43,7 @@ from scheduling.admin.weekly_template import block_times
 from scheduling.models import Group, GroupMembership, WaitlistOffer, WeeklyBlock
 
 
-class EnrolHereForm(ServiceForm):
+class EnrolHereForm(EnrollingForm):
     title = "Enrol a patient"
     path = "enrol"
     can = Can.BOOK
@@ -72,7 +73,7 @@ class EnrolHereForm(ServiceForm):
 
     def run(self) -> str:
         seat = Seats.enrol(group=self.row, by=self.user, **self.given)
-        return (
+        return self.done(
             f"{seat.episode.patient} has seat {seat.seat} of {self.row.capacity} from "
             f"{full_date(seat.starts_on)}. The planned sessions are booked."
         )
@@ -253,7 +254,7 @@ class WeeklyBlockAdmin(ClinicModelAdmin):
         return str(BreaksField().prepare_value(row.breaks))
 
 
-class TransferForm(ServiceForm):
+class TransferForm(EnrollingForm):
     title = "Transfer to another group"
     path = "transfer"
     can = Can.BOOK
@@ -270,7 +271,7 @@ class TransferForm(ServiceForm):
 
     def run(self) -> str:
         self.new = Seats.transfer(membership=self.row, by=self.user, **self.given)
-        return (
+        return self.done(
             f"{self.row.episode.patient} has seat {self.new.seat} in {self.new.group} from "
             f"{full_date(self.new.starts_on)}. The bookings have moved along."
         )

@@ -26,6 +26,7 @@ from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import full_date, long_moment
 from patients.models import Episode
 from scheduling import services
+from scheduling.admin.guests import EnrollingForm
 from scheduling.admin.seats import Seats
 from scheduling.admin.waitlist_lines import (
     entry_panels,
@@ -154,7 +155,7 @@ class AnswerForm(WaitForm):
         return f"Offered: a seat of {self.row.group}. {offer_said(self.row)}."
 
 
-class AcceptForm(AnswerForm):
+class AcceptForm(EnrollingForm, AnswerForm):
     title = "Accept"
     path = "accept"
     order = 11
@@ -178,7 +179,7 @@ class AcceptForm(AnswerForm):
 
     def run(self) -> str:
         self.seat = Seats.accept_offer(entry=self.row, by=self.user, **self.given)
-        return (
+        return self.done(
             f"{self.row.episode.patient} has seat {self.seat.seat} in {self.row.group} from "
             f"{full_date(self.seat.starts_on)}. The planned sessions are booked."
         )

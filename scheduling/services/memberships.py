@@ -17,8 +17,9 @@ from scheduling.locks import lock
 from scheduling.models import Booking, Group, GroupMembership, Session
 from scheduling.rules import MOST_SEATS, Stay, crowded_on, lowest_free, reseat, seats_taken
 from scheduling.services.bookings import check_reason, withdraw_all
+from scheduling.services.guests import GuestChoice, book_planned, guests_of
 from scheduling.services.offers import seat_given, settle_offers
-from scheduling.services.seating import Expected, overflow_author, plan_seating
+from scheduling.services.seating import overflow_author
 
 FEWEST_SEATS = 8
 
@@ -33,14 +34,16 @@ def enrol(
     seat: int | None = None,
     population_opt_in: bool = False,
     overflow_reason: str = "",
+    guests: GuestChoice | None = None,
     by: User | Job,
 ) -> GroupMembership:
     """Give an episode a seat in a group for inclusive local dates, and in its planned sessions.
 
     The lowest seat that is free all the time, or `seat`. Above the capacity, up to 15, only with
-    `overflow_reason`. Raises Refused `dates_in_order`, `group_closed`, `already_member`,
-    `not_active`, `not_suitable`, `group_full` (with `dates` when guests hold the last seats of
-    sessions), or `patient_busy` with `dates`. An offer to somebody else keeps nobody out.
+    `overflow_reason`. `guests` says what becomes of the dates on which guests hold the last seats.
+    Raises Refused `dates_in_order`, `group_closed`, `already_member`, `not_active`, `not_suitable`,
+    `group_full` (with `dates` and `bookings` where `guests` is asked for), `patient_busy` with the
+    same, or `reason_required`. An offer to somebody else keeps nobody out.
     """
     if ends_on is not None and ends_on < starts_on:
         raise Refused("dates_in_order", "The membership ends before it starts.", field="ends_on")
@@ -62,11 +65,12 @@ def enrol(
         _check_fits(membership)
         raise
     planned = _planned(group, starts_on, ends_on)
-    lock(sessions=[session.pk for session in planned], episodes=[episode.pk])
+    moving = guests_of(group.clinic_id, guests)
+    lock(sessions=[session.pk for session in planned], episodes=[episode.pk, *moving])
     episode.refresh_from_db()
     _check_fits(membership)
     membership.save()
-    _book_planned(membership, _planned(group, starts_on, ends_on))
+    book_planned(membership, _planned(group, starts_on, ends_on), guests, by)
     seat_given(membership)
     return membership
 
@@ -143,21 +147,6 @@ def _make_room(membership: GroupMembership) -> int | None:
     return _compact(group, rows, today, joining=membership)
 
 
-def _book_planned(membership: GroupMembership, sessions: Sequence[Session]) -> None:
-    person = Expected(membership.episode, membership)
-    seating = plan_seating(sessions, [person], revive=True)
-    for code, refused, why in (
-        ("patient_busy", seating.busy, "The patient is booked elsewhere at the group's time on"),
-        ("group_full", seating.full, "Guests hold the last seats on"),
-    ):
-        if refused:
-            dates = sorted({session.local_date for session in refused})
-            days = ", ".join(long_date(day) for day in dates)
-            message = f"{why} {days}. Begin later, or change those bookings first."
-            raise Refused(code, message, field="starts_on", dates=dates)
-    seating.write()
-
-
 # --- leaving -------------------------------------------------------------------------------------
 
 
@@ -222,6 +211,7 @@ def transfer(
     by: User | Job,
     population_opt_in: bool = False,
     overflow_reason: str = "",
+    guests: GuestChoice | None = None,
 ) -> GroupMembership:
     """Move a member to another group from the local date `on`, without a gap or an overlap.
 
@@ -244,7 +234,7 @@ def transfer(
     joined = Session.objects.live().on(on, ends_on).filter(group=to_group)
     lock(
         sessions=[*left.values_list("pk", flat=True), *joined.values_list("pk", flat=True)],
-        episodes=[membership.episode_id],
+        episodes=[membership.episode_id, *guests_of(to_group.clinic_id, guests)],
     )
     end_membership(
         membership=membership, ends_on=old_last, reason=f"Transferred to {to_group}", by=by
@@ -256,6 +246,7 @@ def transfer(
         ends_on=ends_on,
         population_opt_in=population_opt_in,
         overflow_reason=overflow_reason,
+        guests=guests,
         by=by,
     )
     new.transferred_from = membership

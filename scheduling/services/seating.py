@@ -15,6 +15,7 @@ from iop_clinic.accounts.models import User
 from patients.models import Episode, EpisodeHold
 from scheduling.eligibility import is_active
 from scheduling.models import Booking, CallIn, GroupMembership, Session
+from scheduling.querysets import BookingQuerySet
 from scheduling.rules import Span, lowest_free
 
 BOOKED, RELEASED, WITHDRAWN = Booking.State.BOOKED, Booking.State.RELEASED, Booking.State.WITHDRAWN
@@ -47,6 +48,25 @@ class Seating:
     revived: list[Booking] = field(default_factory=list)
     full: list[Session] = field(default_factory=list)
     busy: list[Session] = field(default_factory=list)
+
+    def sit(
+        self,
+        session: Session,
+        person: Expected,
+        row: Booking | None,
+        seat: int,
+        overflow_reason: str = "",
+        overflow_by: int | None = None,
+    ) -> None:
+        """Give a seat of a session, in the episode's own row if it has one there."""
+        if row is None:
+            row = new_booking(session, person.episode, seat=seat)
+            self.new.append(row)
+        else:
+            self.revived.append(row)
+            revive_row(row, seat=seat)
+        row.membership = person.membership
+        row.overflow_reason, row.overflow_by_id = overflow_reason, overflow_by
 
     def write(self) -> int:
         """Insert and update; how many bookings there are now that were not before."""
@@ -202,15 +222,8 @@ def _seat(
     taken.add(seat)
     busy.append((session.pk, span))
     overflow = person.membership if seat > session.capacity else None
-    if row is None:
-        seating.new.append(new_booking(session, person.episode, seat=seat))
-        row = seating.new[-1]
-    else:
-        seating.revived.append(row)
-        revive_row(row, seat=seat)
-    row.membership = person.membership
-    row.overflow_reason = overflow.overflow_reason if overflow else ""
-    row.overflow_by_id = overflow.overflow_by_id if overflow else None
+    why = (overflow.overflow_reason, overflow.overflow_by_id) if overflow else ("", None)
+    seating.sit(session, person, row, seat, *why)
 
 
 def _free_seat(session: Session, person: Expected, taken: set[int]) -> int | None:
@@ -278,22 +291,23 @@ def busy_times(
     sessions: Sequence[Session], people: Iterable[Expected]
 ) -> dict[int, list[tuple[int, Span]]]:
     """By patient: (session, span) of every live booking while these sessions last."""
-    first = min(session.starts_at for session in sessions)
-    last = max(session.ends_at for session in sessions)
-    rows = (
-        Booking.objects.seated()
-        .overlapping(first, last)
-        .filter(
-            clinic=sessions[0].clinic_id,
-            patient__in={person.episode.patient_id for person in people},
-            nested_in__isnull=True,
-        )
-        .order_by()
-    )
     busy: dict[int, list[tuple[int, Span]]] = defaultdict(list)
+    rows = busy_bookings(sessions, people).order_by()
     for patient, session, *span in rows.values_list("patient", "session", "starts_at", "ends_at"):
         busy[patient].append((session, Span(*span)))
     return busy
+
+
+def busy_bookings(sessions: Sequence[Session], people: Iterable[Expected]) -> BookingQuerySet:
+    """Where these people are expected while sessions of their clinic last, or in between."""
+    first = min(session.starts_at for session in sessions)
+    last = max(session.ends_at for session in sessions)
+    rows = Booking.objects.seated().overlapping(first, last)
+    return rows.filter(
+        clinic=sessions[0].clinic_id,
+        patient__in={person.episode.patient_id for person in people},
+        nested_in__isnull=True,
+    )
 
 
 def _holds(clinic: int, people: Iterable[Expected]) -> dict[int, list[EpisodeHold]]:

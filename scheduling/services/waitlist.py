@@ -27,6 +27,7 @@ from scheduling.models import (
     WaitlistStep,
 )
 from scheduling.services.bookings import check_reason
+from scheduling.services.guests import GuestChoice
 from scheduling.services.memberships import enrol
 from scheduling.services.offers import (
     Answer,
@@ -204,6 +205,7 @@ def accept_offer(
     entry: WaitlistEntry,
     starts_on: datetime.date | None = None,
     population_opt_in: bool = False,
+    guests: GuestChoice | None = None,
     by: User | Job,
 ) -> GroupMembership:
     """Enrol the patient to whom a seat is offered, from `starts_on` (the day of the offer).
@@ -220,6 +222,7 @@ def accept_offer(
         episode=entry.episode,
         starts_on=starts_on or max(offer.starts_on, today),
         population_opt_in=population_opt_in,
+        guests=guests,
         by=by,
     )
 

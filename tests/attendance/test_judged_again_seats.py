@@ -4,12 +4,13 @@ import datetime
 
 import pytest
 
-from attendance import memberships
+from attendance import bookings, memberships
 from attendance.compliance.replays import replayed_weeks
 from attendance.models import AbsenceRule, Flag, NightlyRun, WeekResult
 from iop_clinic.accounts.acting import Refused
-from scheduling.models import GroupMembership
+from scheduling.models import GroupMembership, Session
 from scheduling.services import offer_seat, put_on_waitlist
+from scheduling.services.guests import GuestChoice, Then
 from tests import factories as f
 from tests.admin import Desk
 from tests.attendance.house import FRI, MON, SAT, SUN, THU, WED, House
@@ -50,6 +51,21 @@ def told(week):
 def test_a_seat_that_brings_the_hours_closes_the_case(week, other):
     memberships.enrol(group=other, episode=week.patient, starts_on=THU, by=week.by)
     assert told(week) == REPAIRED
+
+
+def test_a_guest_who_moves_on_is_short_again(week, other):
+    """The make-up had closed the case of the week; the seat goes to a new member."""
+    session = other.sessions.get()
+    Session.objects.filter(pk=session.pk).update(capacity=1)
+    made_up = bookings.book(session=session, episode=week.patient, by=week.by)
+    flag = week.flag
+    assert (flag.state, flag.outcome_note) == REPAIRED
+    choice = GuestChoice(Then.MOVE_ON, "Members go first", frozenset({made_up.pk}))
+    member = week.house.patient(seat=None)
+    memberships.enrol(group=other, episode=member, starts_on=THU, guests=choice, by=week.by)
+    made_up.refresh_from_db()
+    flag.refresh_from_db()
+    assert (made_up.state, flag.state) == ("withdrawn", "open")
 
 
 def test_a_seat_that_is_accepted_closes_the_case(week, other):

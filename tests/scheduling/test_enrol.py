@@ -14,6 +14,7 @@ from tests import factories as f
 from tests.scheduling.conftest import TODAY, World
 
 DAY = datetime.timedelta(days=1)
+ELSEWHERE = "The patient is booked elsewhere at the group's time on"
 
 
 def enrol(world: World, episode: Episode | None = None, **extra: Any) -> GroupMembership:
@@ -162,23 +163,17 @@ def test_days_on_hold_are_left_out(world: World) -> None:
     assert Booking.objects.count() == 1
 
 
-def test_guests_on_the_last_seat_are_named_by_their_dates_only(world: World) -> None:
-    sessions = [world.group_session(day) for day in ("2026-03-02", "2026-03-09")]
-    fill(world, 7)
-    f.booking(sessions[1], world.episode(), seat=8)
-    refusal = refused(world)
-    assert (refusal.code, refusal.details) == ("group_full", {"dates": [TODAY + 7 * DAY]})
-    assert refusal.message == (
-        "Guests hold the last seats on Mon Mar 9. Begin later, or change those bookings first."
-    )
-
-
 def test_a_patient_who_is_elsewhere_at_the_groups_time(world: World) -> None:
     world.group_session("2026-03-09")
     episode = world.episode()
-    f.booking(world.session("2026-03-09", "09:30", "10:30"), episode)
+    other = f.booking(world.session("2026-03-09", "09:30", "10:30"), episode)
+    f.booking(world.session("2026-03-09", "11:00", "12:00"), episode)
     refusal = refused(world, episode)
-    assert (refusal.code, refusal.details) == ("patient_busy", {"dates": [TODAY + 7 * DAY]})
+    assert (refusal.code, refusal.message, refusal.details) == (
+        "patient_busy",
+        f"{ELSEWHERE} Mon Mar 9. Begin later, or withdraw that first.",
+        {"dates": [TODAY + 7 * DAY], "bookings": [other.pk]},
+    )
 
 
 def test_a_guest_becomes_a_member_on_the_seat_they_have(world: World) -> None:

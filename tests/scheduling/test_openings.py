@@ -69,6 +69,7 @@ def test_guests_in_the_last_seats_put_the_first_date_off(world: World) -> None:
     patient = world.episode()
     found = opening(world, patient)
     assert found.first == TODAY + 8 * DAY
+    assert found.out_before == "Guests hold its last seats on Mon Mar 9."
     with pytest.raises(Refused, match="Guests hold the last seats"):
         enrol(group=world.group, episode=patient, starts_on=TODAY + 7 * DAY, by=world.by)
     enrol(group=world.group, episode=patient, starts_on=found.first, by=world.by)

@@ -1,0 +1,128 @@
+"""Enrolling where guests hold the last seats: who they are, and what becomes of those dates.
+
+Asked only when it happens. The page lists the guests, and sends along whom it has listed: nobody
+else gives up a seat by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from django import forms
+from django.utils.html import format_html, format_html_join
+
+from iop_clinic.accounts.acting import Refused
+from iop_clinic.accounts.admin.forms import ServiceForm, choice_field, is_key, text_field
+from iop_clinic.accounts.admin.panels import Panel, link, verb_link
+from iop_clinic.accounts.reads import note_read
+from scheduling.admin.wording import session_when
+from scheduling.models import Booking
+from scheduling.services.guests import GuestChoice, Then
+
+ASKED = ("guests", "guests_reason", "guests_shown")
+
+
+class EnrollingForm(ServiceForm):
+    """A form whose service enrols. `in_the_way` are the bookings for which it was refused."""
+
+    in_the_way: Sequence[Booking] = ()
+    unseen = 0
+    """How many more there are that this person does not see."""
+    busy = False
+    """They are the patient's own, at the group's time."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "guests" in self.data:
+            self._ask()
+
+    def _ask(self) -> None:
+        self.fields["guests"] = choice_field(Then.choices, "On these dates", required=False)
+        self.fields["guests_reason"] = text_field("Why", required=False)
+        self.fields["guests_shown"] = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """With what was answered about guests as one value."""
+        values = super().given
+        then, reason, shown = (values.pop(name, "") for name in ASKED)
+        if then:
+            values["guests"] = GuestChoice(Then(then), reason, frozenset(_keys(shown)))
+        return values
+
+    def refuse(self, refused: Refused) -> None:
+        keys: Any = refused.details.get("bookings")
+        if keys is not None:
+            self._find(keys)
+            self.busy = refused.code == "patient_busy"
+        if keys is not None and not self.busy:
+            self._ask()
+            form: Any = self
+            form.data = form.data.copy()
+            form.data["guests_shown"] = ",".join(str(one.pk) for one in self.in_the_way)
+            refused.field = "guests"
+        super().refuse(refused)
+
+    def _find(self, keys: Sequence[int]) -> None:
+        related = ("episode__patient", "session__group", "session__session_type")
+        rows = Booking.objects.visible_to(self.user).filter(clinic=self.clinic, pk__in=keys)
+        self.in_the_way = list(rows.select_related(*related).order_by("starts_at", "pk"))
+        self.unseen = len(keys) - len(self.in_the_way)
+        if self.in_the_way:
+            note_read(*self.in_the_way, by=self.user)
+
+    def before(self) -> Iterable[Panel]:
+        yield from super().before()
+        if not self.in_the_way and (shown := self.data.get("guests_shown")):
+            self._find(_keys(shown))  # something else was wrong with what was sent
+        if self.in_the_way or self.unseen:
+            yield Panel(
+                "Booked elsewhere at the group’s time" if self.busy else "Guests on the last seats",
+                ("Patient", "Where", "Comes as", "Then"),
+                [tuple(_line(one, busy=self.busy)) for one in self.in_the_way],
+                note=f"{self.unseen} more that only a coordinator sees." if self.unseen else "",
+                empty="",
+            )
+
+    def done(self, sentence: str) -> str:
+        """What happened, and the guests who have lost their seats by it, to be called."""
+        choice = self.given.get("guests")
+        if choice is None or choice.then != Then.MOVE_ON:
+            return sentence
+        rows = Booking.objects.visible_to(self.user).filter(
+            pk__in=choice.bookings, state=Booking.State.WITHDRAWN
+        )
+        named = rows.select_related("episode__patient", "session__group", "session__session_type")
+        lines = [
+            (link(one.episode, one.episode.patient), session_when(one.session), _other(one))
+            for one in named.order_by("starts_at", "pk")
+        ]
+        if not lines:
+            return sentence
+        called = format_html_join("; ", "{}, {} ({})", lines)
+        return format_html("{} To call: {}.", sentence, called)
+
+
+def _keys(shown: str) -> list[int]:
+    return [int(one) for one in shown.split(",") if is_key(one)]
+
+
+def _line(one: Booking, *, busy: bool) -> Iterator[object]:
+    yield link(one.episode, one.episode.patient)
+    yield link(one, session_when(one.session))
+    yield _comes_as(one)
+    yield verb_link(one, "withdraw", "Withdraw it") if busy else _other(one)
+
+
+def _comes_as(one: Booking) -> str:
+    if one.makes_up_id is not None:
+        return "guest, makes up a missed session"
+    return "guest" if one.membership_id is None else "member"
+
+
+def _other(one: Booking) -> str:
+    """Where the patient's other possibilities are."""
+    if one.makes_up_id is not None:
+        return verb_link(one.episode, "make_ups", "Find another make-up")
+    return verb_link(one.episode, "book", "Book another session")
