@@ -29,6 +29,7 @@ from scheduling.models import (
 from scheduling.rules import LONGEST, SHORTEST, Stay, crowded_on, lowest_free, seats_taken
 from scheduling.services import add_time_off, affected_sessions
 from scheduling.services.closures import losing_leader
+from scheduling.services.offers import seats_given
 
 
 def load_timetable(intake: Intake) -> None:
@@ -38,6 +39,7 @@ def load_timetable(intake: Intake) -> None:
     _load_blocks(intake)
     _load_memberships(intake)
     _load_waitlist(intake)
+    _give_seats(intake)
 
 
 # --- blocks --------------------------------------------------------------------------------------
@@ -180,6 +182,18 @@ def _load_waitlist(intake: Intake) -> None:
             added_at = known.added_at  # the file tells the day only
         drafts.append(intake.draft(row, WaitlistEntry, episode=episode, added_at=added_at))
     intake.settle(WAITLIST, drafts, stored)
+
+
+def _give_seats(intake: Intake) -> None:
+    """Whoever waited for the seat that a file brings waits no longer; the group's offers follow.
+
+    Each group with new members is locked since they were inserted.
+    """
+    joined: dict[Group, list[GroupMembership]] = defaultdict(list)
+    for member in intake.created[MEMBERSHIPS.name]:
+        joined[member.group].append(member)
+    for group, members in joined.items():
+        seats_given(group, members)
 
 
 # --- days off ------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from scheduling.models import Booking, Group, GroupMembership, Session
 from scheduling.rules import MOST_SEATS, Stay, crowded_on, lowest_free, reseat, seats_taken
 from scheduling.services.bookings import check_reason, withdraw_all
 from scheduling.services.guests import GuestChoice, book_planned, guests_of
-from scheduling.services.offers import seat_given, settle_offers
+from scheduling.services.offers import seats_given, settle_offers
 from scheduling.services.seating import overflow_author
 
 FEWEST_SEATS = 8
@@ -71,7 +71,7 @@ def enrol(
     _check_fits(membership)
     membership.save()
     book_planned(membership, _planned(group, starts_on, ends_on), guests, by)
-    seat_given(membership)
+    seats_given(group, [membership])
     return membership
 
 

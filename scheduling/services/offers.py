@@ -81,15 +81,22 @@ def settle_offers(
     end_offers(lost, Answer.WITHDRAWN, reason)
 
 
-def seat_given(membership: GroupMembership) -> None:
-    """The new member waits no longer; offers to others for which no seat is left are withdrawn."""
-    group, episode = membership.group, membership.episode_id
-    offers = standing_offers(group, timezone.now())
-    end_offers([one for one in offers if one.entry.episode_id == episode], Answer.ACCEPTED)
-    WaitlistEntry.objects.filter(group=group, episode=episode, state__in=WAITING).update(
+def seats_given(group: Group, members: Sequence[GroupMembership]) -> None:
+    """New members wait no longer; offers to others for which no seat is left are withdrawn.
+
+    A seat that has ended already is none to wait for.
+    """
+    now = timezone.now()
+    today = local_date(now, group.clinic.tz)
+    there = {row.episode_id for row in members if row.ends_on is None or row.ends_on >= today}
+    if not there:
+        return
+    offers = standing_offers(group, now)
+    end_offers([one for one in offers if one.entry.episode_id in there], Answer.ACCEPTED)
+    WaitlistEntry.objects.filter(group=group, episode__in=there, state__in=WAITING).update(
         state=State.ENROLLED
     )
-    settle_offers(group, [one for one in offers if one.entry.episode_id != episode])
+    settle_offers(group, [one for one in offers if one.entry.episode_id not in there])
 
 
 def waited_for(episode: Episode) -> list[int]:

@@ -10,14 +10,16 @@ import pytest
 from django.db import IntegrityError
 from django.utils import timezone
 
+from attendance.clinics import open_clinic
 from attendance.compliance.replays import replayed_weeks
 from attendance.reports.tasks import tick
+from iop_clinic.accounts.acting import Job
 from iop_clinic.accounts.models import AuditEvent, IdempotencyKey
 from iop_clinic.accounts.roles import Role
 from patients.models import Patient
 from scheduling.models import Booking, Session
 from tests import factories
-from tests.api import AFTER, Roster, client_of, nothing_written, roster, treated
+from tests.api import AFTER, Roster, client_of, exactly, nothing_written, roster, treated
 from tests.attendance.house import SUN, THU, House
 from tests.attendance.short_weeks import ShortWeek
 
@@ -51,6 +53,20 @@ def guest(r: Roster) -> Patient:
 def add(client: Any, r: Roster, patient: Patient, key: str = "", **body: Any) -> Any:
     header = {"HTTP_IDEMPOTENCY_KEY": key} if key else {}
     return client.post(f"{r.url}roster/", {"patient": str(patient.public_id), **body}, **header)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("seated", [1, 11])
+def test_an_addition_takes_the_same_statements(seated: int) -> None:
+    """Twelve to give the seat, eight for the row of the roster in the answer."""
+    clinic = open_clinic(name="Riverside", zone="America/New_York", by=Job("test"))
+    here = roster(seated, clinic=clinic)
+    (episode,) = treated(clinic, 1, here.therapist)
+    client = here.client
+    body = {"patient": str(episode.patient.public_id)}
+    with exactly(20):
+        answer = client.post(f"{here.url}roster/", body)
+    assert (answer.status_code, answer.json()["seat"]) == (201, seated + 1)
 
 
 def test_candidates_are_the_clinics_census_by_short_name(

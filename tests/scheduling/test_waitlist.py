@@ -300,3 +300,48 @@ def test_fewer_seats_withdraw_what_was_offered(world: World) -> None:
     made = offer(world, waiting(world))
     services.set_capacity(group=world.group, capacity=8, by=world.by)
     assert answers(made) == [("withdrawn", "The group has fewer seats now.")]
+
+
+def test_of_several_offers_the_ones_that_wait_longest_keep_the_seats_that_are_left(
+    world: World,
+) -> None:
+    services.set_capacity(group=world.group, capacity=10, by=world.by)
+    fill(world, free=3)
+    entries = [waiting(world) for _ in range(3)]
+    offers = [offer(world, one) for one in entries]
+    services.set_capacity(group=world.group, capacity=9, by=world.by)
+    enrol(world)
+    gone = "The group has fewer seats now.", "The seat was given to somebody else."
+    assert answers(*offers) == [("open", ""), ("withdrawn", gone[1]), ("withdrawn", gone[0])]
+    assert services.accept_offer(entry=entries[0], by=world.by).seat == 9
+    refused("offer_withdrawn", services.accept_offer, entry=entries[1], by=world.by)
+    assert states(*entries) == ["enrolled", "waiting", "waiting"]
+
+
+def test_a_seat_for_a_time_that_is_over_ends_no_waiting(world: World) -> None:
+    entry = waiting(world)
+    enrol(world, entry.episode, starts_on=TODAY - 14 * DAY, ends_on=TODAY - DAY)
+    assert states(entry) == ["waiting"]
+
+
+def test_who_is_enrolled_elsewhere_keeps_the_place_until_somebody_takes_it(world: World) -> None:
+    """Many sit in a group and wait for the hours of another: leaving has a reason of its own."""
+    entry = waiting(world)
+    made = offer(world, entry)
+    elsewhere = f.GroupFactory(clinic=world.clinic, program=world.program)
+    services.enrol(group=elsewhere, episode=entry.episode, starts_on=TODAY, by=world.by)
+    assert (states(entry), answers(made)) == (["offered"], [("open", "")])
+    services.leave_waitlist(entry=entry, reason="Enrolled elsewhere", by=world.by)
+    assert (states(entry), entry.left_reason) == (["removed"], "Enrolled elsewhere")
+    assert answers(made) == [("withdrawn", "Enrolled elsewhere")]
+
+
+def test_who_is_enrolled_after_the_offer_expired_waits_no_longer(
+    world: World, time_machine: Any
+) -> None:
+    entry = waiting(world)
+    made = offer(world, entry)
+    time_machine.move_to(made.expires_at, tick=False)
+    enrol(world, entry.episode, starts_on=NEXT)
+    assert (states(entry), answers(made)) == (["enrolled"], [("expired", "")])
+    assert services.expire_offers(now=made.expires_at, by=TICK) == 0
