@@ -15,7 +15,7 @@ from scheduling.services import enrol
 from tests.attendance.house import MON, TUE, WED
 from tests.attendance.leveling import NOW, Leveling
 from tests.scheduling.racing import race
-from tests.scheduling.test_races import deadlocks
+from tests.web import deadlocks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
