@@ -11,11 +11,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 
 from attendance.compliance.again import judge_again, judge_papers
 from attendance.episodes import LEFT
 from attendance.models import Flag
+from attendance.own_sessions_again import (
+    all_they_take,
+    blocks_go_on,
+    own_cancelled,
+    sessions_take_place,
+)
 from attendance.seats_again import Resumption, groups_of, seat_again, sessions_again
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.editing import check
@@ -36,7 +42,8 @@ UPDATE, DELETE = AuditEvent.Operation.UPDATE, AuditEvent.Operation.DELETE
 
 @dataclass(frozen=True, slots=True)
 class TakenBack:
-    """What is booked again, and what a person has to do: sentences, and sessions to revive."""
+    """What is booked again, and what a person has to do: sentences, and the sessions of this
+    patient alone whose leader or room is taken."""
 
     seats: Resumption
     to_do: tuple[str, ...]
@@ -49,26 +56,42 @@ def take_back_discharge(
 ) -> TakenBack:
     """Put a discharged episode back into treatment, with its plan, holds, seats and cases.
 
-    Bookings come back where there is still a place; weeks since the last day are judged again.
+    Bookings, the patient's own weekly blocks and sessions come back where there is still a place;
+    weeks since the last day are judged again.
     Raises Refused `reason_required`, `not_discharged`, `not_in_the_trail` for a discharge that came
     with an import, or `episode_overlap` when another episode covers these dates.
     """
     if not reason.strip():
         raise Refused("reason_required", "Say why.", field="reason")
-    away = _away(episode)
-    sessions = sessions_again(episode, away, episode.discharged_on or _EVER, None)
-    lock(groups=groups_of(episode), sessions=sessions, episodes=[episode.pk])
+    away, alone = _away(episode), own_cancelled(episode, LEFT)
+    _lock_all(episode, away, alone)
     episode.refresh_from_db()
     event, day = _discharge_of(episode), episode.discharged_on or _EVER
     _back_in_treatment(episode, event, f"Discharge of {full_date(day)} taken back: {reason}")
     _rows_back(episode, event, day)
-    to_do = [*_seats_back(episode, event, day), *_gone(episode, event), *_blocks(episode, event)]
+    to_do = [*_seats_back(episode, event, day), *_gone(episode, event)]
+    to_do += blocks_go_on(_ended_blocks(episode, event, day), by=by)
     if episode.state != Episode.State.REFERRED:
         holds.settle(episode)
+    cancelled = sessions_take_place(alone, by=by)
     seats = seat_again(episode, _of_seats_that_stay(away, event), day + _DAY, None)
     judge_again(clinic=episode.clinic, episode_ids=[episode.pk], since=day, by=by, now=now)
     judge_papers(clinic=episode.clinic, now=now)
-    return TakenBack(seats, tuple(to_do), tuple(_cancelled(episode, event)))
+    return TakenBack(seats, tuple(to_do), tuple(cancelled))
+
+
+def _lock_all(episode: Episode, away: QuerySet[Booking], alone: QuerySet[Session]) -> None:
+    """All that what comes back takes later, in the one order."""
+    taken = all_they_take(alone)
+    lock(
+        clinics=[episode.clinic_id],
+        groups=groups_of(episode),
+        therapists=taken["therapists"],
+        rooms=taken["rooms"],
+        sessions=sessions_again(episode, away, episode.discharged_on or _EVER, None),
+        moving=taken["moving"],
+        episodes=[episode.pk, *taken["episodes"]],
+    )
 
 
 def _discharge_of(episode: Episode) -> AuditEvent:
@@ -206,31 +229,26 @@ def _gone(episode: Episode, event: AuditEvent) -> Iterator[str]:
         (TreatmentPlan, "the treatment plan"),
         (EpisodeHold, "the hold"),
         (GroupMembership, "the seat in a group"),
+        (WeeklyBlock, "the patient's own weekly block"),
     ):
         steps = AuditEvent.objects.filter(
             clinic_id=event.clinic_id, table_name=model._meta.db_table, operation=DELETE,
             pk__gt=event.pk, actor=event.actor, old__episode_id=episode.pk,
         )  # fmt: skip
         for step in steps.order_by("pk"):
-            first = datetime.date.fromisoformat((step.old or {})["starts_on"])
+            old = step.old or {}
+            first = datetime.date.fromisoformat(old.get("starts_on") or old["valid_from"])
             yield f"Enter {what} from {full_date(first)} on again."
 
 
-def _blocks(episode: Episode, event: AuditEvent) -> Iterator[str]:
-    blocks = WeeklyBlock.objects.filter(clinic=episode.clinic_id, episode=episode)
-    steps = _steps(WeeklyBlock, blocks.values_list("pk", flat=True), event)
-    if steps.filter(new__has_key="valid_until", actor=event.actor).exists():
-        yield "Enter the patient's own weekly block again: its leader and room may be taken."
-
-
-def _cancelled(episode: Episode, event: AuditEvent) -> list[Session]:
-    """Sessions of this patient alone that are still cancelled for the discharge, in order."""
-    rows = Session.objects.filter(
-        Q(block__episode=episode) | Q(bookings__episode=episode),
-        clinic=episode.clinic_id,
-        state=Session.State.CANCELLED,
-    )
-    steps = _steps(Session, rows.values_list("pk", flat=True), event)
-    left = steps.filter(new__contains={"cancelled_reason": LEFT}).values_list("row_id", flat=True)
-    named = rows.filter(pk__in=list(left)).select_related("group", "session_type")
-    return list(named.distinct().order_by("starts_at", "pk"))
+def _ended_blocks(
+    episode: Episode, event: AuditEvent, day: datetime.date
+) -> Iterator[tuple[WeeklyBlock, datetime.date | None]]:
+    """The patient's own weekly blocks, each with its last date before the discharge."""
+    own = WeeklyBlock.objects.filter(clinic=episode.clinic_id, episode=episode)
+    coming = own.filter(valid_from__gt=day).values_list("valid_from", flat=True)
+    for ended in sorted({day, *coming}):  # one that was to begin later ended as it began
+        rows = own.filter(valid_until=ended)
+        for row, old in _before(rows, event, valid_until=str(ended)):
+            last = old["valid_until"]
+            yield row, last and datetime.date.fromisoformat(last)

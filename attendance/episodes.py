@@ -14,7 +14,7 @@ from attendance.querysets import SETTLED
 from attendance.seats_again import Resumption, groups_of, seat_again, sessions_again
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import User
-from iop_clinic.accounts.weeks import full_date
+from iop_clinic.accounts.weeks import long_date
 from patients.models import Episode, EpisodeHold, Patient, TreatmentPlan
 from patients.services import holds
 from scheduling.locks import lock
@@ -87,10 +87,11 @@ def _check(
     came = _bookings_after(episode, discharged_on).filter(attendance__attended=True)
     dates = sorted(set(came.values_list("session__local_date", flat=True)))
     if dates:
+        days = ", ".join(map(long_date, dates))
         raise Refused(
             "attended_after_discharge",
-            f"The patient attended later, last on {full_date(dates[-1])}. "
-            "Correct the date or the record.",
+            f"The patient attended later, on {days}. Choose the last of these days or a later one, "
+            "or correct the records first.",
             field="discharged_on",
             dates=dates,
         )

@@ -24,6 +24,7 @@ from patients.models import Authorization, Episode, TreatmentPlan
 from scheduling import services as calendar
 from scheduling.locks import lock
 from scheduling.models import Booking, Group, GroupMembership, Session
+from scheduling.services.bookings import withdraw_all
 from scheduling.services.guests import guests_of
 
 _DAY = datetime.timedelta(days=1)
@@ -59,11 +60,13 @@ def change_level(
     groups that serve the new level stay; the others end on the eve, and what has not begun is taken
     back. `group` is where the patient sits from that day on, and `seat` what else `enrol` takes.
     `authorization` is one entered before, `approval` a new one as `authorize` takes it; neither is
-    an answer too. Bookings follow the seats; weeks judged by the old plan are judged again.
+    an answer too. Bookings follow the seats; weeks judged by the old plan are judged again. From a
+    past day on: whoever attended in a group that is left did so, with all the minutes; absences
+    there, and what is not recorded of the days before today, count nowhere.
 
     Raises what `set_plan`, `enrol`, `cancel_membership` and `authorize` raise, and Refused
     `not_active` outside treatment or `not_covered` where the authorization named is not for this
-    level and day.
+    level and day, or `membership_begun` for a seat that is left and began on that day or since.
     """
     held = _seats_from(episode, starts_on)
     moving = guests_of(episode.clinic_id, (seat or {}).get("guests"))
@@ -78,6 +81,7 @@ def change_level(
         new = papers.set_plan(episode=episode, starts_on=starts_on, by=by, **plan)
         left = [one for one in _seats_from(episode, starts_on) if not _serves(one.group, new)]
         _leave(left, new, by=by)
+        _withdraw_past(left, new, now or timezone.now())
         taken = _sit_down(episode, group, left, starts_on, seat or {}, by=by)
         paid = _pay(episode, new, authorization, approval, by=by)
     since = max(starts_on, episode.admitted_on or starts_on)
@@ -115,12 +119,10 @@ def _lock_all(
 def _sessions(
     seats: Iterable[GroupMembership], day: datetime.date, group: Group | None
 ) -> QuerySet[Session]:
-    """Those to come in which a seat is given up or taken."""
+    """Those in which a seat is given up, and those to come in which one is taken."""
     booked = Booking.objects.filter(membership__in=[one.pk for one in seats])
-    joined = Q(group=group) if group is not None else Q(pk__in=[])
-    return Session.objects.on(day, None).filter(
-        Q(pk__in=booked.values("session")) | joined, ends_at__gt=timezone.now()
-    )
+    joined = Q(group=group, ends_at__gt=timezone.now()) if group is not None else Q(pk__in=[])
+    return Session.objects.on(day, None).filter(Q(pk__in=booked.values("session")) | joined)
 
 
 def _leave(left: Sequence[GroupMembership], plan: TreatmentPlan, *, by: User | Job) -> None:
@@ -128,13 +130,44 @@ def _leave(left: Sequence[GroupMembership], plan: TreatmentPlan, *, by: User | J
 
     The last one first: a seat may name the one before it as where it comes from.
     """
-    reason = f"Level of care: {plan.get_level_display()}"
+    reason = _reason(plan)
+    _check_not_begun(left, plan)
     for one in reversed(left):
         if one.starts_on < plan.starts_on:
             eve = plan.starts_on - _DAY
             calendar.end_membership(membership=one, ends_on=eve, reason=reason, by=by)
         else:
             calendar.cancel_membership(membership=one, reason=reason, by=by)
+
+
+def _check_not_begun(left: Iterable[GroupMembership], plan: TreatmentPlan) -> None:
+    """A seat in which the patient sits since the day of the change, or a later one, is a fact."""
+    today = timezone.localdate(timezone=plan.clinic.tz)
+    for one in left:
+        if plan.starts_on <= one.starts_on <= today:
+            raise Refused(
+                "membership_begun",
+                f"The patient sits in {one.group} since {full_date(one.starts_on)}. Choose "
+                f"{full_date(one.starts_on + _DAY)} or later.",
+                field="starts_on",
+            )
+
+
+def _withdraw_past(
+    left: Iterable[GroupMembership], plan: TreatmentPlan, now: datetime.datetime
+) -> None:
+    """Of a change entered late: nobody was expected any more where the seat had ended."""
+    ended = [one.pk for one in left if one.ends_on and one.ends_on < plan.starts_on]
+    since = Booking.objects.exclude(state=Booking.State.WITHDRAWN).filter(
+        membership__in=ended, session__local_date__gte=plan.starts_on
+    )
+    before_today = Q(session__local_date__lt=timezone.localdate(now, plan.clinic.tz))
+    gone = since.filter(Q(attendance__isnull=True) & before_today | Q(attendance__attended=False))
+    withdraw_all(list(gone.values_list("pk", flat=True)), reason=_reason(plan))
+
+
+def _reason(plan: TreatmentPlan) -> str:
+    return f"Level of care: {plan.get_level_display()}"
 
 
 def _sit_down(

@@ -24,6 +24,7 @@ from scheduling.models import Booking
 
 _WEEK = datetime.timedelta(weeks=1)
 WITHDRAWN, MADE = "withdrawn", "made"
+UNRECORDED = "withdrawn, not recorded yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,33 +87,35 @@ def preview_level(
 
 class _Booked(NamedTuple):
     expected: bool
+    unrecorded: bool
     title: str
     day: datetime.date
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Bookings to come, and the standards of the week of a date and of the one after it."""
+    """Bookings from a date on, and the standards of the week of the date and of the one after."""
 
     bookings: dict[int, _Booked]
     standards: dict[int, tuple[DatedStandard, datetime.date]]
 
     @classmethod
     def of(cls, episode: Episode, day: datetime.date, now: datetime.datetime) -> _Known:
-        return cls(_coming(episode, day, now), _judging(episode, day, now))
+        return cls(_booked(episode, day, now), _judging(episode, day, now))
 
 
-def _coming(episode: Episode, day: datetime.date, now: datetime.datetime) -> dict[int, _Booked]:
+def _booked(episode: Episode, day: datetime.date, now: datetime.datetime) -> dict[int, _Booked]:
     rows = Booking.objects.filter(
-        clinic=episode.clinic_id,
-        episode=episode,
-        live=True,
-        starts_at__gt=now,
-        session__local_date__gte=day,
-    ).select_related("session__group", "session__session_type")
+        clinic=episode.clinic_id, episode=episode, live=True, session__local_date__gte=day
+    ).select_related("session__group", "session__session_type", "attendance")
     gone = Booking.State.WITHDRAWN
     return {
-        row.pk: _Booked(row.state != gone, row.session.title, row.session.local_date)
+        row.pk: _Booked(
+            row.state != gone,
+            row.ends_at <= now and not hasattr(row, "attendance"),
+            row.session.title,
+            row.session.local_date,
+        )
         for row in rows
     }
 
@@ -137,7 +140,8 @@ def _bookings(before: _Known, after: _Known) -> Iterator[Bookings]:
     for key, booked in after.bookings.items():
         was = before.bookings.get(key)
         if booked.expected != (was is not None and was.expected):
-            changed[booked.title, MADE if booked.expected else WITHDRAWN].append(booked.day)
+            gone = UNRECORDED if booked.unrecorded else WITHDRAWN
+            changed[booked.title, MADE if booked.expected else gone].append(booked.day)
     for (title, what), days in sorted(changed.items(), key=lambda one: (one[0][1], one[0][0])):
         yield Bookings(title, what, len(days), min(days), max(days))
 

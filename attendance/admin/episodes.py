@@ -163,8 +163,8 @@ class TakeDischargeBackForm(EpisodeForm):
     danger = True
     explanation = (
         "For a discharge entered by mistake. The patient is in treatment again as before: plan, "
-        "holds, cases, and the seats and bookings whose place is still free. Who comes back after "
-        "a real discharge is referred anew."
+        "holds, cases, and the seats, bookings and own sessions whose place is still free. Who "
+        "comes back after a real discharge is referred anew."
     )
     reason = text_field("Why", max_length=120)
 
@@ -184,7 +184,11 @@ class TakeDischargeBackForm(EpisodeForm):
             return " ".join(said)
         links = ((verb_link(one, "revive", session_when(one)),) for one in done.cancelled)
         revived = format_html_join("; ", "{}", links)
-        return format_html("{} Let take place: {}.", " ".join(said), revived)
+        return format_html(
+            "{} Still cancelled, for the leader, the room or the day is taken: {}.",
+            " ".join(said),
+            revived,
+        )
 
 
 EPISODE_VERBS = (

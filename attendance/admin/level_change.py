@@ -10,7 +10,7 @@ from django.utils import timezone
 from attendance.admin.patient.head import plan_in_words
 from attendance.levels import LevelChange, change_level
 from attendance.levels_ahead import (
-    MADE,
+    UNRECORDED,
     Bookings,
     JudgedBy,
     LevelPreview,
@@ -47,6 +47,9 @@ def _ranges(bracket: AgeBracket) -> str:
     return f"{bracket.label.capitalize()}: {said}."
 
 
+RECORD_FIRST = (
+    "Of what is not recorded yet nothing will count: if the patient came, have it recorded first."
+)
 RANGES = " ".join(map(_ranges, AgeBracket))
 
 
@@ -172,6 +175,7 @@ def _panels(told: LevelPreview) -> Iterator[Panel]:
         ("Session", "What", "How many", "Between"),
         [_booked(one) for one in told.bookings],
         empty="No booking changes.",
+        note=RECORD_FIRST if any(one.what == UNRECORDED for one in told.bookings) else "",
     )
     judged = any(one.since is not None for one in told.standards)
     yield Panel(
@@ -210,7 +214,7 @@ def _seats(change: LevelChange) -> Iterator[tuple[object, ...]]:
 
 def _booked(one: Bookings) -> tuple[object, ...]:
     between = f"{long_date(one.first)} – {long_date(one.last)}"
-    return one.title, "made" if one.what == MADE else "withdrawn", one.count, between
+    return one.title, one.what, one.count, between
 
 
 def _standard(one: JudgedBy) -> tuple[object, ...]:

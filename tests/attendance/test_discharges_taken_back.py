@@ -15,6 +15,7 @@ from iop_clinic.accounts.models import AuditEvent
 from iop_clinic.accounts.roles import Role
 from patients.models import Episode, KeepApart, Patient, TreatmentPlan
 from scheduling.models import Booking, GroupMembership, Session, WaitlistEntry
+from scheduling.services import add_closure
 from tests import factories as f
 from tests.admin import Desk, desk, url
 from tests.attendance.house import FRI, MON, SAT, THU, WED
@@ -127,12 +128,31 @@ def test_what_was_to_begin_later_is_entered_again_by_a_person(week):
     assert TreatmentPlan.objects.get(episode=week.patient).ends_on == THU
 
 
-def test_a_session_of_this_patient_alone_is_led_to(week):
+def test_a_session_of_this_patient_alone_takes_place_again(week):
     alone = week.session(SAT, group=None)
     f.booking(alone, week.patient)
     leave(week)
-    assert back(week).cancelled == (alone,)
-    assert Booking.objects.get(session=alone).state == "booked"
+    assert back(week).cancelled == ()
+    alone.refresh_from_db()
+    assert (alone.state, Booking.objects.get(session=alone).state) == ("scheduled", "booked")
+
+
+def test_one_on_a_day_that_was_closed_meanwhile_is_led_to(week):
+    alone = week.session(SAT, group=None)
+    f.booking(alone, week.patient)
+    leave(week)
+    add_closure(clinic=week.clinic, starts_on=SAT, ends_on=SAT, reason="Snow", by=week.by)
+    (said,) = Desk(week.by).fill(week.patient, "take-discharge-back", reason="x").sentences
+    assert "Still cancelled, for the leader, the room or the day is taken: <a href=" in said
+    assert url(alone, "revive") in said
+    alone.refresh_from_db()
+    assert alone.state == "cancelled"
+
+
+def test_an_own_weekly_block_that_was_to_begin_later_is_entered_again_by_a_person(week):
+    f.WeeklyBlockFactory(group=None, clinic=week.clinic, episode=week.patient, valid_from=NEXT)
+    leave(week)
+    assert back(week).to_do == ("Enter the patient's own weekly block from Mar 13, 2026 on again.",)
 
 
 def test_a_hold_in_force_is_one_again(week):
