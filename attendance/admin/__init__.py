@@ -20,6 +20,7 @@ from attendance.admin.summaries import SUMMARY_PAGES
 from attendance.admin.therapists import COLUMNS, tell_therapists, therapist_panels
 from attendance.admin.waitlist import AttemptForm, OfferForm
 from attendance.admin.week_calendar.page import week_page
+from attendance.admin.zones import ZoneForm
 from attendance.closures import close, refuse_attended
 from attendance.exports.kinds import WHOLE
 from attendance.sessions import cancel_session, create_session, move_session, revive_session
@@ -38,6 +39,7 @@ from scheduling.admin.waitlist import WaitlistEntryAdmin
 
 __all__ = ["cases", "deliveries", "imports", "reports", "results", "rules"]
 
+ClinicAdmin.offer(ZoneForm)
 EpisodeAdmin.offer(*EPISODE_VERBS, *SUMMARY_PAGES, CallInForm)
 EpisodeAdmin.show(episode_panels)
 SessionAdmin.offer(

@@ -41,11 +41,13 @@ from scheduling.services.waitlist import (
     offer_seat,
     put_on_waitlist,
 )
+from scheduling.services.zones import Rezoned, change_zone
 
 __all__ = [
     "Combined",
     "Expansion",
     "Refitted",
+    "Rezoned",
     "TakenBack",
     "accept_offer",
     "add_block",
@@ -58,6 +60,7 @@ __all__ = [
     "cancel_membership",
     "cancel_session",
     "change_block",
+    "change_zone",
     "combinable_with",
     "combine_sessions",
     "create_session",

@@ -54,7 +54,7 @@ class Table:
 TABLES: Mapping[str, Table] = {
     "accounts_clinic": Table(
         "manage_clinic", change="manage_clinic", whose="clinic",
-        verbs={"switch": "view_schedule", "export": "export"},
+        verbs={"switch": "view_schedule", "zone": "manage_clinic", "export": "export"},
     ),
     "accounts_membership": Table(
         "manage_staff", change="manage_staff", whose="staff",

@@ -348,11 +348,18 @@ def test_week_53_has_its_session(world: World) -> None:
     ]
 
 
-def test_dates_stay_when_the_clinic_changes_its_zone(world: World) -> None:
-    world.block(starts_at=datetime.time(22), ends_at=datetime.time(23))
-    expand(world, weeks=1)
-    world.clinic.zone = "Pacific/Honolulu"
+def test_every_second_week_stays_so_when_the_clinic_begins_its_week_on_another_day(
+    world: World,
+) -> None:
+    sunday = datetime.date(2026, 12, 27)
+    block = world.block(weekday=6, every_weeks=2, valid_from=sunday)
+    expand(world, today=sunday, weeks=2)
+    world.clinic.week_starts_on = 6
     world.clinic.save()
-    expand(world, weeks=1)
-    row = Session.objects.get()
-    assert (row.zone, row.local_date) == ("America/New_York", TODAY)
+    expand(world, today=sunday, weeks=6)
+    services.change_block(block=block, ends_at=datetime.time(10, 30), by=world.by)
+    rows = Session.objects.live().order_by("local_date")
+    assert [str(day) for day in rows.values_list("local_date", flat=True)] == [
+        "2026-12-27", "2027-01-10", "2027-01-24",
+    ]  # fmt: skip
+    assert {row.ends_at - row.starts_at for row in rows} == {datetime.timedelta(minutes=90)}

@@ -42,12 +42,16 @@ class SwitchForm(ServiceForm):
 
 @admin.register(Clinic)
 class ClinicAdmin(ClinicModelAdmin):
-    """Exactly one row: the clinic one works in. Clinics are opened by the installation."""
+    """Exactly one row: the clinic one works in. Clinics are opened by the installation.
+
+    Another time zone moves what is planned: a verb of a higher floor.
+    """
 
     view = Can.MANAGE_CLINIC
     change = Can.MANAGE_CLINIC
     list_display = ("name", "zone", "state", "nightly_at")
     list_verbs = (SwitchForm,)
+    fixed_fields = ("zone",)
     fields = (
         "name",
         ("zone", "state"),

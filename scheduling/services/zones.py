@@ -1,0 +1,145 @@
+"""The clinic's time zone changes: what is to come keeps its date and its time on the wall."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
+
+from django.core.exceptions import ValidationError
+from django.db import connection
+from django.db.models import F
+from django.utils import timezone
+
+from iop_clinic.accounts.acting import Job, Refused, service
+from iop_clinic.accounts.models import Clinic, User
+from iop_clinic.accounts.models.clinics import validate_zone
+from scheduling.locks import lock
+from scheduling.models import Booking, Session, SessionStaff, TimeOff
+from scheduling.rules import Span, span_on
+from scheduling.services.bookings import untie_visits
+from scheduling.services.sessions import SUBSTITUTE_ACCESS
+
+MOVED = ["starts_at", "ends_at", "zone", "version"]
+
+
+@dataclass(slots=True)
+class Rezoned:
+    """The sessions that were to come, in order of time; `was`, by session, is the old time.
+
+    `kept` would have begun already in the new zone: they stay at their instants.
+    """
+
+    moved: list[Session] = field(default_factory=list)
+    kept: list[Session] = field(default_factory=list)
+    was: dict[int, Span] = field(default_factory=dict)
+    time_off: int = 0
+
+
+@service
+def change_zone(*, clinic: Clinic, zone: str, by: User | Job) -> Rezoned:
+    """Put a clinic into another time zone: 9:00 stays 9:00, on the same local dates.
+
+    Sessions that have begun or are signed are facts and keep their zone. Planned sessions and time
+    off to come move by the difference of the zones; closures and weekly blocks are wall time
+    already. Raises Refused `zone`, `same_zone`, or `nested_visit` with `dates`.
+    """
+    try:
+        validate_zone(zone)
+    except ValidationError as error:
+        raise Refused("zone", error.messages[0], field="zone") from error
+    lock(clinics=[clinic.pk])
+    clinic.refresh_from_db()
+    if clinic.zone == zone:
+        raise Refused("same_zone", f"The clinic is in {zone} already.", field="zone")
+    old, clinic.zone = clinic.tz, zone
+    found = _move_sessions(clinic)
+    found.time_off = _move_time_off(clinic, old)
+    clinic.version += 1
+    clinic.save(update_fields=["zone", "version"])
+    return found
+
+
+# --- sessions ------------------------------------------------------------------------------------
+
+
+def _move_sessions(clinic: Clinic) -> Rezoned:
+    found, now = Rezoned(), timezone.now()
+    coming = Session.objects.filter(clinic=clinic, starts_at__gt=now, signed_at__isnull=True)
+    _lock_all(list(coming.values_list("pk", "room")))
+    named = coming.select_related("block", "group", "session_type").order_by("starts_at", "pk")
+    for session in named:
+        found.was[session.pk] = Span(session.starts_at, session.ends_at)
+        span = _span_in(session, clinic.tz)
+        if span.starts_at <= now:
+            found.kept.append(session)
+            continue
+        session.starts_at, session.ends_at = span
+        session.zone = clinic.zone
+        session.version += 1
+        found.moved.append(session)
+    _save(found.moved)
+    return found
+
+
+def _lock_all(keys: Sequence[tuple[int, int | None]]) -> None:
+    sessions = [session for session, _ in keys]
+    parts = SessionStaff.objects.filter(session__in=sessions)
+    lock(
+        therapists=parts.values_list("therapist", flat=True),
+        rooms=[room for _, room in keys],
+        moving=sessions,
+    )
+    lock(episodes=Booking.objects.filter(session__in=sessions).values_list("episode", flat=True))
+    untie_visits(sessions)
+
+
+def _span_in(session: Session, zone: ZoneInfo) -> Span:
+    """The session's wall times in another zone; its block's own, unless it was moved by hand."""
+    block, day = session.block, session.original_local_date
+    if block is not None and day is not None:
+        planned = span_on(day, block.starts_at, block.ends_at, session.tz)
+        if planned == (session.starts_at, session.ends_at):
+            return span_on(day, block.starts_at, block.ends_at, zone)
+    starts_at = _same_wall(session.starts_at, session.tz, zone)
+    return Span(starts_at, starts_at + (session.ends_at - session.starts_at))
+
+
+def _same_wall(instant: datetime.datetime, old: ZoneInfo, new: ZoneInfo) -> datetime.datetime:
+    return instant.astimezone(old).replace(tzinfo=new).astimezone(datetime.UTC)
+
+
+def _save(sessions: Sequence[Session]) -> None:
+    """While rows change places, two may be in one: it is looked at again at the end."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SET CONSTRAINTS session_room_free, sessionstaff_therapist_free, "
+            "booking_patient_free, booking_patient_free_nested DEFERRED"
+        )
+    Session.objects.bulk_update(sessions, MOVED, batch_size=500)
+    SessionStaff.objects.filter(
+        session__in=[one.pk for one in sessions], role=SessionStaff.Role.SUBSTITUTE
+    ).update(access_until=F("ends_at") + SUBSTITUTE_ACCESS)
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+# --- time off ------------------------------------------------------------------------------------
+
+
+def _move_time_off(clinic: Clinic, old: ZoneInfo) -> int:
+    """Whatever of a time off lies ahead keeps its wall time; how many there are."""
+    now = timezone.now()
+    rows = list(TimeOff.objects.filter(clinic=clinic, ends_at__gt=now).order_by("pk"))
+    for row in rows:
+        row.starts_at, row.ends_at = _ahead((row.starts_at, row.ends_at), old, clinic.tz, now)
+    TimeOff.objects.bulk_update(rows, ["starts_at", "ends_at"])
+    return len(rows)
+
+
+def _ahead(
+    instants: Iterable[datetime.datetime], old: ZoneInfo, new: ZoneInfo, now: datetime.datetime
+) -> list[datetime.datetime]:
+    then = ((one, _same_wall(one, old, new)) for one in instants)
+    return [moved if min(one, moved) > now else one for one, moved in then]
