@@ -45,7 +45,9 @@ def seat_again(
     A notice given before stands again; a seat or a time that is taken is left to its new holder,
     and nobody is seated with a patient from whom they are kept apart, who has come meanwhile.
     """
-    rows = away.select_related("session__group", "session__session_type", "membership")
+    rows = away.select_related(
+        "session__group", "session__session_type", "session__room", "membership"
+    )
     expected = [row for row in rows if _expected(episode, row)]
     booked = _expect_again([row.pk for row in expected if row.released_at is not None])
     held = _by_seat([row for row in expected if row.released_at is None])
@@ -76,7 +78,7 @@ def _planned_for(
 
 def _planned(first: datetime.date, last: datetime.date | None) -> QuerySet[Session]:
     rows = Session.objects.live().on(first, last).filter(starts_at__gt=timezone.now())
-    return rows.select_related("group", "session_type").order_by("starts_at", "pk")
+    return rows.select_related("group", "session_type", "room").order_by("starts_at", "pk")
 
 
 def _expected(episode: Episode, row: Booking) -> bool:

@@ -34,7 +34,7 @@ from patients.models import Authorization, Coverage, Episode
 from scheduling.models import Booking, CallIn, Closure, Session
 from scheduling.rules import Span
 from scheduling.services.diary import Diary
-from scheduling.services.sessions import ONE_PATIENT
+from scheduling.services.placing import ONE_PATIENT
 
 R = TypeVar("R")
 

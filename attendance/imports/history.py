@@ -73,7 +73,9 @@ def _seat_new_members(members: Sequence[GroupMembership]) -> None:
     for group_id, expected in people.items():
         first = min(person.membership.starts_on for person in expected if person.membership)
         sessions = Session.objects.filter(group=group_id, local_date__gte=first)
-        plan_seating(list(sessions.select_related("group", "session_type")), expected).write()
+        plan_seating(
+            list(sessions.select_related("group", "session_type", "room")), expected
+        ).write()
 
 
 # --- make-ups ------------------------------------------------------------------------------------

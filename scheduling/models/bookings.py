@@ -229,6 +229,13 @@ class Booking(ClinicModel):
                 violation_error_message="The session is full.",
             ),
             Trigger(
+                name="booking_within_room",
+                function="scheduling_booking_room",
+                events="BEFORE INSERT OR UPDATE OF seat, state, session_id, overflow_reason",
+                violation_error_code="session_full",
+                violation_error_message="The room has no more seats.",
+            ),
+            Trigger(
                 name="booking_visits_stand_alone",
                 function="scheduling_booking_visits",
                 events="AFTER UPDATE OF state, live",

@@ -16,7 +16,7 @@ from iop_clinic.accounts.models import ClinicModel, Therapist, User, Weekday
 from iop_clinic.accounts.weeks import clock_time, full_date
 from patients.models import AgeBracket, Episode, Level, Program
 from patients.validators import validate_clinical_date
-from scheduling.models.places import Room, SessionType
+from scheduling.models.places import Room, SessionType, one_place, place_said
 from scheduling.querysets import GroupMembershipQuerySet
 
 
@@ -96,6 +96,9 @@ class WeeklyBlock(ClinicModel):
     co_facilitator = ClinicForeignKey(Therapist, null=True, blank=True, related_name="co_blocks")
     room = ClinicForeignKey(Room, null=True, blank=True, related_name="blocks")
     by_video = models.BooleanField(default=False)
+    off_site = models.CharField(
+        max_length=80, blank=True, help_text="Where else it meets, such as Main St clinic."
+    )
     every_weeks = models.PositiveSmallIntegerField(default=1, help_text="Every week or every two.")
     valid_from = models.DateField(validators=[validate_clinical_date])
     valid_until = models.DateField(null=True, blank=True, help_text="Last date; empty: open.")
@@ -122,6 +125,7 @@ class WeeklyBlock(ClinicModel):
                 | Q(group__isnull=True, episode__isnull=False),
                 violation_error_message="A weekly block belongs to a group or to one patient.",
             ),
+            one_place("weeklyblock_in_one_place"),
             models.CheckConstraint(
                 name="weeklyblock_ends_after_start",
                 condition=Q(ends_at__gt=F("starts_at")),
@@ -171,6 +175,15 @@ class WeeklyBlock(ClinicModel):
     def leaders(self) -> list[Therapist]:
         """The facilitator, then the co-facilitator if there is one."""
         return [self.facilitator, *([self.co_facilitator] if self.co_facilitator else [])]
+
+    @property
+    def place(self) -> str:
+        return place_said(self)
+
+    @property
+    def seats(self) -> int:
+        """For how many patients it is planned; reads `group`."""
+        return self.group.capacity if self.group else 1
 
 
 class GroupMembership(ClinicModel):

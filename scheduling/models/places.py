@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -16,6 +16,9 @@ from iop_clinic.accounts.fields import ClinicForeignKey
 from iop_clinic.accounts.models import ClinicModel, Therapist
 from iop_clinic.accounts.weeks import full_date
 from patients.validators import validate_clinical_date
+
+if TYPE_CHECKING:
+    from scheduling.models import Session, WeeklyBlock
 
 CREDITABLE_STAYS = (
     "Sessions of this type exist: whether their minutes count stays as it is. Make a new type."
@@ -48,6 +51,11 @@ def validate_credentials(value: object) -> None:
         raise ValidationError(CREDENTIALS, code="credentials")
 
 
+BY_VIDEO = "by video"
+ONE_PLACE = "It meets in a room, by video or off site: choose one of them."
+ROOM_IN_USE = "Sessions to come have more seats than that: give them a larger room first."
+
+
 class Room(ClinicModel):
     name = models.CharField(max_length=60)
     seats = models.PositiveSmallIntegerField(default=12)
@@ -68,10 +76,42 @@ class Room(ClinicModel):
                 condition=Q(seats__gte=1),
                 violation_error_message="A room has at least one seat.",
             ),
+            Trigger(
+                name="room_holds_its_sessions",
+                function="scheduling_room_seats",
+                events="AFTER UPDATE OF seats",
+                violation_error_code="room_too_small",
+                violation_error_message=ROOM_IN_USE,
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        coming = self.sessions.filter(live=True, ends_at__gt=timezone.now()) if self.pk else None
+        if coming is not None and coming.filter(capacity__gt=self.seats).exists():
+            error = ValidationError(ROOM_IN_USE, code="room_too_small")
+            raise ValidationError({"seats": error})
+
+
+def one_place(name: str) -> models.CheckConstraint:
+    """Something meets in a room, by video or off site, or nowhere yet: never in two of them."""
+    return models.CheckConstraint(
+        name=name,
+        condition=Q(by_video=False, off_site="")
+        | Q(room__isnull=True, off_site="")
+        | Q(room__isnull=True, by_video=False),
+        violation_error_code="one_place",
+        violation_error_message=ONE_PLACE,
+    )
+
+
+def place_said(row: Session | WeeklyBlock) -> str:
+    """Where it meets in words, empty without a place. Reads `room`: select it along."""
+    if row.by_video:
+        return BY_VIDEO
+    return row.off_site or (row.room.name if row.room else "")
 
 
 class SessionType(ClinicModel):

@@ -22,7 +22,7 @@ from iop_clinic.accounts.fields import ClinicForeignKey
 from iop_clinic.accounts.models import ClinicModel, Therapist, User, validate_zone
 from iop_clinic.accounts.weeks import long_date
 from scheduling.models.groups import Group, WeeklyBlock
-from scheduling.models.places import Closure, Room, SessionType
+from scheduling.models.places import Closure, Room, SessionType, one_place, place_said
 from scheduling.querysets import SessionQuerySet, SessionStaffQuerySet
 from scheduling.rules import LONGEST, SHORTEST
 
@@ -52,6 +52,9 @@ class Session(ClinicModel):
     session_type = ClinicForeignKey(SessionType, related_name="sessions")
     room = ClinicForeignKey(Room, null=True, blank=True, related_name="sessions")
     by_video = models.BooleanField(default=False)
+    off_site = models.CharField(
+        max_length=80, blank=True, help_text="Where else it meets, such as Main St clinic."
+    )
     state = models.CharField(max_length=10, choices=State.choices, default=State.SCHEDULED)
     live = models.GeneratedField(
         expression=Case(
@@ -92,6 +95,14 @@ class Session(ClinicModel):
             models.UniqueConstraint(
                 fields=["clinic", "id", "starts_at", "ends_at", "live"],
                 name="session_when_key",
+            ),
+            one_place("session_in_one_place"),
+            Trigger(
+                name="session_fits_its_room",
+                function="scheduling_session_room",
+                events="AFTER INSERT OR UPDATE OF room_id, capacity, state",
+                violation_error_code="room_too_small",
+                violation_error_message="The room has fewer seats. Choose a larger room.",
             ),
             models.UniqueConstraint(
                 fields=["block", "original_local_date"],
@@ -185,6 +196,10 @@ class Session(ClinicModel):
     def title(self) -> str:
         """Group's code name or session type: neutral, never a patient."""
         return self.group.name if self.group else self.session_type.name
+
+    @property
+    def place(self) -> str:
+        return place_said(self)
 
 
 class SessionStaff(ClinicModel):

@@ -24,6 +24,7 @@ from scheduling.services.memberships import (
     set_capacity,
     transfer,
 )
+from scheduling.services.placing import hold_by_video, hold_in_room, hold_off_site
 from scheduling.services.refitting import Refitted
 from scheduling.services.sessions import (
     cancel_session,
@@ -70,6 +71,9 @@ __all__ = [
     "enrol",
     "expand",
     "expire_offers",
+    "hold_by_video",
+    "hold_in_room",
+    "hold_off_site",
     "leave_waitlist",
     "log_attempt",
     "move_session",

@@ -21,6 +21,7 @@ from scheduling.leading import check_qualified
 from scheduling.locks import lock
 from scheduling.models import Session, WeeklyBlock
 from scheduling.rules import LONGEST, SHORTEST, occurrences, span_on
+from scheduling.services.diary import check_seats
 from scheduling.services.refitting import Refitted, refit
 
 CHANGEABLE = (
@@ -33,10 +34,12 @@ CHANGEABLE = (
     "co_facilitator",
     "room",
     "by_video",
+    "off_site",
     "every_weeks",
 )
 AT_FIELD = {
     "weeklyblock_of_group_or_episode": "group",
+    "weeklyblock_in_one_place": "room",
     "weeklyblock_ends_after_start": "ends_at",
     "weeklyblock_breaks_inside": "breaks",
     "weeklyblock_every_one_or_two_weeks": "every_weeks",
@@ -53,7 +56,8 @@ def add_block(*, block: WeeklyBlock, by: User | Job) -> WeeklyBlock:
     """Save a new weekly block of a group or a patient. Its sessions come with the next expansion.
 
     Raises Refused for what a field or a named constraint does not take, `session_length`,
-    `not_active` for a patient who is discharged, `not_qualified` or `block_overlaps`.
+    `room_too_small`, `not_active` for a patient who is discharged, `not_qualified` or
+    `block_overlaps`.
     """
     lock(clinics=[block.clinic_id], groups=[block.group_id])
     _check(block)
@@ -140,6 +144,8 @@ def _check(block: WeeklyBlock) -> None:
     span = span_on(block.valid_from, block.starts_at, block.ends_at, datetime.UTC)
     if not SHORTEST <= span.ends_at - span.starts_at <= LONGEST:
         raise Refused("session_length", "A session lasts 15 minutes to 6 hours.", field="ends_at")
+    if block.room is not None:
+        check_seats(block.room, block.seats)
     discharged = block.episode and block.episode.discharged_on
     if discharged and (block.valid_until is None or block.valid_until > discharged):
         message = f"The patient was discharged on {full_date(discharged)}. End it by then."

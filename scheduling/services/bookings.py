@@ -17,7 +17,7 @@ from scheduling.locks import lock, lock_session
 from scheduling.models import Booking, Session
 from scheduling.querysets import overlapping
 from scheduling.rules import lowest_free
-from scheduling.services.seating import new_booking, overflow_author, revive_row
+from scheduling.services.seating import most_seats, new_booking, overflow_author, revive_row
 
 BOOKED, WITHDRAWN = Booking.State.BOOKED, Booking.State.WITHDRAWN
 ON_HOLD = "On hold"
@@ -156,21 +156,21 @@ def _take_seat(
     by: User | Job,
 ) -> None:
     seated = (one for one in around if one.session_id == session.pk and one.state == BOOKED)
-    taken = {one.seat for one in seated}
+    taken, most = {one.seat for one in seated}, most_seats(session)
     seat = lowest_free(taken, session.capacity)
     row.overflow_reason, row.overflow_by = "", None
     if seat is None and overflow_reason:
-        seat = lowest_free(taken, session.ceiling)
+        seat = lowest_free(taken, most)
         row.overflow_reason = overflow_reason
         row.overflow_by = overflow_author(overflow_reason, by)
     if seat is None:
+        more = ", or say why a seat above the capacity is given" if most > session.capacity else ""
         raise Refused(
             "session_full",
-            f"All {session.capacity} seats of {session} are taken. Choose another session, or say "
-            "why a seat above the capacity is given.",
+            f"All {session.capacity} seats of {session} are taken. Choose another session{more}.",
             field="session",
             capacity=session.capacity,
-            ceiling=session.ceiling,
+            ceiling=most,
         )
     if row.pk is None:
         row.seat = seat

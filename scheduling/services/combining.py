@@ -27,6 +27,7 @@ from scheduling.services.seating import (
     Expected,
     busy_times,
     known_rows,
+    most_seats,
     new_booking,
     overflow_author,
     revive_row,
@@ -262,7 +263,7 @@ class _Seats:
             return own.seat
         seat = lowest_free(self.taken, self.session.capacity)
         if seat is None and (self.crowding or (own and own.overflow_reason)):
-            seat = lowest_free(self.taken, min(self.session.ceiling, MOST_SEATS))
+            seat = lowest_free(self.taken, min(most_seats(self.session), MOST_SEATS))
         return seat
 
 

@@ -104,10 +104,12 @@ class Diary:
         day, own = local_date(span.starts_at, self.zone), self.licenses[therapist.pk]
         return not_qualified(therapist, own, session_type, self.state, day)
 
-    def room_trouble(self, room: Room, span: Span) -> str:
-        """Why the room cannot be used at this time; empty when it can."""
+    def room_trouble(self, room: Room, span: Span, seats: int) -> str:
+        """Why the room cannot be used at this time by so many; empty when it can."""
         if not room.active:
             return f"{room} is not in use"
+        if room.seats < seats:
+            return seats_said(room)
         closure = self.closure(span, room.pk)
         if closure is not None:
             return f"{room} is closed ({closure.reason})"
@@ -142,11 +144,25 @@ class Diary:
         day, own = local_date(span.starts_at, self.zone), self.licenses[therapist.pk]
         check_qualified(therapist, own, session_type, self.state, day, field="therapist")
 
-    def check_room(self, room: Room | None, span: Span) -> None:
-        trouble = self.room_trouble(room, span) if room is not None else ""
-        if trouble:
+    def check_room(self, room: Room | None, span: Span, seats: int) -> None:
+        if room is None:
+            return
+        check_seats(room, seats)
+        if trouble := self.room_trouble(room, span, seats):
             message = f"{trouble}. Choose another time, or another room."
             raise Refused("room_busy", message, field="room")
+
+
+def check_seats(room: Room, seats: int) -> None:
+    """Refuse (`room_too_small`) a room with fewer seats than are planned."""
+    if room.seats < seats:
+        message = f"{seats_said(room)}, and {seats} are planned. Choose a larger room."
+        raise Refused("room_too_small", message, field="room")
+
+
+def seats_said(room: Room) -> str:
+    """ "Oak has 10 seats"."""
+    return f"{room} has 1 seat" if room.seats == 1 else f"{room} has {room.seats} seats"
 
 
 def closed_spans(closure: Closure, zone: datetime.tzinfo, around: Span) -> Iterator[Span]:

@@ -190,7 +190,7 @@ def _sessions_without_members(
         .on(first, last)
         .not_over(timezone.now())
         .filter(clinic=clinic, group__in=list(members), signed_at__isnull=True)
-        .select_related("group", "session_type")
+        .select_related("group", "session_type", "room")
         .order_by("pk")
     )
     known = set(Booking.objects.filter(session__in=planned).values_list("session", "episode"))
@@ -260,13 +260,14 @@ def _session(block: WeeklyBlock, day: datetime.date, span: Span) -> Session:
         session_type=block.session_type,
         room=block.room,
         by_video=block.by_video,
+        off_site=block.off_site,
         live=True,
         starts_at=span.starts_at,
         ends_at=span.ends_at,
         local_date=day,
         original_local_date=day,
         breaks=block.breaks,
-        capacity=group.capacity if group else 1,
+        capacity=block.seats,
         ceiling=MOST_SEATS if group else block.session_type.ceiling,
     )
 
@@ -281,7 +282,7 @@ def _arrange(session: Session, plan: _Plan, span: Span, diary: Diary) -> list[Th
         session.closure = closure
         return plan.block.leaders
     if session.room is not None:
-        trouble = diary.room_trouble(session.room, span)
+        trouble = diary.room_trouble(session.room, span, session.capacity)
         if trouble:
             session.room = None
             attend(session, f"{WITHOUT_ROOM}{trouble}")

@@ -25,6 +25,7 @@ from scheduling.services.seating import (
     Expected,
     Seating,
     busy_bookings,
+    most_seats,
     overflow_author,
     plan_seating,
 )
@@ -147,7 +148,7 @@ def _above(full: Sequence[Session], there: Mapping[int, Sequence[Booking]]) -> d
     seats, stuck = {}, []
     for session in full:
         taken = {one.seat for one in there[session.pk] if one.state == BOOKED}
-        seat = lowest_free(taken, session.ceiling)
+        seat = lowest_free(taken, most_seats(session))
         if seat is None:
             stuck.append(session)
         else:

@@ -17,6 +17,7 @@ from scheduling.locks import lock
 from scheduling.models import Booking, Group, GroupMembership, Session
 from scheduling.rules import MOST_SEATS, Stay, crowded_on, lowest_free, reseat, seats_taken
 from scheduling.services.bookings import check_reason, withdraw_all
+from scheduling.services.diary import seats_said
 from scheduling.services.guests import GuestChoice, book_planned, guests_of
 from scheduling.services.offers import seats_given, settle_offers
 from scheduling.services.seating import overflow_author
@@ -81,7 +82,8 @@ OR_WAIT = "Put the patient on the waitlist, or say why a seat above the capacity
 def _planned(group: Group, first: datetime.date, last: datetime.date | None) -> list[Session]:
     """The group's sessions on these dates that take place and are not over."""
     rows = Session.objects.live().on(first, last).not_over(timezone.now())
-    return list(rows.filter(group=group, signed_at__isnull=True).order_by("pk"))
+    planned = rows.filter(group=group, signed_at__isnull=True).select_related("room")
+    return list(planned.order_by("pk"))
 
 
 def _check_new(membership: GroupMembership) -> None:
@@ -262,7 +264,8 @@ def set_capacity(*, group: Group, capacity: int, by: User | Job) -> Group:
     """Set a group's seats, 8 to 15 (R11), for members and planned sessions alike.
 
     Members and bookings are seated anew where they must. Raises Refused `capacity_range`,
-    `group_full` with `date` and `members`, or `session_full` with `dates`.
+    `group_full` with `date` and `members`, `session_full` with `dates`, or `room_too_small` where
+    a planned session is in a room with fewer seats.
     """
     if not FEWEST_SEATS <= capacity <= MOST_SEATS:
         raise Refused("capacity_range", "A group has 8 to 15 seats.", field="capacity")
@@ -271,8 +274,11 @@ def set_capacity(*, group: Group, capacity: int, by: User | Job) -> Group:
     if group.min_size > capacity:
         raise Refused("capacity_range", "Lower the viable size first.", field="capacity")
     sessions = _planned(group, _today(group.clinic), None)
-    lock(sessions=[session.pk for session in sessions])
+    rooms = [session.room_id for session in sessions]
+    lock(rooms=rooms, sessions=[session.pk for session in sessions])
     lowered = capacity < group.capacity
+    if not lowered:
+        _check_rooms(sessions, capacity)
     group.capacity = capacity
     if lowered:
         _seat_members_within(group)
@@ -285,6 +291,17 @@ def set_capacity(*, group: Group, capacity: int, by: User | Job) -> Group:
         session.version += 1
     Session.objects.bulk_update(sessions, ["capacity", "version"])
     return group
+
+
+def _check_rooms(sessions: Sequence[Session], capacity: int) -> None:
+    for session in sorted(sessions, key=lambda one: one.starts_at):
+        if session.room is not None and session.room.seats < capacity:
+            raise Refused(
+                "room_too_small",
+                f"{seats_said(session.room)}, and the group meets there on "
+                f"{long_date(session.local_date)}. Choose a larger room first.",
+                field="capacity",
+            )
 
 
 def _seat_members_within(group: Group) -> None:

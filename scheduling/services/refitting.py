@@ -193,12 +193,12 @@ class _Refit:
         )
 
     def _find_room(self, session: Session, diary: Diary) -> None:
-        """The block's room, unless a person chose another one; no room where it is not free."""
-        if session.room_id in (None, self.old.room_id):
-            session.room = self.new.room
-        if session.by_video == self.old.by_video:
+        """The block's place, unless a person chose another one; no room where it is not free."""
+        if _place(session) in (NOWHERE, _place(self.old)):
+            session.room, session.off_site = self.new.room, self.new.off_site
             session.by_video = self.new.by_video
-        trouble = session.room and diary.room_trouble(session.room, _span(session))
+        room = session.room
+        trouble = room and diary.room_trouble(room, _span(session), session.capacity)
         if trouble:
             session.room = None
             attend(session, f"{WITHOUT_ROOM}{trouble}")
@@ -294,6 +294,7 @@ REFITTED = [
     "breaks",
     "room",
     "by_video",
+    "off_site",
     "needs_attention",
     "state",
     "cancelled_reason",
@@ -305,6 +306,13 @@ REFITTED = [
 
 def _span(session: Session) -> Span:
     return Span(session.starts_at, session.ends_at)
+
+
+NOWHERE = (None, False, "")
+
+
+def _place(row: Session | WeeklyBlock) -> tuple[int | None, bool, str]:
+    return row.room_id, row.by_video, row.off_site
 
 
 def _check_patients(sessions: Sequence[Session]) -> None:

@@ -10,6 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from django.utils import timezone
+
 from iop_clinic.accounts.acting import Job, Refused
 from iop_clinic.accounts.models import User
 from patients.models import Episode, EpisodeHold
@@ -232,8 +234,17 @@ def _free_seat(session: Session, person: Expected, taken: set[int]) -> int | Non
         return person.seat
     seat = lowest_free(taken, session.capacity)
     if seat is None and person.membership and person.membership.overflow_reason:
-        seat = lowest_free(taken, session.ceiling)
+        seat = lowest_free(taken, most_seats(session))
     return seat
+
+
+def most_seats(session: Session) -> int:
+    """The last seat, overflow included: never more than its room has, until it is over.
+
+    Reads `room`: select it along."""
+    if session.room is None or session.ends_at <= timezone.now():
+        return session.ceiling
+    return min(session.ceiling, session.room.seats)
 
 
 def new_booking(session: Session, episode: Episode, *, seat: int) -> Booking:

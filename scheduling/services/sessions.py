@@ -32,12 +32,11 @@ from scheduling.services.bookings import (
     untie_visits,
 )
 from scheduling.services.diary import (
-    WITHOUT_ROOM,
     Diary,
     attend,
     check_patients_free,
-    without,
 )
+from scheduling.services.placing import ONE_PATIENT, PLACE, check_one_place, place, seats_needed
 from scheduling.services.seating import Expected, new_booking, plan_seating
 
 LATE_ENTRY = datetime.timedelta(days=31)
@@ -45,14 +44,6 @@ LATE_ENTRY = datetime.timedelta(days=31)
 
 SUBSTITUTE_ACCESS = datetime.timedelta(days=7)
 """How long after the session a substitute may still complete its roster."""
-
-ONE_PATIENT = {
-    SessionType.Kind.INDIVIDUAL,
-    SessionType.Kind.FAMILY,
-    SessionType.Kind.PRESCRIBER,
-    SessionType.Kind.CASE_MANAGEMENT,
-    SessionType.Kind.DRUG_SCREEN,
-}
 
 
 @service
@@ -64,6 +55,8 @@ def create_session(
     starts_at: datetime.datetime,
     ends_at: datetime.datetime,
     room: Room | None = None,
+    by_video: bool = False,
+    off_site: str = "",
     episodes: Sequence[Episode] = (),
     group: Group | None = None,
     by: User | Job,
@@ -71,13 +64,15 @@ def create_session(
     """An individual or one-off session with its leader and, booked in one step, its patients.
 
     An individual session has as many seats as patients (at least one), a group's extra session the
-    group's, any other its type's ceiling. Raises Refused `session_length`, `session_date`,
-    `clinic_closed`, `therapist_busy`, `not_qualified`, `room_busy`, `patient_busy`, `session_full`,
-    `not_active`, `on_hold` or `not_suitable`.
+    group's, any other its type's ceiling, or its room's where that has fewer. Raises Refused
+    `session_length`, `session_date`, `one_place`, `clinic_closed`, `therapist_busy`,
+    `not_qualified`, `room_busy`, `room_too_small`, `patient_busy`, `session_full`, `not_active`,
+    `on_hold` or `not_suitable`.
     """
     span = Span(starts_at, ends_at)
     _check_length(span)
     _check_date(span, clinic, by)
+    check_one_place(room, by_video, off_site)
     lock(
         clinics=[clinic.pk],
         groups=[group.pk if group else None],
@@ -91,9 +86,10 @@ def create_session(
     diary.check_therapist(therapist, span)
     if is_plan(span, by):
         diary.check_qualified(therapist, span, session_type)
-    diary.check_room(room, span)
     session = _unsaved(clinic, session_type, span, group=group, patients=len(episodes))
-    session.room = room
+    place(session, room=room, by_video=by_video, off_site=off_site)
+    _check_capacity(session, patients=len(episodes))
+    diary.check_room(room, span, session.capacity)
     attend(session, diary.license_trouble(therapist, span, session_type))
     members = _check_patients(session, episodes, span) if episodes else {}
     session.save()
@@ -138,8 +134,6 @@ def _unsaved(
         capacity, ceiling = max(1, patients), session_type.ceiling
     else:
         capacity, ceiling = session_type.ceiling, session_type.ceiling
-    if max(patients, capacity) > ceiling or patients > capacity:
-        raise Refused("session_full", f"{session_type} takes at most {ceiling} patients.")
     return Session(
         clinic=clinic,
         session_type=session_type,
@@ -151,6 +145,13 @@ def _unsaved(
         capacity=capacity,
         ceiling=ceiling,
     )
+
+
+def _check_capacity(session: Session, *, patients: int) -> None:
+    if session.capacity > session.ceiling or patients > session.capacity:
+        most = min(session.capacity, session.ceiling)
+        message = f"{session.session_type} takes at most {most} patients there."
+        raise Refused("session_full", message)
 
 
 def _check_patients(session: Session, episodes: Sequence[Episode], span: Span) -> dict[int, int]:
@@ -193,16 +194,20 @@ def move_session(
     ends_at: datetime.datetime,
     by: User | Job,
     room: Room | None = None,
+    off_site: str = "",
 ) -> Session:
-    """Move a session that has not begun, with its staff and bookings; `room` None keeps the room.
+    """Move a session that has not begun, with its staff and bookings; it keeps its place unless a
+    `room` is given, or where else it meets.
 
     The occurrence stays the same one: its original local date is kept. Raises Refused
     `session_cancelled`, `session_begun`, `session_length`, `session_date`, `session_breaks_inside`,
-    `nested_visit`, `clinic_closed`, `therapist_busy`, `not_qualified` where the leader's license
-    reaches the old date and not the new one, `room_busy` or `patient_busy`.
+    `nested_visit`, `one_place`, `clinic_closed`, `therapist_busy`, `not_qualified` where the
+    leader's license reaches the old date and not the new one, `room_busy`, `room_too_small` or
+    `patient_busy`.
     """
     span = Span(starts_at, ends_at)
     _check_length(span)
+    check_one_place(room, False, off_site)
     diary = _lock_for_move(session, span, room)
     check_takes_place(session)
     _check_not_begun(session, span)
@@ -210,26 +215,15 @@ def move_session(
     if session.breaks and session.breaks[-1][1] > (span.ends_at - span.starts_at).seconds // 60:
         raise Refused("session_breaks_inside", "A break lies after the new end.", field="ends_at")
     untie_visits([session.pk])
-    room = room or session.room
+    if room is not None or off_site:
+        place(session, room=room, off_site=off_site)
     diary.check_open(span)
-    _check_free(session, diary, span, room)
-    session.starts_at, session.ends_at, session.room = starts_at, ends_at, room
+    _check_free(session, diary, span)
+    session.starts_at, session.ends_at = starts_at, ends_at
     session.local_date = local_date(starts_at, session.clinic.tz)
     session.zone = session.clinic.zone
-    if room is not None:
-        session.needs_attention = without(session.needs_attention, WITHOUT_ROOM)
     session.version += 1
-    session.save(
-        update_fields=[
-            "starts_at",
-            "ends_at",
-            "local_date",
-            "zone",
-            "room",
-            "needs_attention",
-            "version",
-        ]
-    )
+    session.save(update_fields=["starts_at", "ends_at", "local_date", "zone", *PLACE, "version"])
     session.staff.filter(role=SessionStaff.Role.SUBSTITUTE).update(
         access_until=ends_at + SUBSTITUTE_ACCESS
     )
@@ -270,13 +264,13 @@ def _check_not_begun(session: Session, span: Span) -> None:
         raise Refused("session_date", "A session cannot be moved into the past.", field="starts_at")
 
 
-def _check_free(session: Session, diary: Diary, span: Span, room: Room | None) -> None:
+def _check_free(session: Session, diary: Diary, span: Span) -> None:
     parts = session.staff.filter(active=True).select_related("therapist")
     for part in parts:
         diary.check_therapist(part.therapist, span)
         if part.role != SessionStaff.Role.CO_FACILITATOR:
             _check_stays_qualified(session, diary, part.therapist, span)
-    diary.check_room(room, span)
+    diary.check_room(session.room, span, seats_needed(session))
     seated = session.bookings.filter(state=Booking.State.BOOKED)
     for nested in (False, True):
         patients = seated.filter(nested_in__isnull=not nested).values_list("patient", flat=True)
@@ -333,7 +327,7 @@ def revive_session(*, session: Session, by: User | Job) -> Session:
         return session
     span = Span(session.starts_at, session.ends_at)
     diary.check_open(span)
-    _check_free(session, diary, span, session.room)
+    _check_free(session, diary, span)
     session.state, session.cancelled_reason = Session.State.SCHEDULED, ""
     session.cancelled_at, session.closure = None, None
     _save_state(session)

@@ -28,6 +28,7 @@ NINE_TO_TEN_PAST = {"starts_at": "2026-03-02T14:45Z", "ends_at": "2026-03-02T15:
 BREAKS: dict[str, Break] = {
     "room_name_unique": lambda w, o: copy(w.room),
     "room_has_seats": lambda w, o: change(w.room, seats=0),
+    "room_holds_its_sessions": lambda w, o: change(_to_come(w).room, seats=11),
     "sessiontype_name_unique": lambda w, o: copy(w.kind),
     "sessiontype_ceiling_1_to_200": lambda w, o: change(w.kind, ceiling=201),
     "sessiontype_credentials_listed": lambda w, o: change(w.kind, credentials='["lcsw"]'),
@@ -55,6 +56,7 @@ BREAKS: dict[str, Break] = {
     "weeklyblock_room_same_clinic": lambda w, o: change(w.block, room_id=o.room.pk),
     "weeklyblock_continues_same_clinic": lambda w, o: change(w.block, continues_id=o.block.pk),
     "weeklyblock_of_group_or_episode": lambda w, o: change(w.block, episode_id=w.episode.pk),
+    "weeklyblock_in_one_place": lambda w, o: change(w.block, by_video=True, off_site="Main St"),
     "weeklyblock_ends_after_start": lambda w, o: change(w.block, ends_at="09:00"),
     "weeklyblock_breaks_inside": lambda w, o: change(w.block, breaks="[[50, 70]]"),
     "weeklyblock_weekday_known": lambda w, o: change(w.block, weekday=7),
@@ -127,6 +129,8 @@ BREAKS: dict[str, Break] = {
     ),
     "session_signed_by_someone": lambda w, o: change(w.later, signed_at=w.later.ends_at),
     "session_capacity_within_ceiling": lambda w, o: change(w.later, capacity=16),
+    "session_in_one_place": lambda w, o: change(w.later, by_video=True),
+    "session_fits_its_room": lambda w, o: change(_to_come(w).later, capacity=13),
     "session_room_free": lambda w, o: copy(w.later),
     "session_capacity_covers_bookings": lambda w, o: change(w.later, capacity=4),
     "sessionstaff_session_same_clinic": lambda w, o: change(w.staff, session_id=o.later.pk),
@@ -166,7 +170,25 @@ BREAKS: dict[str, Break] = {
     "booking_patient_free": lambda w, o: copy(w.booking, session_id=w.same_time.pk),
     "booking_patient_free_nested": lambda w, o: copy(w.nested, session_id=w.second_visit.pk),
     "booking_within_capacity": lambda w, o: _another_patient(w, seat=13),
+    "booking_within_room": lambda w, o: copy(
+        _to_come(w).later_booking,
+        episode_id=w.other_episode.pk,
+        patient_id=w.other_episode.patient_id,
+        seat=13,
+        overflow_reason="Transfer",
+        overflow_by_id=w.user.pk,
+    ),
 }
+
+
+def _to_come(w: Rows) -> Rows:
+    """The session at eleven is yet to come, by the clock of the database, in a room just as large.
+
+    What is over keeps its room: it was held there."""
+    times = {"starts_at": "2090-03-02T16:00Z", "ends_at": "2090-03-02T17:00Z"}
+    change(w.later, **times, local_date="2090-03-02")
+    change(w.room, seats=12)
+    return w
 
 
 def _another_patient(w: Rows, *, seat: int) -> None:
