@@ -194,7 +194,7 @@ def _trouble(row: Session, uncovered: str, *, plans: bool) -> str:
 
 
 def _place(row: Session) -> str:
-    return f"{_time(row)}, {row.room}" if row.room else _time(row)
+    return f"{_time(row)}, {row.place}" if row.place else _time(row)
 
 
 def _time(row: Session) -> str:

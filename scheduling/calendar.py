@@ -26,7 +26,6 @@ LOOK_BACK = datetime.timedelta(days=30)
 LOOK_AHEAD = datetime.timedelta(days=120)
 REFRESH = datetime.timedelta(hours=1)
 PRODUCT = "-//IOP Clinic//Calendar feed//EN"
-BY_VIDEO = "By video"
 
 Place = tuple[str, int]
 """A table's name and the key of one of its rows."""
@@ -97,9 +96,7 @@ def _entry(
 
 
 def _location(session: Session) -> str:
-    if session.room is not None:
-        return session.room.name
-    return BY_VIDEO if session.by_video else ""
+    return session.place[:1].upper() + session.place[1:]
 
 
 # --- when it changed -----------------------------------------------------------------------------
@@ -107,7 +104,7 @@ def _location(session: Session) -> str:
 OLDEST = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 TIMES = {"starts_at", "ends_at"}
 SHOWN_COLUMNS = {
-    Session._meta.db_table: ["starts_at", "ends_at", "state", "room_id", "by_video"],
+    Session._meta.db_table: ["starts_at", "ends_at", "state", "room_id", "by_video", "off_site"],
     SessionStaff._meta.db_table: ["active"],
     Room._meta.db_table: ["name"],
     Group._meta.db_table: ["name"],

@@ -136,7 +136,7 @@ def _said(one: Session, leaders: list[str]) -> Told:
         one.live,
         one.session_type.name,
         tuple(leaders),
-        one.room.name if one.room else "by video" if one.by_video else "no room",
+        one.place or "no room",
         booked,
         one.capacity,
         one.cancelled_reason,

@@ -21,6 +21,7 @@ from iop_clinic.accounts.admin.forms import (
     found_field,
     level_field,
     row_field,
+    text_field,
     time_field,
     yes_field,
 )
@@ -30,6 +31,7 @@ from iop_clinic.accounts.reads import note_read
 from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import DAYS_IN_WEEK, full_date, long_date, week_of
 from scheduling.admin.groups import BreaksField
+from scheduling.admin.sessions import NEUTRAL
 from scheduling.admin.wording import session_when
 from scheduling.leading import lapse
 from scheduling.models import Booking, Group, Room, Session, SessionType, WeeklyBlock
@@ -60,6 +62,7 @@ class BlockForm(ServiceForm):
     co_facilitator = row_field(Therapist.objects.all(), "Co-facilitator", required=False)
     room = row_field(Room.objects.all(), required=False)
     by_video = yes_field("By video")
+    off_site = text_field("Off site", required=False, max_length=80, help_text=NEUTRAL)
     every_weeks = level_field(OFTEN, "How often")
 
     def in_use(self, block: WeeklyBlock | None = None) -> None:
@@ -257,7 +260,10 @@ class ChangeHereForm(ChangeForm):
     def _change_one(self, changes: dict[str, Any]) -> Refitted:
         for name in changes:
             if name not in OF_ONE:
-                message = "In a single session only day, time, room and leader may differ."
+                message = (
+                    "In a single session only day, time, room and leader may differ. To hold it by "
+                    "video or off site, change where it meets on its own page."
+                )
                 raise Refused("not_of_one", message, field=name)
         session = Session.objects.get(pk=self.row.pk)
         if changes.keys() & {"weekday", *HOURS, "room"}:

@@ -16,6 +16,7 @@ from attendance.combining import (
     part_impact,
     part_sessions,
 )
+from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.admin.forms import row_field
 from iop_clinic.accounts.admin.panels import Panel, link, verb_link
 from iop_clinic.accounts.reads import note_read
@@ -47,7 +48,7 @@ class CombineForm(SessionForm):
         fits = {one.session.pk: one for one in combinable_with(self.row)}
         if not fits:
             self.submits, self.explanation = False, NOBODY_TAKES
-            self.fields.clear()
+            del self.fields["into"]
             return
         field: Any = self.fields["into"]
         field.queryset = field.queryset.filter(pk__in=fits).order_by("starts_at", "pk")
@@ -56,8 +57,10 @@ class CombineForm(SessionForm):
         self.start_with(into=next(iter(fits)))
 
     def ahead(self) -> Sequence[Panel]:
+        into = self.cleaned_data.get("into")
+        if into is None:
+            raise Refused("nobody_fits", NOBODY_TAKES)
         note_read(self.row, by=self.user)
-        into = self.cleaned_data["into"]
         sides = combine_impact(session=self.row, into=into, by=self.user)
         return [_panel("Who moves along", sides)]
 

@@ -24,6 +24,7 @@ from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import full_date, hours_and_minutes
 from scheduling.admin.group_seats import template_blocks
 from scheduling.admin.weekly_template import Meeting, begins_later, in_force, leaders, meetings
+from scheduling.admin.wording import places_linked
 from scheduling.models import Group, WeeklyBlock
 
 
@@ -74,8 +75,7 @@ def _day(found: Sequence[Meeting], day: DayJudgement, terms: StandardTerms) -> I
     yield "; ".join(one.times for one in found)
     yield _types(blocks)
     yield format_html_join("; ", "{}", ((link(one, one.name),) for one in leaders(blocks)))
-    rooms = {room.pk: room for one in found for room in one.rooms}
-    yield format_html_join("; ", "{}", ((link(one),) for one in rooms.values())) or "none"
+    yield places_linked(blocks)
     yield _worth(day, terms)
 
 

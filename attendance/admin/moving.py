@@ -49,8 +49,8 @@ class MoveForm(sessions.MoveForm):
             session=self.row,
             starts_at=span.starts_at,
             ends_at=span.ends_at,
-            room=self.cleaned_data["room"],
             by=self.user,
+            **self.to_place(),
         )
         moved.sort(key=lambda one: (not one.hindrances, not falls(one.week)))
         return [_panel(moved)]

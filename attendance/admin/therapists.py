@@ -31,6 +31,7 @@ from scheduling.admin.group_seats import template_blocks
 from scheduling.admin.leaders import may_lead_panel
 from scheduling.admin.session_lines import HEADERS, next_sessions, seen, session_line
 from scheduling.admin.weekly_template import in_force, template_said
+from scheduling.admin.wording import places_linked
 from scheduling.models import SessionStaff, TimeOff, WeeklyBlock
 
 Kind = AbsenceRule.Kind
@@ -285,9 +286,8 @@ def _led_line(own: Sequence[WeeklyBlock]) -> tuple[object, ...]:
     what = first.group or first.episode
     assert what is not None
     named = what if first.group else first.episode and first.episode.patient
-    rooms = {one.room.pk: one.room for one in own if one.room is not None}
     return (
         link(what, named), template_said(own),
-        format_html_join("; ", "{}", ((link(one),) for one in rooms.values())) or "none",
+        places_linked(own),
         hours_and_minutes(led_minutes(own)),
     )  # fmt: skip

@@ -69,6 +69,8 @@ class SessionOut(InOwnZone):
     zone = serializers.CharField()
     local_date = serializers.DateField()
     room = serializers.CharField(source="room.name", default=None, allow_null=True)
+    by_video = serializers.BooleanField()
+    off_site = serializers.CharField(help_text="Where else it meets; empty: in a room or by video.")
     staff = StaffOut(many=True, source="staff_names")
     state = serializers.ChoiceField(STATES, source="roster_state")
     capacity = serializers.IntegerField()

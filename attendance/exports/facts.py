@@ -131,6 +131,8 @@ SESSIONS = Source(
             Column("type", Text(60)),
             Column("leader", Text(120)),
             Column("room", Text(60)),
+            Column("by_video", cells.yes_no),
+            Column("off_site", Text(80)),
             Column("seats_taken", Text(3)),
             Column("seats", Text(3)),
             Column("state", _labels(Session.State)),

@@ -82,6 +82,8 @@ SINGLES = Source(
         "facilitator": _led_by(co_facilitator=False),
         "co_facilitator": _led_by(co_facilitator=True),
         "room": "session__room__name",
+        "by_video": "session__by_video",
+        "off_site": "session__off_site",
         "every_weeks": Value(1, output_field=IntegerField()),
         "valid_from": "session__local_date",
         "valid_until": "session__local_date",

@@ -78,6 +78,8 @@ def _block(booking: Booking) -> WeeklyBlock:
         facilitator_id=leader.therapist_id,
         co_facilitator_id=min(seconds, key=lambda part: part.pk).therapist_id if seconds else None,
         room_id=session.room_id,
+        by_video=session.by_video,
+        off_site=session.off_site,
         valid_from=session.local_date,
         valid_until=session.local_date,
     )

@@ -236,6 +236,8 @@ BLOCKS = Table(
         must("facilitator", cells.email, names="therapists"),
         Column("co_facilitator", cells.email, names="therapists"),
         Column("room", Text(60), names="rooms"),
+        Column("by_video", yes_no),
+        Column("off_site", Text(80)),
         Column("every_weeks", Number(1, 2)),
         key("valid_from", date),
         Column("valid_until", date),

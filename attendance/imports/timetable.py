@@ -29,7 +29,9 @@ from scheduling.models import (
 from scheduling.rules import LONGEST, SHORTEST, Stay, crowded_on, lowest_free, seats_taken
 from scheduling.services import add_time_off, affected_sessions
 from scheduling.services.closures import losing_leader
+from scheduling.services.diary import check_seats
 from scheduling.services.offers import seats_given
+from scheduling.services.placing import check_one_place
 
 
 def load_timetable(intake: Intake) -> None:
@@ -68,10 +70,26 @@ def _load_blocks(intake: Intake) -> None:
 def _block(intake: Intake, row: Row) -> Draft | None:
     _check_length(intake, row)
     if row["group"]:
-        return intake.draft(row, WeeklyBlock)
-    episode = intake.episode_on(row, "valid_from")
-    until = last_day(intake, row, episode, "valid_until")
-    return intake.draft(row, WeeklyBlock, episode=episode, valid_until=until)
+        draft = intake.draft(row, WeeklyBlock)
+    else:
+        episode = intake.episode_on(row, "valid_from")
+        until = last_day(intake, row, episode, "valid_until")
+        draft = intake.draft(row, WeeklyBlock, episode=episode, valid_until=until)
+    if draft is not None:
+        _check_place(intake, draft)
+    return None if row.bad else draft
+
+
+def _check_place(intake: Intake, draft: Draft) -> None:
+    """As when a person enters the block; what met in the past had room enough."""
+    block = draft.instance
+    coming = block.valid_until is None or block.valid_until >= intake.today
+    try:
+        check_one_place(block.room, block.by_video, block.off_site)
+        if block.room is not None and coming:
+            check_seats(block.room, block.seats)
+    except Refused as refused:
+        intake.refuse(draft.row, refused.field, refused.message)
 
 
 def _check_length(intake: Intake, row: Row) -> None:

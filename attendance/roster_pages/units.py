@@ -65,9 +65,8 @@ class Unit:
         return self.sessions[-1].ends_at
 
     @property
-    def rooms(self) -> str:
-        places = [s.room.name if s.room else "by video" * s.by_video for s in self.sessions]
-        return ", ".join(dict.fromkeys(filter(None, places)))
+    def places(self) -> str:
+        return ", ".join(dict.fromkeys(filter(None, (s.place for s in self.sessions))))
 
     @property
     def staff(self) -> str:

@@ -170,7 +170,7 @@ class GroupAdmin(ClinicModelAdmin):
             ("When", "Session type", "Led by", "Room", "From", "Until"),
             [
                 (link(one, f"{one.get_weekday_display()}, {block_times(one)}"), one.session_type,
-                 one.facilitator, one.room or "none", full_date(one.valid_from),
+                 one.facilitator, one.place or "none", full_date(one.valid_from),
                  full_date(one.valid_until) if one.valid_until else "open")
                 for one in blocks
             ],
@@ -216,7 +216,7 @@ class WeeklyBlockAdmin(ClinicModelAdmin):
         "ends_at",
         "session_type",
         "facilitator",
-        "room",
+        "where",
         "valid_until",
     )
     list_filter = (("group", ClinicRelatedFilter), ("facilitator", ClinicRelatedFilter), "weekday")
@@ -230,7 +230,7 @@ class WeeklyBlockAdmin(ClinicModelAdmin):
         ("starts_at", "ends_at"),
         "pauses",
         ("facilitator", "co_facilitator"),
-        ("room", "by_video"),
+        ("room", "by_video", "off_site"),
         "every_weeks",
         ("valid_from", "valid_until"),
     )
@@ -247,6 +247,10 @@ class WeeklyBlockAdmin(ClinicModelAdmin):
     def of(self, row: WeeklyBlock) -> str:
         """The group, or the patient of a standing individual hour."""
         return str(row.group or row.episode)
+
+    @admin.display(description="Room", ordering="room__name")
+    def where(self, row: WeeklyBlock) -> str:
+        return row.place or "none"
 
     @admin.display(description="Breaks")
     def pauses(self, row: WeeklyBlock) -> str:

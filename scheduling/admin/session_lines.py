@@ -59,7 +59,7 @@ def session_line(row: Any) -> tuple[object, ...]:
     look = format_html('<strong class="clinic-late">{}</strong>', row.needs_attention)
     return (
         link(row, session_times(row)), row.title, led or "nobody",
-        row.room or ("by video" if row.by_video else "none"), f"{row.booked} of {row.capacity}",
+        row.place or "none", f"{row.booked} of {row.capacity}",
         look if row.needs_attention else "",
     )  # fmt: skip
 

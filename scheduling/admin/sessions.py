@@ -24,6 +24,7 @@ from iop_clinic.accounts.admin.forms import (
     row_field,
     text_field,
     time_field,
+    yes_field,
 )
 from iop_clinic.accounts.admin.panels import Panel, page_url, verb_link
 from iop_clinic.accounts.admin.searching import iso_date_or_term, term_of
@@ -37,7 +38,9 @@ from scheduling.admin.session_lines import with_booked
 from scheduling.admin.wording import session_when
 from scheduling.models import Booking, Group, Room, Session, SessionType
 from scheduling.rules import Span, span_on
+from scheduling.services.placing import check_one_place
 
+NEUTRAL = "Where else, such as Main St clinic. Never a name: others read it."
 CANCELLED_ALREADY = "The session is cancelled already."
 
 
@@ -72,6 +75,8 @@ class PlanSessionForm(SessionForm):
     starts = time_field()
     ends = time_field()
     room = row_field(Room.objects.filter(active=True), required=False)
+    by_video = yes_field("By video")
+    off_site = text_field("Off site", required=False, max_length=80, help_text=NEUTRAL)
     group = row_field(Group.objects.filter(active=True), "For the group", required=False)
     episode = found_field(Booking, "episode", "Patient", required=False)
     session: Session | None = None
@@ -115,8 +120,9 @@ class MoveForm(SessionForm):
     starts = time_field()
     ends = time_field()
     room = row_field(
-        Room.objects.filter(active=True), required=False, help_text="Empty: the same room."
+        Room.objects.filter(active=True), required=False, help_text="Empty: the same place."
     )
+    off_site = text_field("Or off site", required=False, max_length=80, help_text=NEUTRAL)
 
     @classmethod
     def offered(cls, row: Session) -> bool:
@@ -127,15 +133,50 @@ class MoveForm(SessionForm):
         self.start_with(day=starts.date(), starts=starts.time(), ends=ends.time())
 
     def run(self) -> str:
-        span, room = self.span(), self.cleaned_data["room"]
+        span = self.span()
         Seats.move_session(
             session=self.row,
             starts_at=span.starts_at,
             ends_at=span.ends_at,
-            room=room,
             by=self.user,
+            **self.to_place(),
         )
         return f"Moved to {timezone.localtime(span.starts_at):%a %b %-d, %-I:%M %p %Z}."
+
+    def to_place(self) -> dict[str, Any]:
+        """The other place, if one is given."""
+        return {name: self.cleaned_data[name] for name in ("room", "off_site")}
+
+
+class PlaceForm(SessionForm):
+    title = "Change where it meets"
+    path = "place"
+    button = "Change"
+    explanation = "In a room, by video or off site: say one of them. Everything else stays."
+    room = row_field(Room.objects.filter(active=True), required=False)
+    by_video = yes_field("By video")
+    off_site = text_field("Off site", required=False, max_length=80, help_text=NEUTRAL)
+
+    @classmethod
+    def offered(cls, row: Session) -> bool:
+        return row.live and row.signed_at is None
+
+    def introduction(self) -> str:
+        return f"Now: {self.row.place or 'no place yet'}. {self.explanation}"
+
+    def run(self) -> str:
+        given = self.cleaned_data
+        check_one_place(**given)
+        session, by = self.row, self.user
+        if given["room"]:
+            services.hold_in_room(session=session, room=given["room"], by=by)
+        elif given["off_site"]:
+            services.hold_off_site(session=session, off_site=given["off_site"], by=by)
+        elif given["by_video"]:
+            services.hold_by_video(session=session, by=by)
+        else:
+            raise Refused("no_place", "Choose a room, by video, or say where else.", field="room")
+        return f"{session_when(session)}: {session.place}."
 
 
 class CancelForm(SessionForm):
@@ -249,7 +290,7 @@ class SessionAdmin(ClinicModelAdmin):
         "starts_at",
         "length",
         "session_type",
-        "room",
+        "where",
         "seats",
         "state",
         "needs_attention",
@@ -260,12 +301,12 @@ class SessionAdmin(ClinicModelAdmin):
     ordering = ("local_date", "starts_at", "pk")
     search_fields = ("group__name", "session_type__name__istartswith", "local_date")
     search_help_text = "Group, session type or date (3/2/2026)"
-    verbs = (AddToRosterForm, MoveForm, SubstituteForm, CancelForm, ReviveForm)
+    verbs = (AddToRosterForm, MoveForm, PlaceForm, SubstituteForm, CancelForm, ReviveForm)
     list_verbs = (PlanSessionForm, CalendarLinkForm)
     fields = (
         ("group", "session_type"),
         ("starts_at", "ends_at"),
-        ("room", "by_video"),
+        ("room", "by_video", "off_site"),
         ("capacity", "state"),
         "cancelled_reason",
         "needs_attention",
@@ -308,6 +349,10 @@ class SessionAdmin(ClinicModelAdmin):
     @admin.display(description="Minutes")
     def length(self, row: Session) -> int:
         return int((row.ends_at - row.starts_at).total_seconds()) // 60
+
+    @admin.display(description="Room", ordering="room__name")
+    def where(self, row: Session) -> str:
+        return row.place or "none"
 
     @admin.display(description="Booked")
     def seats(self, row: Any) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from iop_clinic.accounts.models import Therapist, Weekday
-from scheduling.models import Room, WeeklyBlock
+from scheduling.models import WeeklyBlock
 
 PAUSE = datetime.timedelta(minutes=60)
 """Blocks of one day with less than this between them are one meeting."""
@@ -35,11 +35,6 @@ class Meeting:
     @property
     def leaders(self) -> list[Therapist]:
         return leaders(self.blocks)
-
-    @property
-    def rooms(self) -> list[Room]:
-        found = {one.room.pk: one.room for one in self.blocks if one.room is not None}
-        return list(found.values())
 
 
 def block_times(block: WeeklyBlock) -> str:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 
 from iop_clinic.accounts.admin.panels import link
 from iop_clinic.accounts.weeks import date_span
-from scheduling.models import Booking, CallIn, Session
+from scheduling.models import Booking, CallIn, Session, WeeklyBlock
 
 
 def session_when(session: Session) -> str:
     """ "Group A, Mon Nov 23, 9:00 AM"."""
     return f"{session.title}, {timezone.localtime(session.starts_at):%a %b %-d, %-I:%M %p}"
+
+
+def places_linked(rows: Iterable[WeeklyBlock]) -> str:
+    """Each place once, a room as a link; reads `room`: select it along."""
+    found = {one.place: link(one.room) if one.room else one.place for one in rows if one.place}
+    return format_html_join("; ", "{}", ((said,) for said in found.values())) or "none"
 
 
 def whose_seat(row: Booking) -> str:

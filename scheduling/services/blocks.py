@@ -62,6 +62,7 @@ def add_block(*, block: WeeklyBlock, by: User | Job) -> WeeklyBlock:
     lock(clinics=[block.clinic_id], groups=[block.group_id])
     _check(block)
     _check_leader(block, by)
+    _check_room(block)
     _check_alone(block)
     block.save()
     return block
@@ -95,6 +96,7 @@ def change_block(
     _check(new)
     if (new.facilitator_id, new.session_type_id) != (old.facilitator_id, old.session_type_id):
         _check_leader(new, by)
+    _check_room(new)
     _check_alone(new, besides=old)
     if new.pk is None:
         _end_before(old, _week(old, next_meeting(old, since) or since).start)
@@ -144,8 +146,6 @@ def _check(block: WeeklyBlock) -> None:
     span = span_on(block.valid_from, block.starts_at, block.ends_at, datetime.UTC)
     if not SHORTEST <= span.ends_at - span.starts_at <= LONGEST:
         raise Refused("session_length", "A session lasts 15 minutes to 6 hours.", field="ends_at")
-    if block.room is not None:
-        check_seats(block.room, block.seats)
     discharged = block.episode and block.episode.discharged_on
     if discharged and (block.valid_until is None or block.valid_until > discharged):
         message = f"The patient was discharged on {full_date(discharged)}. End it by then."
@@ -161,6 +161,11 @@ def _check_leader(block: WeeklyBlock, by: User | Job) -> None:
         leader, state = block.facilitator, block.clinic.state
         own = list(leader.licenses.all())
         check_qualified(leader, own, block.session_type, state, day, field="facilitator")
+
+
+def _check_room(block: WeeklyBlock) -> None:
+    if block.room is not None:
+        check_seats(block.room, block.seats)
 
 
 def _first_to_change(block: WeeklyBlock, first: datetime.date | None) -> datetime.date:

@@ -17,9 +17,9 @@ from scheduling.locks import lock
 from scheduling.models import Booking, Group, GroupMembership, Session
 from scheduling.rules import MOST_SEATS, Stay, crowded_on, lowest_free, reseat, seats_taken
 from scheduling.services.bookings import check_reason, withdraw_all
-from scheduling.services.diary import seats_said
 from scheduling.services.guests import GuestChoice, book_planned, guests_of
 from scheduling.services.offers import seats_given, settle_offers
+from scheduling.services.placing import check_rooms
 from scheduling.services.seating import overflow_author
 
 FEWEST_SEATS = 8
@@ -278,7 +278,7 @@ def set_capacity(*, group: Group, capacity: int, by: User | Job) -> Group:
     lock(rooms=rooms, sessions=[session.pk for session in sessions])
     lowered = capacity < group.capacity
     if not lowered:
-        _check_rooms(sessions, capacity)
+        check_rooms(sessions, capacity)
     group.capacity = capacity
     if lowered:
         _seat_members_within(group)
@@ -291,17 +291,6 @@ def set_capacity(*, group: Group, capacity: int, by: User | Job) -> Group:
         session.version += 1
     Session.objects.bulk_update(sessions, ["capacity", "version"])
     return group
-
-
-def _check_rooms(sessions: Sequence[Session], capacity: int) -> None:
-    for session in sorted(sessions, key=lambda one: one.starts_at):
-        if session.room is not None and session.room.seats < capacity:
-            raise Refused(
-                "room_too_small",
-                f"{seats_said(session.room)}, and the group meets there on "
-                f"{long_date(session.local_date)}. Choose a larger room first.",
-                field="capacity",
-            )
 
 
 def _seat_members_within(group: Group) -> None:

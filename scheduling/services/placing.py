@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import Max
 
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import User
+from iop_clinic.accounts.weeks import long_date
 from scheduling.locks import lock, lock_session
 from scheduling.models import Booking, Room, Session, SessionType
 from scheduling.models.places import ONE_PLACE
 from scheduling.rules import Span
 from scheduling.services.bookings import check_takes_place, check_unsigned
-from scheduling.services.diary import WITHOUT_ROOM, Diary, without
+from scheduling.services.diary import WITHOUT_ROOM, Diary, seats_said, without
 
 Kind = SessionType.Kind
 ONE_PATIENT = {
@@ -52,6 +54,18 @@ def seats_needed(session: Session) -> int:
         return session.capacity
     last = session.bookings.filter(state=Booking.State.BOOKED).aggregate(seat=Max("seat"))["seat"]
     return max(session.capacity, last or 0)
+
+
+def check_rooms(sessions: Sequence[Session], capacity: int) -> None:
+    """Refuse (`room_too_small`) so many seats in sessions whose room has fewer."""
+    for session in sorted(sessions, key=lambda one: one.starts_at):
+        if session.room is not None and session.room.seats < capacity:
+            raise Refused(
+                "room_too_small",
+                f"{seats_said(session.room)}, and the group meets there on "
+                f"{long_date(session.local_date)}. Choose a larger room first.",
+                field="capacity",
+            )
 
 
 @service

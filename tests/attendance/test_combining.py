@@ -206,7 +206,7 @@ def test_it_is_looked_at_again_when_somebody_is_booked_meanwhile(groups, coordin
 def test_where_nobody_could_go_nothing_is_asked(groups, coordinator):
     groups.into.delete()
     form = coordinator.open(groups.friday, "combine").context["form"]
-    assert (form.submits, list(form.fields)) == (False, [])
+    assert (form.submits, "into" in form.fields) == (False, False)
     assert form.introduction().startswith("No other group's session on this day")
 
 

@@ -190,7 +190,7 @@ def test_a_visit_inside_is_not_torn_out(world: World) -> None:
     with pytest.raises(Refused) as caught:
         change(world, block, weekday=1)
     assert (caught.value.code, caught.value.details["dates"]) == ("nested_visit", [WEEKS[1]])
-    change(world, block, by_video=True)
+    change(world, block, by_video=True, room=None)
     assert Session.objects.filter(by_video=True).count() == 4
 
 
@@ -274,7 +274,7 @@ def test_it_does_not_end_before_a_date_on_which_it_met(world: World, time_machin
 
 def test_somebody_elses_change_is_not_overwritten(world: World) -> None:
     block = planned(world)
-    change(world, block, by_video=True)
+    change(world, block, by_video=True, room=None)
     with pytest.raises(Refused) as caught:
         change(world, block, version=1, weekday=2)
     assert caught.value.code == "stale_version"

@@ -157,7 +157,7 @@ class Timetable(RuleBasedStateMachine):
         changes = {
             "starts_at": starts.time(),
             "ends_at": (starts + minutes).time(),
-            "room": [*self.rooms, None][room % 3],
+            "room": None if video else [*self.rooms, None][room % 3],
             "facilitator": self.therapists[who % 3],
             "by_video": video,
         }

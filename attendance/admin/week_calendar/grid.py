@@ -196,6 +196,8 @@ def places_of(entry: Entry, by: By) -> list[Place]:
         return [Place.of(session.group) if session.group else Place(LAST, session.title)]
     if session.room is not None:
         return [Place.of(session.room)]
+    if session.off_site:
+        return [Place(LAST, session.off_site)]
     return [BY_VIDEO if session.by_video else NO_ROOM]
 
 
@@ -229,7 +231,7 @@ def _run(entries: Sequence[Entry], by: By, place: Place) -> Run:
 
 def _follows(one: Entry, other: Entry) -> bool:
     before, after = one.session, other.session
-    same = ("group_id", "room_id", "by_video")
+    same = ("group_id", "room_id", "by_video", "off_site")
     return (
         before.group_id is not None
         and all(getattr(before, name) == getattr(after, name) for name in same)
