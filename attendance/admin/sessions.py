@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, Subquery
@@ -98,6 +99,7 @@ def session_panels(request: Any, row: Session) -> Iterable[Panel]:
     if not row.live:
         yield _nobody_expected(row)
         return
+    visits = _visits(row)
     yield Panel(
         "Roster",
         ("Patient", "Seat", "Status", "Credited"),
@@ -105,7 +107,7 @@ def session_panels(request: Any, row: Session) -> Iterable[Panel]:
             (
                 _booking_link(line.booking_id, line.patient_name),
                 line.seat if line.booking_state == "booked" else "gave notice",
-                _status(line),
+                ", ".join([_status(line), *visits[line.booking_id]]),
                 hours_and_minutes(line.credited_minutes),
             )
             for line in roster_rows(row)
@@ -123,6 +125,17 @@ def _nobody_expected(row: Session) -> Panel:
         empty="Nobody was booked.",
         note=f"{cancelled_said(row)} It counts for nobody and against nobody.",
     )
+
+
+def _visits(row: Session) -> Mapping[int, list[str]]:
+    """By booking, when a visit takes the patient out of the session; one statement."""
+    inside = Booking.objects.seated().filter(clinic=row.clinic_id, nested_in__session=row)
+    found: defaultdict[int, list[str]] = defaultdict(list)
+    for outer, *times in inside.order_by("starts_at").values_list(
+        "nested_in", "starts_at", "ends_at"
+    ):
+        found[outer].append(f"visit {' – '.join(map(_clock, times))}")
+    return found
 
 
 def _booking_link(pk: int, name: str) -> str:

@@ -175,9 +175,11 @@ class Sessions(View):
     @idempotent
     def post(self, request: Request) -> Response:
         """An individual or one-off session beside the weekly blocks, with its leader and, booked
-        in the same step, its patients. 409 `therapist_busy`, `room_busy`, `patient_busy`,
-        `clinic_closed`, `session_full`, `not_active`, `on_hold`, `not_suitable`; 404 `not_found`
-        at the place of what you cannot see; 400 `ambiguous` with the `choices`."""
+        in the same step, its patients. A visit (prescriber, case management, drug screen) may lie
+        inside a session of its patient: its minutes leave that one. 409 `therapist_busy`,
+        `not_qualified`, `room_busy`, `patient_busy`, `clinic_closed`, `session_full`, `not_active`,
+        `on_hold`, `not_suitable`; 404 `not_found` at the place of what you cannot see; 400
+        `ambiguous` with the `choices`."""
         self.query["clinic"] = self.body(ClinicBody).get("clinic")
         clinic = self.clinic
         plan = planned(self.body(SessionPlan), clinic=clinic, user=self.user)

@@ -67,7 +67,11 @@ class SessionForm(ServiceForm):
 class PlanSessionForm(SessionForm):
     title = "Plan a session"
     path = "plan"
-    explanation = "A single session beside the weekly blocks, with its patient booked in one step."
+    explanation = (
+        "A single session beside the weekly blocks, with its patient booked in one step. A visit "
+        "to the prescriber, a case manager or for a drug screen may lie inside another session of "
+        "theirs: its minutes leave that one."
+    )
     wants_row = False
     session_type = row_field(SessionType.objects.filter(active=True))
     therapist = row_field(Therapist.objects.filter(active=True), "Led by")

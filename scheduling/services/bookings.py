@@ -18,6 +18,7 @@ from scheduling.models import Booking, Session
 from scheduling.querysets import overlapping
 from scheduling.rules import lowest_free
 from scheduling.services.seating import most_seats, new_booking, overflow_author, revive_row
+from scheduling.services.visits import nest, seats_around
 
 BOOKED, WITHDRAWN = Booking.State.BOOKED, Booking.State.WITHDRAWN
 ON_HOLD = "On hold"
@@ -38,9 +39,11 @@ def book(
 
     A released or withdrawn row is revived. Above the capacity, up to the ceiling, only with
     `overflow_reason`. `makes_up` is the missed booking, `nested_in` the booking that a short visit
-    interrupts. Raises Refused `session_cancelled`, `roster_signed`, `not_active`, `on_hold`,
-    `not_suitable`, `patient_busy`, `session_full` or `unknown_booking`.
+    interrupts; that of a prescriber, a case manager or a drug screen is found (see `visits`).
+    Raises Refused `session_cancelled`, `roster_signed`, `not_active`, `on_hold`, `not_suitable`,
+    `patient_busy`, `session_full` or `unknown_booking`.
     """
+    nested_in = nested_in or seats_around(session, [episode.patient_id]).get(episode.patient_id)
     if nested_in is not None:
         lock(sessions=[session.pk, nested_in.session_id])
     lock_session(session)
@@ -128,7 +131,7 @@ def _tie(row: Booking, *, makes_up: Booking | None, nested_in: Booking | None) -
             field="makes_up",
         )
     row.makes_up = makes_up
-    row.nested_in, row.outer_starts_at, row.outer_ends_at = None, None, None
+    nest(row, None)
     if nested_in is None:
         return
     nested_in.refresh_from_db()
@@ -144,8 +147,7 @@ def _tie(row: Booking, *, makes_up: Booking | None, nested_in: Booking | None) -
             "A nested visit lies inside the session it interrupts.",
             field="nested_in",
         )
-    row.nested_in = nested_in
-    row.outer_starts_at, row.outer_ends_at = nested_in.starts_at, nested_in.ends_at
+    nest(row, nested_in)
 
 
 def _take_seat(

@@ -38,6 +38,7 @@ from scheduling.services.diary import (
 )
 from scheduling.services.placing import ONE_PATIENT, PLACE, check_one_place, place, seats_needed
 from scheduling.services.seating import Expected, new_booking, plan_seating
+from scheduling.services.visits import nest, seats_around, stays_inside
 
 LATE_ENTRY = datetime.timedelta(days=31)
 """How long after it a person may still enter a session that took place."""
@@ -64,37 +65,41 @@ def create_session(
     """An individual or one-off session with its leader and, booked in one step, its patients.
 
     An individual session has as many seats as patients (at least one), a group's extra session the
-    group's, any other its type's ceiling, or its room's where that has fewer. Raises Refused
-    `session_length`, `session_date`, `one_place`, `clinic_closed`, `therapist_busy`,
-    `not_qualified`, `room_busy`, `room_too_small`, `patient_busy`, `session_full`, `not_active`,
+    group's, any other its type's ceiling, or its room's where that has fewer. A short visit may lie
+    inside another session of its patient (see `visits`). Raises Refused `session_length`,
+    `session_date`, `one_place`, `clinic_closed`, `therapist_busy`, `not_qualified`, `room_busy`,
+    `room_too_small`, `patient_busy`, `session_full`, `not_active`,
     `on_hold` or `not_suitable`.
     """
     span = Span(starts_at, ends_at)
     _check_length(span)
     _check_date(span, clinic, by)
     check_one_place(room, by_video, off_site)
+    session = _unsaved(clinic, session_type, span, group=group, patients=len(episodes))
+    patients = [episode.patient_id for episode in episodes]
     lock(
         clinics=[clinic.pk],
         groups=[group.pk if group else None],
         therapists=[therapist.pk],
         rooms=[room.pk if room else None],
+        sessions=[row.session_id for row in seats_around(session, patients).values()],
         episodes=[episode.pk for episode in episodes],
     )
+    around = seats_around(session, patients)
     rooms = [room.pk if room else None]
     diary = Diary.of(clinic, span, therapists=[therapist.pk], rooms=rooms)
     diary.check_open(span)
     diary.check_therapist(therapist, span)
     if is_plan(span, by):
         diary.check_qualified(therapist, span, session_type)
-    session = _unsaved(clinic, session_type, span, group=group, patients=len(episodes))
     place(session, room=room, by_video=by_video, off_site=off_site)
     _check_capacity(session, patients=len(episodes))
     diary.check_room(room, span, session.capacity)
     attend(session, diary.license_trouble(therapist, span, session_type))
-    members = _check_patients(session, episodes, span) if episodes else {}
+    members = _check_patients(session, episodes, span, around) if episodes else {}
     session.save()
     add_staff(session, therapist, SessionStaff.Role.FACILITATOR)
-    _book_first(session, episodes, members)
+    _book_first(session, episodes, members, around)
     return session
 
 
@@ -154,18 +159,29 @@ def _check_capacity(session: Session, *, patients: int) -> None:
         raise Refused("session_full", message)
 
 
-def _check_patients(session: Session, episodes: Sequence[Episode], span: Span) -> dict[int, int]:
+def _check_patients(
+    session: Session, episodes: Sequence[Episode], span: Span, around: Mapping[int, Booking]
+) -> dict[int, int]:
     """By episode, the membership of the session's group by which it comes."""
     members = check_may_come(episodes=episodes, session=session)
-    check_patients_free([episode.patient_id for episode in episodes], span, ignoring=session)
+    for nested in (False, True):
+        patients = [one.patient_id for one in episodes if (one.patient_id in around) == nested]
+        if patients:
+            check_patients_free(patients, span, ignoring=session, nested=nested)
     return members
 
 
-def _book_first(session: Session, episodes: Sequence[Episode], members: Mapping[int, int]) -> None:
+def _book_first(
+    session: Session,
+    episodes: Sequence[Episode],
+    members: Mapping[int, int],
+    around: Mapping[int, Booking],
+) -> None:
     rows = []
     for seat, episode in enumerate(episodes, start=1):
         row = new_booking(session, episode, seat=seat)
         row.membership_id = members.get(episode.pk)
+        nest(row, around.get(episode.patient_id))
         rows.append(row)
     Booking.objects.bulk_create(rows)
 
@@ -214,7 +230,8 @@ def move_session(
     _check_date(span, session.clinic, by)
     if session.breaks and session.breaks[-1][1] > (span.ends_at - span.starts_at).seconds // 60:
         raise Refused("session_breaks_inside", "A break lies after the new end.", field="ends_at")
-    untie_visits([session.pk])
+    if not stays_inside(session, span):
+        untie_visits([session.pk])
     if room is not None or off_site:
         place(session, room=room, off_site=off_site)
     diary.check_open(span)

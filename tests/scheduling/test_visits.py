@@ -1,0 +1,167 @@
+"""Short visits inside another session: planned, moved and given up without a conflict."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from iop_clinic.accounts.acting import Refused
+from patients.models import Episode
+from scheduling import services
+from scheduling.models import Booking, Session
+from tests import factories as f
+from tests.scheduling.conftest import World
+
+pytestmark = pytest.mark.django_db
+
+DAY = "2026-03-03"
+STICKS_OUT = (
+    "The patient is in another session for a part of this time. Choose a time wholly inside that "
+    "session, or outside of it."
+)
+BUSY = "The patient is booked elsewhere at this time. Choose another time."
+
+
+@pytest.fixture
+def outer(world: World) -> Booking:
+    """A booking from nine to ten."""
+    session = world.session(DAY)
+    return services.book(session=session, episode=world.episode(), by=world.by)
+
+
+def visit(
+    world: World, starts: str, ends: str, *episodes: Episode, kind: str = "prescriber"
+) -> Session:
+    return services.create_session(
+        clinic=world.clinic,
+        session_type=f.SessionTypeFactory(clinic=world.clinic, kind=kind, ceiling=2),
+        therapist=f.TherapistFactory(clinic=world.clinic),
+        starts_at=world.at(DAY, starts),
+        ends_at=world.at(DAY, ends),
+        episodes=episodes,
+        by=world.by,
+    )
+
+
+def refused(world: World, *asked: Any, **extra: Any) -> str:
+    before = Session.objects.count(), Booking.objects.count()
+    with pytest.raises(Refused) as caught:
+        visit(world, *asked, **extra)
+    assert (Session.objects.count(), Booking.objects.count()) == before
+    assert caught.value.code == "patient_busy"
+    return caught.value.message
+
+
+@pytest.mark.parametrize("kind", ["prescriber", "case_management", "drug_screen"])
+@pytest.mark.parametrize(
+    ("starts", "ends"), [("09:20", "09:40"), ("09:00", "09:20"), ("09:40", "10:00")]
+)
+def test_a_visit_is_planned_inside_a_session(world, outer, kind, starts, ends):
+    row = visit(world, starts, ends, outer.episode, kind=kind).bookings.get()
+    assert (row.nested_in, row.outer_starts_at, row.outer_ends_at, row.state) == (
+        outer, outer.starts_at, outer.ends_at, "booked",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["individual", "family", "group", "education", "other"])
+def test_no_other_session_interrupts_one(world, outer, kind):
+    assert refused(world, "09:20", "09:40", outer.episode, kind=kind) == BUSY
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends"), [("08:50", "09:10"), ("09:50", "10:10"), ("08:50", "10:10")]
+)
+def test_a_visit_does_not_stick_out(world, outer, starts, ends):
+    assert refused(world, starts, ends, outer.episode) == STICKS_OUT
+
+
+@pytest.mark.parametrize(("starts", "ends"), [("08:40", "09:00"), ("10:00", "10:20")])
+def test_a_visit_before_or_after_stands_alone(world, outer, starts, ends):
+    assert visit(world, starts, ends, outer.episode).bookings.get().nested_in is None
+
+
+def test_a_visit_does_not_join_two_sessions(world, outer):
+    services.book(session=world.session(DAY, "10:00", "11:00"), episode=outer.episode, by=world.by)
+    assert refused(world, "09:50", "10:10", outer.episode) == STICKS_OUT
+
+
+def test_two_visits_follow_each_other_inside_one_session(world, outer):
+    visit(world, "09:10", "09:25", outer.episode)
+    assert refused(world, "09:20", "09:35", outer.episode) == BUSY
+    visit(world, "09:25", "09:40", outer.episode)
+    assert outer.nested.count() == 2
+
+
+def test_a_visit_is_not_nested_in_a_visit(world):
+    episode = world.episode()
+    visit(world, "09:00", "09:30", episode)
+    assert refused(world, "09:10", "09:25", episode) == BUSY
+
+
+def test_of_two_patients_only_one_may_be_in_group_then(world, outer):
+    other = world.episode()
+    rows = visit(world, "09:20", "09:40", outer.episode, other, kind="case_management").bookings
+    assert dict(rows.values_list("episode", "nested_in")) == {
+        outer.episode_id: outer.pk,
+        other.pk: None,
+    }
+
+
+def test_whoever_is_added_to_a_visit_leaves_the_session_too(world, outer):
+    session = visit(world, "09:20", "09:40", kind="case_management")
+    row = services.book(session=session, episode=outer.episode, by=world.by)
+    assert row.nested_in == outer
+    again = services.book(session=session, episode=outer.episode, by=world.by)
+    assert (again.pk, again.version) == (row.pk, row.version)
+
+
+def test_after_a_notice_the_visit_stands_alone(world, outer):
+    services.release(
+        booking=outer, notified_at=world.at("2026-03-02", "04:30"), reason="illness", by=world.by
+    )
+    assert visit(world, "09:20", "09:40", outer.episode).bookings.get().nested_in is None
+
+
+# --- moved, cancelled, revived -------------------------------------------------------------------
+
+
+def move(world: World, session: Session, starts: str, ends: str) -> Session:
+    return services.move_session(
+        session=session, starts_at=world.at(DAY, starts), ends_at=world.at(DAY, ends), by=world.by
+    )
+
+
+def test_a_visit_is_moved_inside_its_session(world, outer):
+    session = visit(world, "09:20", "09:40", outer.episode)
+    move(world, session, "09:40", "10:00")
+    row = session.bookings.get()
+    assert (row.starts_at, row.ends_at) == (world.at(DAY, "09:40"), world.at(DAY, "10:00"))
+    assert (row.nested_in, row.outer_starts_at) == (outer, outer.starts_at)
+
+
+@pytest.mark.parametrize(("starts", "ends"), [("09:50", "10:10"), ("11:00", "11:20")])
+def test_a_visit_is_not_moved_out_of_it(world, outer, starts, ends):
+    session = visit(world, "09:20", "09:40", outer.episode)
+    with pytest.raises(Refused) as caught:
+        move(world, session, starts, ends)
+    assert caught.value.code == "nested_visit"
+    session.refresh_from_db()
+    assert (session.starts_at, session.version) == (world.at(DAY, "09:20"), 1)
+
+
+def test_a_visit_is_not_moved_onto_another_one(world, outer):
+    visit(world, "09:00", "09:15", outer.episode)
+    session = visit(world, "09:20", "09:40", outer.episode)
+    with pytest.raises(Refused) as caught:
+        move(world, session, "09:10", "09:30")
+    assert caught.value.code == "patient_busy"
+
+
+def test_a_cancelled_visit_leaves_the_session_as_it_was(world, outer):
+    session, version = visit(world, "09:20", "09:40", outer.episode), outer.version
+    services.cancel_session(session=session, reason="Prescriber ill", by=world.by)
+    outer.refresh_from_db()
+    assert (outer.state, outer.live, outer.version) == ("booked", True, version)
+    services.revive_session(session=session, by=world.by)
+    assert session.bookings.get().nested_in == outer
