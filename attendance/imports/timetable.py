@@ -235,7 +235,7 @@ def _load_closures(intake: Intake) -> None:
         try:
             closure = close(clinic=intake.clinic, by=intake.by, **values)
         except Refused as refused:
-            intake.refuse(row, refused.field, refused.message)
+            intake.refuse(row, refused.field or "starts_on", refused.message)
             continue
         intake.created[CLOSURES.name].append(closure)
         intake.counts[CLOSURES.file].created += 1

@@ -13,7 +13,7 @@ from django import forms
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelect
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import DataError, transaction
 from django.db.models import CheckConstraint, Model, QuerySet
 from unfold import widgets
@@ -77,6 +77,25 @@ class ClinicModelForm(RefusableForm, forms.ModelForm):
             self._tell_broken_checks()
             if not self.errors:
                 raise
+
+    def _update_errors(self, errors: ValidationError) -> None:
+        """What a check of one field refuses is told there."""
+        told = errors.error_dict if hasattr(errors, "error_dict") else {}
+        for error in told.pop(NON_FIELD_ERRORS, []):
+            told.setdefault(self._field_of(error), []).append(error)
+        super()._update_errors(errors)  # type: ignore[misc]
+
+    def _field_of(self, error: ValidationError) -> str:
+        """The field that the check with this sentence reads, if it is one that is shown."""
+        for check in self.instance._meta.constraints:
+            if (
+                isinstance(check, CheckConstraint)
+                and check.violation_error_message == error.message
+            ):
+                read = getattr(check.condition, "referenced_base_fields", ())
+                shown = [name for name in read if name in self.fields]
+                return shown[0] if len(read) == len(shown) == 1 else NON_FIELD_ERRORS
+        return NON_FIELD_ERRORS
 
     def _tell_broken_checks(self) -> None:
         for constraint in self.instance._meta.constraints:
