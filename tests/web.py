@@ -16,10 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Barrier
 from typing import Any
+from urllib.parse import urlencode
 
 from django.db import connection
+from django.test import Client
 
 from iop_clinic import embedded
+from iop_clinic.accounts.models import User
 from tests import services
 
 READY_SECONDS = 60
@@ -84,6 +87,9 @@ class WebProcess:
         if "key" in request:
             headers["Idempotency-Key"] = request["key"]
         body = json.dumps(request["body"]) if "body" in request else None
+        return self.ask(method, path, body, headers)
+
+    def ask(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> "Answer":
         link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         began = time.perf_counter()
         try:
@@ -94,7 +100,8 @@ class WebProcess:
             link.close()
         seconds = time.perf_counter() - began
         kind = response.getheader("Content-Type", "")
-        return Answer(response.status, kind, json.loads(content or "null"), seconds)
+        told = content.decode() if kind.startswith("text/html") else json.loads(content or "null")
+        return Answer(response.status, kind, told, seconds)
 
     def stop(self) -> None:
         """End it in order, its database connections too; kill it after 10 seconds."""
@@ -159,6 +166,30 @@ class Caller:
 
     def send(self, method: str, path: str, **request: Any) -> Answer:
         return self.web.call(method, path, token=self.token, **request)
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """A person at the admin site, in a browser of their own."""
+
+    web: WebProcess
+    session: str
+
+    @classmethod
+    def of(cls, web: WebProcess, user: User) -> "Visitor":
+        client = Client()
+        client.force_login(user)
+        return cls(web, client.cookies["sessionid"].value)
+
+    def fill(self, path: str, **data: Any) -> Answer:
+        """Send a form: 302 when it is done, 200 when it is shown again with what is wrong."""
+        secret = "s" * 32
+        body = urlencode({**data, "csrfmiddlewaretoken": secret})
+        headers = {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Cookie": f"sessionid={self.session}; csrftoken={secret}",
+        }
+        return self.web.ask("POST", path, body, headers)
 
 
 def sign_in(web: WebProcess, username: str, password: str) -> Caller:
