@@ -39,14 +39,14 @@ CHANGEABLE = (
 )
 AT_FIELD = {
     "weeklyblock_of_group_or_episode": "group",
-    "weeklyblock_in_one_place": "room",
+    "one_place": "room",
     "weeklyblock_ends_after_start": "ends_at",
     "weeklyblock_breaks_inside": "breaks",
     "weeklyblock_every_one_or_two_weeks": "every_weeks",
     "weeklyblock_valid_dates_in_order": "valid_until",
     "weeklyblock_two_facilitators_differ": "co_facilitator",
 }
-"""Where a person mends what a named constraint does not take."""
+"""Where a person mends what a named constraint does not take, by its code."""
 _DAY = datetime.timedelta(days=1)
 _WEEK = datetime.timedelta(days=DAYS_IN_WEEK)
 

@@ -79,7 +79,9 @@ def test_an_individual_session_says_its_type_and_no_more(world: World) -> None:
 def test_by_video_and_no_place_yet(world: World) -> None:
     led(world, by_video=True)
     assert event(world)["location"] == "By video"
-    Session.objects.update(by_video=False)
+    Session.objects.update(by_video=False, off_site="Main St clinic")
+    assert event(world)["location"] == "Main St clinic"
+    Session.objects.update(off_site="")
     assert "location" not in event(world)
 
 

@@ -96,8 +96,9 @@ def test_rows_of_what_is_no_longer_in_use_are_left_out(world, coordinator):
 def test_without_a_room_and_by_video_have_rows_of_their_own(world, coordinator):
     individual(world, session_type=world.kind, therapist=world.therapist)
     individual(world, WED, session_type=world.kind, by_video=True)
+    individual(world, WED, session_type=world.kind, off_site="Main St clinic")
     told = said(week(coordinator))
-    assert list(told) == ["No room", world.room.name, "By video"]
+    assert list(told) == ["No room", world.room.name, "By video", "Main St clinic"]
     assert told["No room"]["Tue"] == [
         f"2:00 – 2:50 PM, {world.kind}, {world.therapist.name}, 0 of 1, upcoming"
     ]

@@ -94,6 +94,14 @@ def test_a_room_without_seats_is_refused(world, coordinator):
     assert Room.objects.count() == 1
 
 
+def test_a_room_keeps_the_seats_that_sessions_to_come_need(world, coordinator):
+    answer = coordinator.fill(world.room, "change", seats=7)
+    said = "Sessions to come have more seats than that: give them a larger room first."
+    assert answer.errors == {"seats": [said]}
+    assert Room.objects.get().seats == 16
+    assert coordinator.fill(world.room, "change", seats=8).status == 302
+
+
 @pytest.fixture
 def owner(world) -> Desk:
     """Whoever may change the clinic's settings."""

@@ -132,3 +132,63 @@ def test_a_patient_is_added_to_the_roster_of_a_session(world, coordinator):
 def test_sessions_are_found_by_their_date_as_pages_print_it(world, coordinator, typed):
     found = coordinator.client.post(url(Session, "changelist"), {"q": typed}, follow=True)
     assert list(found.context["cl"].result_list) == [planned(world)]
+
+
+# --- where it meets ------------------------------------------------------------------------------
+
+
+def test_a_session_is_planned_by_video_or_off_site(world, coordinator):
+    coordinator.fill(Session, "plan", **single(world, by_video="on"))
+    later = single(world, starts="16:00", ends="17:00", off_site="Main St clinic")
+    coordinator.fill(Session, "plan", **later)
+    rows = Session.objects.filter(group=None).order_by("starts_at")
+    assert [row.place for row in rows] == ["by video", "Main St clinic"]
+    both = single(world, starts="18:00", ends="19:00", off_site="Main St", room=world.room)
+    answer = coordinator.fill(Session, "plan", **both)
+    said = "It meets in a room, by video or off site: choose one of them."
+    assert answer.errors == {"off_site": [said]}
+
+
+def test_it_is_moved_off_site(world, coordinator):
+    ahead = coordinator.look(planned(world), "move", off_site="Main St clinic")
+    coordinator.save(ahead)
+    assert (planned(world).room, planned(world).place) == (None, "Main St clinic")
+
+
+def test_it_switches_to_video_and_back_to_the_room(world, coordinator):
+    row = planned(world)
+    page = coordinator.open(row, "place").content.decode()
+    assert f"Now: {world.room}." in page
+    answer = coordinator.fill(row, "place", by_video="on")
+    assert answer.sentences == [f"{world.group}, Mon Mar 9, 9:00 AM: by video."]
+    assert planned(world).place == "by video"
+    assert "by video" in coordinator.open(row, "change").content.decode()
+    answer = coordinator.fill(row, "place", room=world.room)
+    assert planned(world).place == world.room.name
+    assert actors(row) == {coordinator.user.actor}
+
+
+@pytest.mark.parametrize(
+    ("given", "errors"),
+    [
+        ({}, {"room": ["Choose a room, by video, or say where else."]}),
+        (
+            {"by_video": "on", "off_site": "Main St"},
+            {"off_site": ["It meets in a room, by video or off site: choose one of them."]},
+        ),
+    ],
+)
+def test_one_place_is_said(world, coordinator, given, errors):
+    before = Session.objects.values().get(pk=planned(world).pk)
+    assert coordinator.fill(planned(world), "place", **given).errors == errors
+    assert Session.objects.values().get(pk=planned(world).pk) == before
+
+
+def test_a_room_with_fewer_seats_is_refused_at_the_room(world, coordinator):
+    small = factories.RoomFactory(clinic=world.clinic, name="Closet", seats=7)
+    said = "Closet has 7 seats, and 8 are planned. Choose a larger room."
+    assert coordinator.fill(planned(world), "place", room=small).errors == {"room": [said]}
+    assert coordinator.fill(planned(world), "move", room=small).errors == {"room": [said]}
+    extra = single(world, group=world.group, room=small)
+    assert coordinator.fill(Session, "plan", **extra).errors == {"room": [said]}
+    assert planned(world).room == world.room
