@@ -127,10 +127,10 @@ def _nobody_expected(row: Session) -> Panel:
     )
 
 
-def _visits(row: Session) -> Mapping[int, list[str]]:
+def _visits(row: Session) -> Mapping[int | None, list[str]]:
     """By booking, when a visit takes the patient out of the session; one statement."""
     inside = Booking.objects.seated().filter(clinic=row.clinic_id, nested_in__session=row)
-    found: defaultdict[int, list[str]] = defaultdict(list)
+    found: defaultdict[int | None, list[str]] = defaultdict(list)
     for outer, *times in inside.order_by("starts_at").values_list(
         "nested_in", "starts_at", "ends_at"
     ):

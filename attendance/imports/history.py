@@ -55,13 +55,15 @@ def expand_history(intake: Intake) -> None:
 
 def _notes(done: Expansion) -> list[str]:
     """What a person must look at; a leader who is not licensed is told once for each block."""
-    of_block: dict[Any, list[str]] = {}
-    for about, said in done.found:
-        licensed = isinstance(about, Session) and about.needs_attention.startswith(LICENSE)
-        of_block.setdefault(about.block_id if licensed else said, []).append(said)
+    told: dict[Any, list[str]] = {}
+    for number, (about, said) in enumerate(done.found):
+        if isinstance(about, Session) and about.needs_attention.startswith(LICENSE):
+            told.setdefault((LICENSE, about.block_id), []).append(said)
+        else:
+            told[number] = [said]
     return [
         f"{first}, and for {len(others)} more of its sessions" if others else first
-        for first, *others in of_block.values()
+        for first, *others in told.values()
     ]
 
 

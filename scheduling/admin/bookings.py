@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from django.contrib import admin
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
 from iop_clinic.accounts.admin.base import ClinicModelAdmin
 from iop_clinic.accounts.admin.filters import ClinicRelatedFilter
 from iop_clinic.accounts.admin.forms import ServiceForm, choice_field, moment_field, text_field
-from iop_clinic.accounts.admin.panels import verb_link
+from iop_clinic.accounts.admin.panels import Panel, anchor, link, verb_link
 from iop_clinic.accounts.roles import Can
 from scheduling.admin.episodes import REASONS
 from scheduling.admin.seats import Seats
-from scheduling.admin.wording import whose_seat
+from scheduling.admin.wording import session_when, whose_seat
 from scheduling.models import Booking
 
 
@@ -85,3 +89,29 @@ class BookingAdmin(ClinicModelAdmin):
 
     def called(self, row: Booking) -> str:
         return whose_seat(row)
+
+    def panels(self, request: Any, row: Booking) -> Iterable[Panel]:
+        if row.nested_in is not None:
+            outer = link(row.nested_in, session_when(row.nested_in.session))
+            note = "The minutes of this visit leave that session."
+            yield Panel("Inside another session", ("Session",), [(outer,)], note=note)
+        elif row.live and row.state == Booking.State.BOOKED and row.ends_at > timezone.now():
+            yield visits_panel(row, plans=self.may(request, Can.MANAGE_SCHEDULE))
+
+
+def visits_panel(row: Booking, *, plans: bool) -> Panel:
+    """The short visits for which the patient leaves, and the way to one more; one statement."""
+    related = ("session__group", "session__session_type")
+    visits = row.nested.seated().select_related(*related).order_by("starts_at")
+    note = ""
+    if plans:
+        day = timezone.localtime(row.starts_at).date()
+        address = reverse("admin:scheduling_session_plan")
+        note = anchor(f"{address}?episode={row.episode_id}&day={day}", "Plan a visit during it")
+    return Panel(
+        "Visits during it",
+        ("Visit",),
+        [(link(one, session_when(one.session)),) for one in visits],
+        empty="None.",
+        note=note,
+    )

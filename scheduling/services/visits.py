@@ -54,14 +54,10 @@ def nest(row: Booking, outer: Booking | None) -> None:
 def stays_inside(session: Session, span: Span) -> bool:
     """Whether a session is a visit that lies inside what it interrupts at another time as well."""
     visits = session.bookings.filter(nested_in__isnull=False)
-    outer = [
-        Span(*times)
-        for times in visits.exclude(state=Booking.State.WITHDRAWN).values_list(
-            "outer_starts_at", "outer_ends_at"
-        )
-    ]
-    return bool(outer) and all(_holds(one, span) for one in outer)
+    held = visits.exclude(state=Booking.State.WITHDRAWN)
+    inside = Q(outer_starts_at__lte=span.starts_at, outer_ends_at__gte=span.ends_at)
+    return held.exists() and not held.exclude(inside).exists()
 
 
-def _holds(outer: Booking | Span, span: Span) -> bool:
+def _holds(outer: Booking, span: Span) -> bool:
     return outer.starts_at <= span.starts_at and span.ends_at <= outer.ends_at

@@ -51,7 +51,7 @@ def visit(house: House, pat: Episode, starts: str, ends: str, name: str = "Presc
 
 def record(house: House, booking: Booking, *told: str) -> None:
     """ "absent", or arrival and departure; nothing: all the time."""
-    times = {
+    times: dict[str, Any] = {
         name: house.at(MON, clock)
         for name, clock in zip(("arrived_at", "left_at"), told, strict=False)
         if ":" in clock
@@ -174,6 +174,11 @@ def test_at_the_admin_site(house, pat, ahead):
     assert ahead.nested.count() == 1
     (line,) = lines(panels(coordinator, ahead.session)["Roster"])
     assert line[2] == "unrecorded, visit 9:20 AM – 9:40 AM"
+    told = panels(coordinator, ahead)["Visits during it"]
+    assert lines(told) == [("Prescriber visit, Mon Mar 9, 9:20 AM",)]
+    assert f"/plan/?episode={pat.pk}&amp;day=2026-03-09" in told.note
+    told = panels(coordinator, ahead.nested.get())["Inside another session"]
+    assert lines(told) == [(f"{house.group}, Mon Mar 9, 9:00 AM",)]
     answer = coordinator.fill(Session, "plan", **planned(house, pat, "09:45", "10:15"))
     assert "Choose a time wholly inside that session, or outside of it." in answer.refusal
     assert ahead.nested.count() == 1

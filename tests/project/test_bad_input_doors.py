@@ -56,7 +56,7 @@ def block(week: ShortWeek, **extra: Any) -> tuple[type, str, dict[str, Any]]:
     }  # fmt: skip
 
 
-def seat(week: ShortWeek, starts_on: datetime.date, ends_on: str = "") -> tuple[Any, ...]:
+def seat(week: ShortWeek, starts_on: datetime.date, ends_on: object = "") -> tuple[Any, ...]:
     """Into another group of the same kind."""
     house = week.house
     group = f.GroupFactory(clinic=house.clinic, program=house.group.program)

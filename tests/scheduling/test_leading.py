@@ -184,8 +184,8 @@ def test_who_was_not_qualified_before_does_not_keep_a_session_from_being_moved(w
 
 
 def move(world: World, session: Session, day: str) -> Session:
-    hours = {"starts_at": world.at(day, "09:00"), "ends_at": world.at(day, "10:00")}
-    return services.move_session(session=session, by=world.by, **hours)
+    starts_at, ends_at = world.at(day, "09:00"), world.at(day, "10:00")
+    return services.move_session(session=session, starts_at=starts_at, ends_at=ends_at, by=world.by)
 
 
 def test_a_co_facilitator_needs_no_credential(asking: World) -> None:

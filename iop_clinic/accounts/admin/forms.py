@@ -83,7 +83,7 @@ class ClinicModelForm(RefusableForm, forms.ModelForm):
         told = errors.error_dict if hasattr(errors, "error_dict") else {}
         for error in told.pop(NON_FIELD_ERRORS, []):
             told.setdefault(self._field_of(error), []).append(error)
-        super()._update_errors(errors)  # type: ignore[misc]
+        super()._update_errors(errors)
 
     def _field_of(self, error: ValidationError) -> str:
         """The field that the check with this sentence reads, if it is one that is shown."""
