@@ -71,8 +71,10 @@ def openings(
     episodes: Sequence[Episode],
     on: datetime.date,
     now: datetime.datetime,
+    leaving: Group | None = None,
 ) -> dict[int, dict[int, Opening]]:
     """By episode and group, from the local date `on` on; 3 statements for any number of either.
+    Sessions of the group that they would be `leaving` keep nobody away.
 
     Who may sit there at all is another question (see `eligibility.group_refusals`).
     """
@@ -80,7 +82,7 @@ def openings(
         return {row.pk: {} for row in episodes}
     today = local_date(now, groups[0].clinic.tz)
     seats, planned = _seats(groups, today), _planned(groups, on, now)
-    people = _people(episodes, now)
+    people = _people(episodes, now, leaving)
     rooms = {one.pk: _room_from(one, seats[one.pk], on) for one in groups}
     found: dict[int, dict[int, Opening]] = {row.pk: {} for row in episodes}
     for group in groups:
@@ -147,12 +149,16 @@ def _planned(
     return found
 
 
-def _people(episodes: Sequence[Episode], now: datetime.datetime) -> dict[int, Person]:
+def _people(
+    episodes: Sequence[Episode], now: datetime.datetime, leaving: Group | None
+) -> dict[int, Person]:
     rows = Booking.objects.expected().filter(
         clinic=episodes[0].clinic_id,
         patient__in={row.patient_id for row in episodes},
         ends_at__gt=now,
     )
+    if leaving is not None:
+        rows = rows.exclude(session__group=leaving)
     of: defaultdict[int, list[Booking]] = defaultdict(list)
     for row in rows.order_by("starts_at", "pk"):
         of[row.patient_id].append(row)

@@ -13,6 +13,7 @@ from attendance.admin.episodes import EPISODE_VERBS, episode_panels
 from attendance.admin.exports import export_of
 from attendance.admin.filling import FillForm
 from attendance.admin.groups import group_panels
+from attendance.admin.last_seat import last_seat_panels
 from attendance.admin.leaving import EndAccessForm, EndForm, TakeBackForm, WithdrawForm
 from attendance.admin.moving import MoveForm
 from attendance.admin.sessions import SESSION_VERBS, session_panels
@@ -47,6 +48,7 @@ SessionAdmin.offer(
 )
 SessionAdmin.show(session_panels)
 SessionAdmin.week_page = staticmethod(week_page)
+GroupAdmin.show(last_seat_panels)
 GroupAdmin.show(group_panels)
 GroupAdmin.offer(FillForm)
 GroupMembershipAdmin.offer(EndForm, TakeBackForm)

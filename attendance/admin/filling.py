@@ -12,20 +12,21 @@ from unfold import widgets
 
 from attendance.compliance.filling import Candidate, Filling, who_could_fill
 from iop_clinic.accounts.acting import Refused
-from iop_clinic.accounts.admin.forms import ServiceForm, yes_field
+from iop_clinic.accounts.admin.forms import yes_field
 from iop_clinic.accounts.admin.panels import Panel
 from iop_clinic.accounts.reads import note_read
 from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import full_date, hours_and_minutes, long_date
 from patients.admin.verbs import IN_TREATMENT
 from patients.models import Episode
+from scheduling.admin.enrolling import EnrollingForm
 from scheduling.admin.seats import Seats
 from scheduling.models import WAITING, Group, WaitlistEntry
 
 GONE = "This patient cannot be enrolled as it stood. The list is new: choose again."
 
 
-class FillForm(ServiceForm):
+class FillForm(EnrollingForm):
     """The list is found anew for each request, so that nobody is on it who cannot be enrolled."""
 
     title = "Who could fill this group?"
@@ -80,6 +81,7 @@ class FillForm(ServiceForm):
         return f"{who} by plan and calendar. When they can come is not known here: ask first."
 
     def before(self) -> Iterable[Panel]:
+        yield from super().before()
         yield Panel(
             "Others who wait or are short",
             ("Why not here", "Patients"),
@@ -99,11 +101,13 @@ class FillForm(ServiceForm):
             episode=one.episode,
             starts_on=one.first,
             population_opt_in=bool(self.cleaned_data.get("population_opt_in")),
+            guests=self.given.get("guests"),
             by=self.user,
         )
-        return (
+        return self.done(
             f"{one.episode.patient} has seat {seat.seat} of {self.row.capacity} from "
-            f"{full_date(seat.starts_on)}. The planned sessions are booked."
+            f"{full_date(seat.starts_on)}. The planned sessions are booked.",
+            seat,
         )
 
 

@@ -31,7 +31,7 @@ from iop_clinic.accounts.weeks import full_date, hours_and_minutes, long_date
 from patients.admin.verbs import IN_TREATMENT, EpisodeForm
 from patients.models import AgeBracket, Authorization, Episode, Level, Payer
 from patients.rules import OF_AGE, WEEKLY_MINUTES, age_on
-from scheduling.admin.guests import EnrollingForm
+from scheduling.admin.enrolling import EnrollingForm
 from scheduling.models import Group
 
 PLAN = ("level", "age_bracket", "weekly_minutes_target", "days_per_week", "review_due_on")
@@ -141,7 +141,7 @@ class LevelForm(EnrollingForm, EpisodeForm):
         done = change_level(**self._change)
         day = long_date(done.plan.starts_on)
         said = f"{self.row.patient} is on {done.plan.get_level_display()} from {day}."
-        return self.done(" ".join([said, *_next(done)]))
+        return self.done(" ".join([said, *_next(done)]), done.membership)
 
 
 def authorization_said(row: Authorization) -> str:

@@ -26,6 +26,7 @@ from iop_clinic.accounts.admin.panels import Panel, anchor, link
 from iop_clinic.accounts.models import Clinic
 from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import hours_and_minutes, week_of
+from scheduling.admin.group_seats import last_said
 from scheduling.models import WAITING, Group, WaitlistEntry
 from scheduling.waiting import unanswered
 
@@ -208,7 +209,7 @@ def seats_panel(request: Any, clinic: Clinic) -> Panel:
         [
             (
                 link(one),
-                one.capacity - one.kept,
+                last_said(one.capacity - one.kept),
                 f"{one.kept} of {one.capacity}",
                 one.waiting,
                 *_enrol(request, one),

@@ -1,4 +1,7 @@
-"""Who could fill a group: patients who wait or are short, whom it suits, and who are free then."""
+"""Who could fill a group: patients who wait or are short, whom it suits, and who are free then.
+
+And who could make room in it: members who would have what their plan asks for in another group.
+"""
 
 from __future__ import annotations
 
@@ -46,6 +49,18 @@ class Filling:
     candidates: tuple[Candidate, ...]
     reasons: tuple[tuple[str, int], ...]
     enough: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mover:
+    """A member who could sit in `group` from the date `first` on, with so many seats free there,
+    and the poorest of the full weeks `then`."""
+
+    seat: GroupMembership
+    group: Group
+    first: date
+    free_seats: int
+    then: WeekJudgement
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +150,55 @@ def _order(one: Candidate) -> tuple[object, ...]:
     )
 
 
+# --- who could make room --------------------------------------------------------------------------
+
+
+def who_could_move(
+    *,
+    group: Group,
+    seats: Sequence[GroupMembership],
+    others: Sequence[Group],
+    on: date,
+    now: datetime,
+) -> list[Mover]:
+    """Of some members those who reach in one of the `others` what their plan asks for, each with
+    the best place, who has most room there first; at most 12 statements."""
+    if not seats or not others:
+        return []
+    episodes = [one.episode for one in seats]
+    facts = _facts(group, episodes, on)
+    told = openings(groups=others, episodes=episodes, on=on, now=now, leaving=group)
+    unfit = group_refusals(episodes=episodes, groups=dict.fromkeys(others, on))
+    found = []
+    for seat in seats:
+        key = seat.episode_id
+        fitting = (one for one in told[key].values() if one.group.pk not in unfit[key])
+        places = [one for opening in fitting if (one := _place(facts, seat, opening)) is not None]
+        if places:
+            found.append(min(places, key=_room))
+    return sorted(found, key=_room)
+
+
+def _place(facts: _Facts, seat: GroupMembership, opening: Opening) -> Mover | None:
+    plan = facts.plans.get(seat.episode_id)
+    blocks = facts.of_group.get(opening.group.pk, ())
+    if plan is None or opening.first is None or not blocks:
+        return None
+    terms, starts_on = _asked(facts, seat.episode, plan)
+    weeks = weeks_after(starts_on, facts.on + SOON)
+    own = _own(facts, seat.episode, weeks[-1].end, without=facts.group.pk)
+    base = option_of("", facts.settings, weeks, list(own))
+    option = option_of("g", facts.settings, weeks, blocks)
+    then = reached([base, option], terms)
+    if option.clashes(base.slots) or not then.does:
+        return None
+    return Mover(seat, opening.group, opening.first, opening.free_seats, then.week)
+
+
+def _room(one: Mover) -> tuple[object, ...]:
+    return -one.free_seats, one.first, one.seat.pk, one.group.pk
+
+
 # --- what is known --------------------------------------------------------------------------------
 
 
@@ -167,9 +231,7 @@ def _need(facts: _Facts, episode: Episode) -> _Need | None:
     plan, waits = facts.plans.get(episode.pk), episode.pk in facts.waiting
     if plan is None and not waits:
         return None
-    terms, starts_on = judged_by(facts.settings, episode, plan, facts.on)
-    if plan is not None:
-        terms = replace(terms, minimum=plan.weekly_minutes_target, days=plan.days_per_week)
+    terms, starts_on = _asked(facts, episode, plan)
     weeks = weeks_after(starts_on, facts.on + SOON)
     base = option_of("", facts.settings, weeks, list(_own(facts, episode, weeks[-1].end)))
     now = reached([base], terms)
@@ -179,8 +241,21 @@ def _need(facts: _Facts, episode: Episode) -> _Need | None:
     return _Need(episode, terms, base, group, now)
 
 
-def _own(facts: _Facts, episode: Episode, last: date) -> Iterable[WeeklyBlock]:
+def _asked(
+    facts: _Facts, episode: Episode, plan: TreatmentPlan | None
+) -> tuple[StandardTerms, int]:
+    """What the plan asks of a week of the program's standard, and on which weekday it begins."""
+    terms, starts_on = judged_by(facts.settings, episode, plan, facts.on)
+    if plan is not None:
+        terms = replace(terms, minimum=plan.weekly_minutes_target, days=plan.days_per_week)
+    return terms, starts_on
+
+
+def _own(
+    facts: _Facts, episode: Episode, last: date, *, without: int | None = None
+) -> Iterable[WeeklyBlock]:
+    """The patient's standing hours and groups that go on, `without` one of the groups."""
     yield from (one for one in facts.blocks if one.episode_id == episode.pk)
     for seat in facts.seats.get(episode.pk, ()):
-        if seat.ends_on is None or seat.ends_on >= last:
+        if seat.group_id != without and (seat.ends_on is None or seat.ends_on >= last):
             yield from facts.of_group.get(seat.group_id, ())

@@ -24,8 +24,8 @@ from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import full_date
 from patients.admin.verbs import IN_TREATMENT, EpisodeForm
 from patients.models import Episode
+from scheduling.admin.enrolling import EnrollingForm
 from scheduling.admin.group_seats import named_with_free_seats
-from scheduling.admin.guests import EnrollingForm
 from scheduling.admin.seats import Seats
 from scheduling.admin.wording import call_in_noted
 from scheduling.models import Booking, Group, GroupMembership
@@ -85,7 +85,8 @@ class EnrolForm(EnrollingForm, InTreatmentForm):
         return self.done(
             f"{self.row.patient} has seat {seat.seat} in {seat.group} from "
             f"{full_date(seat.starts_on)}. "
-            "The planned sessions are booked."
+            "The planned sessions are booked.",
+            seat,
         )
 
 
@@ -181,7 +182,8 @@ class TransferHereForm(EnrollingForm, InTreatmentForm):
         seat = Seats.transfer(by=self.user, **self.given)
         return self.done(
             f"{self.row.patient} has seat {seat.seat} in {seat.group} from "
-            f"{full_date(seat.starts_on)}. The bookings have moved along."
+            f"{full_date(seat.starts_on)}. The bookings have moved along.",
+            seat,
         )
 
 

@@ -80,7 +80,23 @@ def free_said(row: Any) -> str:
     seats = row.seats
     if seats.promised:
         return f"{seats.free}, and {seats.promised} promised"
-    return str(seats.free)
+    return str(last_said(seats.free)) if row.active else str(seats.free)
+
+
+def last_said(free: int) -> object:
+    """A number of free seats; the last one is warned of while there is time to make room."""
+    if free != 1:
+        return free
+    return format_html('<strong class="clinic-late">{}</strong>', "1, the last")
+
+
+def last_seat_left(group: Group, user: Any) -> str:
+    """A warning after an enrolment, where one seat is left; one statement."""
+    today = timezone.localdate()
+    held = list(kept(today, user).filter(group=group))
+    if Seats.of(group, held, today).free != 1:
+        return ""
+    return format_html("One seat is left in {}: look who could sit in another group.", link(group))
 
 
 def meets_said(row: Any) -> str:

@@ -27,6 +27,7 @@ from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import full_date
 from scheduling import services
 from scheduling.admin.capacity import CapacityForm
+from scheduling.admin.enrolling import EnrollingForm
 from scheduling.admin.group_seats import (
     free_said,
     led_by_said,
@@ -35,8 +36,8 @@ from scheduling.admin.group_seats import (
     seats_panel,
     tell_groups,
 )
-from scheduling.admin.guests import EnrollingForm
 from scheduling.admin.seats import Seats
+from scheduling.admin.second_group import OpenSecondForm
 from scheduling.admin.session_lines import next_sessions
 from scheduling.admin.waitlist_lines import waitlist_panel
 from scheduling.admin.weekly_template import block_times
@@ -75,7 +76,8 @@ class EnrolHereForm(EnrollingForm):
         seat = Seats.enrol(group=self.row, by=self.user, **self.given)
         return self.done(
             f"{seat.episode.patient} has seat {seat.seat} of {self.row.capacity} from "
-            f"{full_date(seat.starts_on)}. The planned sessions are booked."
+            f"{full_date(seat.starts_on)}. The planned sessions are booked.",
+            seat,
         )
 
 
@@ -108,7 +110,7 @@ class GroupAdmin(ClinicModelAdmin):
     related = ("program",)
     ordering = ("name", "pk")
     search_fields = ("name",)
-    verbs = (EnrolHereForm, CapacityForm)
+    verbs = (EnrolHereForm, CapacityForm, OpenSecondForm)
     list_verbs = (ExpandForm,)
     tellers = (tell_groups,)
     fields = (
@@ -277,7 +279,8 @@ class TransferForm(EnrollingForm):
         self.new = Seats.transfer(membership=self.row, by=self.user, **self.given)
         return self.done(
             f"{self.row.episode.patient} has seat {self.new.seat} in {self.new.group} from "
-            f"{full_date(self.new.starts_on)}. The bookings have moved along."
+            f"{full_date(self.new.starts_on)}. The bookings have moved along.",
+            self.new,
         )
 
     def next_url(self) -> str:

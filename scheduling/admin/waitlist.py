@@ -26,7 +26,7 @@ from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import full_date, long_moment
 from patients.models import Episode
 from scheduling import services
-from scheduling.admin.guests import EnrollingForm
+from scheduling.admin.enrolling import EnrollingForm
 from scheduling.admin.seats import Seats
 from scheduling.admin.waitlist_lines import (
     entry_panels,
@@ -181,7 +181,8 @@ class AcceptForm(EnrollingForm, AnswerForm):
         self.seat = Seats.accept_offer(entry=self.row, by=self.user, **self.given)
         return self.done(
             f"{self.row.episode.patient} has seat {self.seat.seat} in {self.row.group} from "
-            f"{full_date(self.seat.starts_on)}. The planned sessions are booked."
+            f"{full_date(self.seat.starts_on)}. The planned sessions are booked.",
+            self.seat,
         )
 
     def next_url(self) -> str:

@@ -17,6 +17,7 @@ from scheduling.services.combining import (
     part_sessions,
 )
 from scheduling.services.expansion import Expansion, expand
+from scheduling.services.groups import open_second_group
 from scheduling.services.memberships import (
     cancel_membership,
     end_membership,
@@ -78,6 +79,7 @@ __all__ = [
     "log_attempt",
     "move_session",
     "offer_seat",
+    "open_second_group",
     "part_sessions",
     "put_on_waitlist",
     "release",

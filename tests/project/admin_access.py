@@ -114,7 +114,7 @@ TABLES: Mapping[str, Table] = {
     "scheduling_group": Table(
         "view_schedule", "manage_schedule", "manage_schedule",
         verbs={"enrol": "book", "fill": "book", "capacity": "manage_schedule",
-               "expand": "manage_schedule", "export": "export"},
+               "second": "manage_schedule", "expand": "manage_schedule", "export": "export"},
     ),
     "scheduling_weeklyblock": Table(
         "view_schedule", verbs=dict.fromkeys(("new", "change-block", "end"), "manage_schedule")

@@ -1,7 +1,8 @@
-"""Enrolling where guests hold the last seats: who they are, and what becomes of those dates.
+"""Enrolling: where guests hold the last seats, who they are and what becomes of those dates.
 
 Asked only when it happens. The page lists the guests, and sends along whom it has listed: nobody
-else gives up a seat by it.
+else gives up a seat by it. Afterwards it says what is left to do: whom to call, where the patient
+still waits, and that only one seat of the group is left.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from django.utils.html import format_html, format_html_join
 from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.admin.forms import ServiceForm, choice_field, is_key, text_field
 from iop_clinic.accounts.admin.panels import Panel, link, verb_link
+from iop_clinic.accounts.models import User
 from iop_clinic.accounts.reads import note_read
+from scheduling.admin.group_seats import last_seat_left
 from scheduling.admin.wording import session_when
-from scheduling.models import Booking
+from scheduling.models import WAITING, Booking, GroupMembership, WaitlistEntry
 from scheduling.services.guests import GuestChoice, Then
 
 ASKED = ("guests", "guests_reason", "guests_shown")
@@ -85,11 +88,18 @@ class EnrollingForm(ServiceForm):
                 empty="",
             )
 
-    def done(self, sentence: str) -> str:
-        """What happened, and the guests who have lost their seats by it, to be called."""
+    def done(self, sentence: str, seat: GroupMembership | None) -> str:
+        """What happened, and what is left to do about it."""
+        left = [sentence, self._to_call()]
+        if seat is not None:
+            left += [still_waits(seat, self.user), last_seat_left(seat.group, self.user)]
+        return format_html_join(" ", "{}", ((one,) for one in left if one))
+
+    def _to_call(self) -> str:
+        """The guests who have lost their seats by it."""
         choice = self.given.get("guests")
         if choice is None or choice.then != Then.MOVE_ON:
-            return sentence
+            return ""
         rows = Booking.objects.visible_to(self.user).filter(
             pk__in=choice.bookings, state=Booking.State.WITHDRAWN
         )
@@ -98,10 +108,20 @@ class EnrollingForm(ServiceForm):
             (link(one.episode, one.episode.patient), session_when(one.session), _other(one))
             for one in named.order_by("starts_at", "pk")
         ]
-        if not lines:
-            return sentence
         called = format_html_join("; ", "{}, {} ({})", lines)
-        return format_html("{} To call: {}.", sentence, called)
+        return format_html("To call: {}.", called) if lines else ""
+
+
+def still_waits(seat: GroupMembership, user: User) -> str:
+    """Where else the new member waits: nobody loses a place in order without being asked."""
+    rows = WaitlistEntry.objects.visible_to(user).filter(
+        clinic=seat.clinic_id, episode=seat.episode_id, state__in=WAITING
+    )
+    named = rows.select_related("group").order_by("added_at", "pk")
+    links = format_html_join(", ", "{}", ((link(one, one.group),) for one in named))
+    if not links:
+        return ""
+    return format_html("Still waits for {}: if this seat is enough, take it off that list.", links)
 
 
 def _keys(shown: str) -> list[int]:
