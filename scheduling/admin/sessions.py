@@ -64,6 +64,17 @@ class SessionForm(ServiceForm):
         return span_on(given["day"], given["starts"], given["ends"], self.clinic.tz)
 
 
+class FromWeekForm(SessionForm):
+    """A verb that a week's calendar leads to, and back to it: there may be more to do."""
+
+    back = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def next_url(self) -> str:
+        if "back" not in self.initial:
+            return ""
+        return f"{reverse('admin:scheduling_session_week')}?{self.initial['back']}"
+
+
 class PlanSessionForm(SessionForm):
     title = "Plan a session"
     path = "plan"
@@ -116,7 +127,7 @@ class AddToRosterForm(SessionForm):
         return f"{row.patient} has seat {row.seat} of {self.row.capacity}."
 
 
-class MoveForm(SessionForm):
+class MoveForm(FromWeekForm):
     title = "Move the session"
     path = "move"
     explanation = "Staff and bookings move along. A session that has begun is a fact."
@@ -217,12 +228,11 @@ class ReviveForm(SessionForm):
         return "The session takes place again."
 
 
-class SubstituteForm(SessionForm):
+class SubstituteForm(FromWeekForm):
     title = "Assign a substitute"
     path = "substitute"
     explanation = "Leads this session instead of its facilitator, with access for 7 days after it."
     therapist = row_field(Therapist.objects.filter(active=True))
-    back = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def narrow(self) -> None:
         self.found = candidates(self.row)
@@ -239,12 +249,6 @@ class SubstituteForm(SessionForm):
         if self.row.needs_attention:
             return f"{said} To look at: {self.row.needs_attention}."
         return said
-
-    def next_url(self) -> str:
-        """From a week's calendar back to it: there may be more to cover."""
-        if "back" not in self.initial:
-            return ""
-        return f"{reverse('admin:scheduling_session_week')}?{self.initial['back']}"
 
 
 class WhenFilter(admin.SimpleListFilter):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import Page
 
 from scheduling.models import Session
@@ -95,3 +97,53 @@ def test_the_print_button_prints(wall):
     wall.page.evaluate("window.print = () => { document.title = 'printed' }")
     wall.page.get_by_role("button", name="Print").click()
     assert wall.page.title() == "printed"
+
+
+# --- moved from here -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def coming(db: None) -> Session:
+    """Of next week's Tuesday, from nine to ten."""
+    world = build()
+    f.staff(world.clinic, user__email=CORA)
+    f.RoomFactory(clinic=world.clinic)
+    today = timezone.localdate()
+    day = today + datetime.timedelta(days=8 - today.weekday())
+    given = {"room": world.room, "therapist": world.therapist}
+    return world.session(day.isoformat(), "09:00", "10:00", **given)
+
+
+def looking(coming: Session, chrome: Any, live_server: Any, size: dict[str, int]) -> Page:
+    """The calendar of that week, after "Move"."""
+    visit = visit_of(chrome, live_server.url, (size, "light"))
+    visit.open(f"{reverse('admin:scheduling_session_week')}?day={coming.local_date}")
+    visit.page.locator(".cal-move:visible").press("Enter")
+    visit.page.get_by_role("heading", name=f"Move {coming.title}").wait_for()
+    return visit.page
+
+
+def test_a_session_is_moved_by_keyboard_to_where_it_fits(coming, chrome, live_server):
+    page = looking(coming, chrome, live_server, WIDE)
+    thursday = coming.local_date + datetime.timedelta(days=2)
+    day = f"{thursday:%a %b} {thursday.day}"
+    page.get_by_role("link", name=f"Move here, 9:00 AM on {day}").first.press("Enter")
+    page.wait_for_url(f"**day={thursday}**")
+    for _ in range(2):  # what comes of it, and then it is saved
+        page.locator("form button[type=submit]:visible").last.press("Enter")
+        page.wait_for_load_state()
+    page.wait_for_url(f"**/week/?by=room&day={coming.local_date}")
+    coming.refresh_from_db()
+    assert coming.local_date == thursday
+
+
+def test_on_a_phone_each_place_of_the_day_is_a_target_for_a_thumb(coming, chrome, live_server):
+    page = looking(coming, chrome, live_server, PHONE)
+    page.get_by_role("navigation", name="Days").get_by_role("link", name="Thu").click()
+    page.wait_for_url("**&move=*")
+    places = page.locator(".cal-fits:visible")
+    assert places.count() == 2  # one in each of the two rooms
+    for box in (one.bounding_box() for one in places.all()):
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= PHONE["width"]
+        assert box["height"] >= 44

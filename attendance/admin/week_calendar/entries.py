@@ -79,6 +79,11 @@ class Entry:
         return self.state.word
 
     @property
+    def movable(self) -> bool:
+        """To come, and nobody recorded in it yet."""
+        return self.state == State.UPCOMING and not self.session.recorded
+
+    @property
     def to_look_at(self) -> str:
         """What needs attention beside a leader, of a session to come: no room, a license …"""
         to_come = self.state in (State.UPCOMING, State.RUNNING)

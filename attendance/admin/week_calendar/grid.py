@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from attendance.admin.week_calendar.entries import Entry, State
 from iop_clinic.accounts.models import Clinic
-from iop_clinic.accounts.weeks import Week, day_instants
+from iop_clinic.accounts.weeks import Week, clock_time, day_instants
 from scheduling.models import Closure
 from scheduling.rules import Span, closed_span
 
@@ -115,9 +115,31 @@ class Shade:
 
 
 @dataclass(frozen=True, slots=True)
+class Opening:
+    """A stretch of a day in which a session that is to be moved fits, and the time proposed."""
+
+    starts_at: datetime.datetime
+    ends_at: datetime.datetime
+    proposed_at: datetime.datetime
+    url: str
+
+    @property
+    def fits(self) -> str:
+        """ "9:00 AM"."""
+        return clock_time(timezone.localtime(self.proposed_at))
+
+    @property
+    def times(self) -> str:
+        return clock_span(self.starts_at, self.ends_at)
+
+
+Item = Run | Shade | Opening
+
+
+@dataclass(frozen=True, slots=True)
 class Cell:
     day: datetime.date
-    items: Sequence[Run | Shade]
+    items: Sequence[Item]
 
     @property
     def shut(self) -> bool:
@@ -132,10 +154,10 @@ class Row:
 
 @dataclass
 class Layout:
-    """Collects the runs and shades of each row and day."""
+    """Collects what stands in each row on each day."""
 
     days: Sequence[datetime.date]
-    cells: dict[Place, dict[datetime.date, list[Run | Shade]]] = field(
+    cells: dict[Place, dict[datetime.date, list[Item]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(list))
     )
 
@@ -143,7 +165,7 @@ class Layout:
         ordered = sorted(self.cells, key=lambda one: (one.rank, one.name.casefold(), one.key))
         return [Row(place.name, self._cells(self.cells[place])) for place in ordered]
 
-    def _cells(self, found: Mapping[datetime.date, list[Run | Shade]]) -> list[Cell]:
+    def _cells(self, found: Mapping[datetime.date, list[Item]]) -> list[Cell]:
         """In order of time; what lasts all day stands first."""
         return [
             Cell(day, sorted(found.get(day, ()), key=lambda one: (one.starts_at, one.ends_at)))
@@ -155,22 +177,22 @@ def laid_out(
     by: By,
     days: Sequence[datetime.date],
     entries: Iterable[Entry],
-    shades: Iterable[tuple[Place | None, datetime.date, Shade]],
+    others: Iterable[tuple[Place | None, datetime.date, Shade | Opening]],
     places: Iterable[Place],
 ) -> list[Row]:
-    """The rows of the calendar. `places` have a row though nothing is in it; a shade makes none,
-    and one without a place lies on every row."""
+    """The rows of the calendar. `places` have a row though nothing is in it; a shade or an opening
+    makes none, and one without a place lies on every row."""
     layout = Layout(days)
     layout.cells.update((place, defaultdict(list)) for place in places)
     by_place: dict[tuple[Place, datetime.date], list[Entry]] = defaultdict(list)
     for entry in entries:
-        for place in places_of(entry, by):
+        for place in places_of(entry.session, entry.leaders, by):
             by_place[place, entry.session.local_date].append(entry)
     for (place, day), found in by_place.items():
         layout.cells[place][day] += runs(found, by, place)
-    for on, day, shade in list(shades):
+    for on, day, other in list(others):
         for place in list(layout.cells) if on is None else {on} & layout.cells.keys():
-            layout.cells[place][day].append(shade)
+            layout.cells[place][day].append(other)
     return layout.rows()
 
 
@@ -187,11 +209,10 @@ NO_ROOM, BY_VIDEO = Place(FIRST, "No room"), Place(LAST, "By video")
 NOBODY = Place(FIRST, "Nobody")
 
 
-def places_of(entry: Entry, by: By) -> list[Place]:
+def places_of(session: Any, leaders: Iterable[Any], by: By) -> list[Place]:
     """The rows that show a session: several where several therapists lead it."""
-    session = entry.session
     if by == By.THERAPIST:
-        return [Place.of(one) for one in entry.leaders] or [NOBODY]
+        return [Place.of(one) for one in leaders] or [NOBODY]
     if by == By.GROUP:
         return [Place.of(session.group) if session.group else Place(LAST, session.title)]
     if session.room is not None:
@@ -209,7 +230,7 @@ def facts(entry: Entry, by: By, place: Place) -> str:
     elif len(entry.leaders) > 1:
         said += ["with " + ", ".join(one.name for one in entry.leaders if one.pk != place.key)]
     if by != By.ROOM:
-        said += [places_of(entry, By.ROOM)[0].name]
+        said += [places_of(entry.session, entry.leaders, By.ROOM)[0].name]
     return " · ".join(filter(None, said))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from django.core.exceptions import PermissionDenied
@@ -30,7 +30,9 @@ from attendance.admin.week_calendar.grid import (
     laid_out,
     shades_of,
 )
+from attendance.admin.week_calendar.moving import Moving, moving_of
 from iop_clinic.accounts.admin.base import ClinicModelAdmin
+from iop_clinic.accounts.admin.forms import is_key
 from iop_clinic.accounts.admin.working import working_clinic
 from iop_clinic.accounts.models import Clinic, Therapist, User
 from iop_clinic.accounts.roles import Can
@@ -39,6 +41,7 @@ from scheduling.models import Closure, Group, Room
 
 ROWS: Mapping[By, Any] = {By.ROOM: Room, By.THERAPIST: Therapist, By.GROUP: Group}
 WRONG_DAY = "That is no date between 2000 and 2199. This is the current week."
+STAYS = "That session has begun, is cancelled or is not here: it stays where it is."
 WRONG_BY = "Weeks are shown by room, therapist or group. This is the current week by room."
 
 
@@ -49,9 +52,16 @@ class Asked:
     by: By
     day: datetime.date
     mistake: str = ""
+    move: int | None = None
+    """The session that another time is looked for."""
 
     @classmethod
     def of(cls, query: Mapping[str, str], today: datetime.date) -> Self:
+        key = query.get("move", "")
+        return replace(cls._of(query, today), move=int(key) if is_key(key) else None)
+
+    @classmethod
+    def _of(cls, query: Mapping[str, str], today: datetime.date) -> Self:
         if (by := query.get("by", By.ROOM)) not in list(By):
             return cls(By.ROOM, today, WRONG_BY)
         if not (text := query.get("day", "")):
@@ -65,7 +75,8 @@ class Asked:
         return cls(By(by), day)
 
     def query(self, day: datetime.date | None = None, by: By | None = None) -> str:
-        return urlencode({"by": by or self.by, "day": (day or self.day).isoformat()})
+        asked = {"by": by or self.by, "day": (day or self.day).isoformat()}
+        return urlencode(asked | ({"move": self.move} if self.move else {}))
 
     def address(self, day: datetime.date | None = None, by: By | None = None) -> str:
         """The page of another day, or of other rows."""
@@ -79,10 +90,16 @@ def week_page(page: ClinicModelAdmin, request: Any) -> TemplateResponse:
     clinic, now = working_clinic(request), timezone.now()
     today = timezone.localdate()
     asked = Asked.of(request.GET, today)
+    plans = page.may(request, Can.MANAGE_SCHEDULE)
+    shown, asked = asked, replace(asked, move=None)
+    moving = None
+    if shown.move and plans:
+        moving = moving_of(request.user, clinic, shown.move, back=asked.query())
+        asked = shown if moving else replace(asked, mistake=STAYS)
     week = week_of(asked.day, week_start=clinic.week_starts_on)
     context = {
         **page.admin_site.each_context(request),
-        **_calendar(request.user, clinic, week, asked, now),
+        **_calendar(request.user, clinic, week, asked, now, moving),
         "title": f"Week of {week.label}",
         "opts": page.opts,
         "asked": asked,
@@ -91,7 +108,9 @@ def week_page(page: ClinicModelAdmin, request: Any) -> TemplateResponse:
         "by_links": [(by, asked.address(by=by), by == asked.by) for by in By],
         "weeks": _weeks(asked, today),
         "back": urlencode({"back": asked.query()}),
-        "plans": page.may(request, Can.MANAGE_SCHEDULE),
+        "plans": plans,
+        "moving": moving,
+        "here": replace(asked, move=None).address(),
     }
     request.current_app = page.admin_site.name
     return TemplateResponse(request, "attendance/week_calendar/page.html", context)
@@ -110,7 +129,12 @@ def _weeks(asked: Asked, today: datetime.date) -> list[tuple[str, str]]:
 
 
 def _calendar(
-    user: User, clinic: Clinic, week: Week, asked: Asked, now: datetime.datetime
+    user: User,
+    clinic: Clinic,
+    week: Week,
+    asked: Asked,
+    now: datetime.datetime,
+    moving: Moving | None,
 ) -> dict[str, Any]:
     rooms = {room.pk: room for room in Room.objects.visible_to(user).filter(clinic=clinic)}
     known = _known(user, clinic, asked.by, rooms)
@@ -127,14 +151,17 @@ def _calendar(
         _by_room(closures, rooms, asked.by),
         {one: cover.diary.away[one.key] for one in places if asked.by == By.THERAPIST},
     )
+    active = [room for room in rooms.values() if room.active]
+    openings = list(moving.openings(clinic, days, active, entries, asked.by)) if moving else []
     columns_ = _days(days, entries, closures, rooms, asked, clinic)
-    rows = laid_out(asked.by, days, entries, shades, places)
+    rows = laid_out(asked.by, days, entries, [*shades, *openings], places)
     return {
         "days": columns_,
         "rows": [(row.name, list(zip(row.cells, columns_, strict=True))) for row in rows],
         "uncovered": [one for one in entries if one.uncovered],
         "to_look_at": [one for one in entries if one.to_look_at],
         "counts": _counts(entries),
+        "fits": len(openings),
         "own": clinic.pk in user.sight.own_rows_clinics,
         "usual": USUAL,
         "over": week.end < timezone.localdate(now),

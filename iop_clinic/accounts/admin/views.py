@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.forms import DateField, Field, Media, MultiValueField
+from django.forms import DateField, Field, Media, MultiValueField, TimeField
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.generic import FormView
@@ -29,8 +29,8 @@ def seal(shown: object) -> str:
 
 
 def shown_at_first(field: Field, value: Any) -> Any:
-    """A date of an address is written 2026-11-23 there; the box of the field writes it its way."""
-    if not isinstance(field, DateField):
+    """A date of an address is written 2026-11-23 there, a time 14:00; boxes have their own way."""
+    if not isinstance(field, DateField | TimeField):
         return value
     try:
         return field.to_python(value)

@@ -94,9 +94,9 @@ def test_it_is_in_the_menu_and_on_the_list_and_marked_alone(world, coordinator):
 # --- how much it asks ------------------------------------------------------------------------
 
 
-def statements(at: Desk, by: str) -> int:
+def statements(at: Desk, by: str, **query: object) -> int:
     with CaptureQueriesContext(connection) as captured:
-        week(at, by=by)
+        week(at, by=by, **query)
     return len(captured)
 
 
