@@ -49,7 +49,7 @@ class FillForm(EnrollingForm):
     def narrow(self) -> None:
         if not self.is_bound:
             note_read(self.row, by=self.user)
-        self.found = self._find()
+        self.found = self._candidates()
         if not self.row.population:
             del self.fields["population_opt_in"]
         if not self.found.candidates:
@@ -60,7 +60,7 @@ class FillForm(EnrollingForm):
         field: Any = self.fields["choice"]
         field.choices = [(str(one.episode.pk), _said(one)) for one in self.found.candidates]
 
-    def _find(self) -> Filling:
+    def _candidates(self) -> Filling:
         today = timezone.localdate(timezone=self.clinic.tz)
         waits = WaitlistEntry.objects.filter(clinic=self.clinic, state__in=WAITING)
         rows = Episode.objects.visible_to(self.user).filter(

@@ -129,7 +129,7 @@ def _hour(
 ) -> FreeHour | None:
     if diary.closure(span) is not None:
         return None
-    room = next((one for one in rooms if not diary.room_trouble(one, span)), None)
+    room = next((one for one in rooms if not diary.room_trouble(one, span, seats=1)), None)
     free = (one for one in therapists if _is_free(diary, one, span, kind))
     therapist = next(free, None)
     if room is None or therapist is None:

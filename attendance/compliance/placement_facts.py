@@ -204,7 +204,7 @@ class _Free:
     def _has(self, room: Room, slot: Slot, spans: Sequence[Span]) -> bool:
         if any(map(slot.overlaps, self.in_room[room.pk])):
             return False
-        return not any(self.diary.room_trouble(room, span) for span in spans)
+        return not any(self.diary.room_trouble(room, span, seats=1) for span in spans)
 
     def _may(
         self, therapist: Therapist, slot: Slot, spans: Sequence[Span], kind: SessionType

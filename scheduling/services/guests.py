@@ -101,7 +101,7 @@ def _seat_beside_guests(
     for session in full:
         own = next((r for r in there[session.pk] if r.episode_id == person.episode.pk), None)
         why = choice.reason if author else ""
-        seating.sit(session, person, own, seats[session.pk], why, author and author.pk)
+        seating.sit(session, person, own, seats[session.pk], why, author.pk if author else None)
 
 
 def _by_session(sessions: Iterable[Session]) -> Mapping[int, list[Booking]]:

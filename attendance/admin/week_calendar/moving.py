@@ -26,6 +26,7 @@ from scheduling.models import Booking, Room, Session
 from scheduling.querysets import overlapping
 from scheduling.rules import Span
 from scheduling.services.diary import Diary
+from scheduling.services.placing import seats_needed
 
 STEP = datetime.timedelta(minutes=30)
 
@@ -70,7 +71,7 @@ class Moving:
         entries: Iterable[Entry],
         by: By,
     ) -> Iterator[tuple[Place, datetime.date, Opening]]:
-        """By row and day; six statements for any number of rooms, sessions and patients."""
+        """By row and day; seven statements for any number of rooms, sessions and patients."""
         span = Span(day_instants(days[0], clinic.tz)[0], day_instants(days[-1], clinic.tz)[1])
         free = self._freedom(clinic, span, rooms)
         times = list(_times(self.span, clinic, days, entries))
@@ -82,15 +83,13 @@ class Moving:
     def _rows(self, rooms: Iterable[Room], by: By) -> Iterator[tuple[Place, Room | None]]:
         """A row for each room that it may have; by therapist or group those it stands in."""
         session = self.session
-        if by == By.ROOM and not session.by_video:
+        if by == By.ROOM and not (session.by_video or session.off_site):
             yield from ((Place.of(room), room) for room in rooms)
         else:
             places = places_of(session, self.leaders, by)
             yield from ((place, session.room) for place in places)
 
-    def _freedom(
-        self, clinic: Clinic, span: Span, rooms: Iterable[Room]
-    ) -> Callable[[Span, Room | None], bool]:
+    def _freedom(self, clinic: Clinic, span: Span, rooms: Iterable[Room]) -> Callable[..., bool]:
         """Whether the session could be held then, in a room; what is known of people is kept."""
         diary = Diary.of(
             clinic,
@@ -100,6 +99,7 @@ class Moving:
             ignoring=[self.session],
         )
         booked = list(_patients_elsewhere(self.session, span))
+        seats = seats_needed(self.session)
 
         @cache
         def people_are_free(at: Span) -> bool:
@@ -110,7 +110,7 @@ class Moving:
             )
 
         def free(at: Span, room: Room | None) -> bool:
-            return people_are_free(at) and (room is None or not diary.room_trouble(room, at))
+            return people_are_free(at) and (room is None or not diary.room_trouble(room, at, seats))
 
         return free
 
