@@ -64,6 +64,8 @@ def test_a_planned_session_is_answered_as_the_list_shows_it(week: ShortWeek, cli
         "zone": "America/New_York",
         "local_date": "2026-03-05",
         "room": "Office 1",
+        "by_video": False,
+        "off_site": "",
         "staff": [{"name": week.house.therapist.name, "role": "facilitator"}],
         "state": "upcoming",
         "capacity": 1,

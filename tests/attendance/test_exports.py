@@ -114,12 +114,12 @@ def test_sessions_as_people_read_them(clinic):
     march = {"first": DAY(2026, 3, 2), "last": DAY(2026, 3, 9)}
     rows = only_table(clinic, "sessions", **march)[1:]
     assert rows == [
-        ["2026-03-02", "09:00", "10:00", "Harbor A", "Group therapy", "Lee Lead", "Blue", "2", "8",
-         "Scheduled", ""],
-        ["2026-03-03", "13:00", "13:50", "", "Individual", "Lee Lead", "", "1", "1",
-         "Scheduled", ""],
-        ["2026-03-09", "09:00", "10:00", "Harbor A", "Group therapy", "Lee Lead", "Blue", "0", "8",
-         "Cancelled", "Snow day"],
+        ["2026-03-02", "09:00", "10:00", "Harbor A", "Group therapy", "Lee Lead", "Blue", "no", "",
+         "2", "8", "Scheduled", ""],
+        ["2026-03-03", "13:00", "13:50", "", "Individual", "Lee Lead", "", "no", "",
+         "1", "1", "Scheduled", ""],
+        ["2026-03-09", "09:00", "10:00", "Harbor A", "Group therapy", "Lee Lead", "Blue", "no", "",
+         "0", "8", "Cancelled", "Snow day"],
     ]  # fmt: skip
 
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import datetime
+import time
 from collections.abc import Callable
 from functools import partial
+from threading import Event
 from typing import Any
 
 import pytest
+from django.db import IntegrityError, transaction
 
 from iop_clinic.accounts.acting import Refused
+from iop_clinic.accounts.constraints import violation
 from scheduling import services
 from scheduling.models import Booking, Room, Session, SessionType, WeeklyBlock
 from tests import factories as f
-from tests.scheduling.conftest import TODAY, World
+from tests.scheduling.conftest import TODAY, World, build
+from tests.scheduling.racing import race
 
 DAY = "2026-03-03"
 
@@ -240,3 +245,30 @@ def test_expansion_leaves_a_session_without_a_room_that_is_too_small(world: Worl
     row = Session.objects.get()
     assert (row.room, row.needs_attention) == (None, "No room: Oak has 7 seats")
     assert found.findings == [f"{world.group}, Mon Mar 2, 9:00 AM: No room: Oak has 7 seats"]
+
+
+# --- by two at once ------------------------------------------------------------------------------
+
+
+def test_a_room_waits_for_the_session_just_being_planned_in_it(transactional_db: None) -> None:
+    world, written = build(), Event()
+
+    def plan() -> None:
+        with transaction.atomic():
+            world.group_session(
+                "2090-03-02", room=world.room
+            )  # to come by the database's clock too
+            written.set()
+            time.sleep(0.5)  # nobody else sees the session yet
+
+    def shrink() -> None:
+        written.wait(timeout=60)
+        Room.objects.filter(pk=world.room.pk).update(seats=7)
+
+    planned, refusal = (outcome.value for outcome in race([plan, shrink]))
+    assert planned is None
+    assert isinstance(refusal, IntegrityError)
+    told = violation(refusal)
+    assert told is not None
+    assert (told.name, told.code) == ("room_holds_its_sessions", "room_too_small")
+    assert Room.objects.get().seats == 16
