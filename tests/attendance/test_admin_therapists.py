@@ -162,10 +162,10 @@ def test_time_off_is_entered_from_the_page(house, coordinator):
     assert panels(Desk(house.user), house.therapist)["Time off"].note == ""
 
 
-def test_a_colleagues_page_shows_licenses_and_time_off_alone(house):
+def test_a_colleagues_page_shows_time_off_licenses_and_what_follows_alone(house):
     house.patient()
     other = Desk(f.staff(house.clinic, Role.THERAPIST))
-    assert list(panels(other, house.therapist)) == ["Time off", "Licenses"]
+    assert list(panels(other, house.therapist)) == ["Time off", "May lead", "Licenses"]
 
 
 def test_the_page_is_a_noted_read(house, coordinator):

@@ -83,7 +83,7 @@ class ClinicModelForm(RefusableForm, forms.ModelForm):
         told = errors.error_dict if hasattr(errors, "error_dict") else {}
         for error in told.pop(NON_FIELD_ERRORS, []):
             told.setdefault(self._field_of(error), []).append(error)
-        super()._update_errors(errors)
+        super()._update_errors(errors)  # type: ignore[misc]
 
     def _field_of(self, error: ValidationError) -> str:
         """The field that the check with this sentence reads, if it is one that is shown."""
@@ -103,7 +103,7 @@ class ClinicModelForm(RefusableForm, forms.ModelForm):
                 try:
                     constraint.validate(type(self.instance), self.instance)  # type: ignore[attr-defined]
                 except ValidationError as error:
-                    self._update_errors(error)  # type: ignore[attr-defined]
+                    self._update_errors(error)
 
 
 class ServiceForm(RefusableForm, forms.Form):
