@@ -12,6 +12,7 @@ from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.http import HttpResponse
 from django.utils import timezone
+from django.utils.html import format_html_join
 
 from attendance.admin.placing_words import cards, reasons_panel
 from attendance.compliance.placement import Placement, Proposal, proposals
@@ -34,6 +35,7 @@ from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import date_span, full_date, hours_and_minutes
 from patients.models import TreatmentPlan
 from scheduling.admin.episodes import InTreatmentForm
+from scheduling.admin.group_seats import last_seat_left
 from scheduling.admin.weekly_template import block_times
 from scheduling.models import Booking, Group
 
@@ -195,7 +197,9 @@ class FindPlaceForm(InTreatmentForm):
     def run(self) -> str:
         self.__dict__.pop("found", None)  # run again after a deadlock, it may be another one
         done = place(episode=self.row, **self._what)
-        return " ".join([f"{self.row.patient} has a place:", *_said(done)])
+        left = (last_seat_left(one.group, self.user) for one in done.seats)
+        said = [f"{self.row.patient} has a place:", *_said(done), *filter(None, left)]
+        return format_html_join(" ", "{}", ((one,) for one in said))
 
     def refuse(self, refused: Refused) -> None:
         """The list again, as it stands now."""

@@ -57,7 +57,7 @@ class EnrollingForm(ServiceForm):
     def refuse(self, refused: Refused) -> None:
         keys: Any = refused.details.get("bookings")
         if keys is not None:
-            self._find(keys)
+            self._list(keys)
             self.busy = refused.code == "patient_busy"
         if keys is not None and not self.busy:
             self._ask()
@@ -67,7 +67,7 @@ class EnrollingForm(ServiceForm):
             refused.field = "guests"
         super().refuse(refused)
 
-    def _find(self, keys: Sequence[int]) -> None:
+    def _list(self, keys: Sequence[int]) -> None:
         related = ("episode__patient", "session__group", "session__session_type")
         rows = Booking.objects.visible_to(self.user).filter(clinic=self.clinic, pk__in=keys)
         self.in_the_way = list(rows.select_related(*related).order_by("starts_at", "pk"))
@@ -78,7 +78,7 @@ class EnrollingForm(ServiceForm):
     def before(self) -> Iterable[Panel]:
         yield from super().before()
         if not self.in_the_way and (shown := self.data.get("guests_shown")):
-            self._find(_keys(shown))  # something else was wrong with what was sent
+            self._list(_keys(shown))  # something else was wrong with what was sent
         if self.in_the_way or self.unseen:
             yield Panel(
                 "Booked elsewhere at the group’s time" if self.busy else "Guests on the last seats",

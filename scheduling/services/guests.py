@@ -52,8 +52,9 @@ class GuestChoice:
 
 
 def guests_of(clinic: int, choice: GuestChoice | None) -> list[int]:
-    """The episodes whose bookings an answer names: they are locked with the patient's own."""
-    if choice is None:
+    """The episodes of the guests who may move on by an answer: locked and judged with the new
+    member's."""
+    if choice is None or choice.then != Then.MOVE_ON:
         return []
     rows = Booking.objects.filter(clinic=clinic, pk__in=choice.bookings)
     return list(rows.order_by().values_list("episode", flat=True))

@@ -51,10 +51,10 @@ class Want:
     def has_it(self) -> bool:
         """Whether the patient has the seat, whoever asked for it."""
         if isinstance(self.place, Group):
-            rows = GroupMembership.objects.filter(group=self.place, episode=self.episode)
-        else:
-            rows = Booking.objects.filter(session=self.place, episode=self.episode, state="booked")
-        return rows.exists()
+            held = GroupMembership.objects.filter(group=self.place, episode=self.episode)
+            return held.exists()
+        booked = Booking.objects.filter(session=self.place, episode=self.episode, state="booked")
+        return booked.exists()
 
 
 @dataclass

@@ -97,8 +97,8 @@ def assert_each_seat_once(here: Rush, answers: list[tuple[Want, Answer]]) -> Non
     for want, answer in answers:
         told = str(answer.body)
         if not is_done(answer) and "All 8 seats of" in told:
-            of_it = seated if isinstance(want.place, Session) else members
-            assert of_it(want.place) == SEATS
+            place = want.place
+            assert (seated(place) if isinstance(place, Session) else members(place)) == SEATS
         elif "Guests hold the last seats" in told:
             assert SEATS in [seated(one) for one in here.sessions if one.group == want.place]
 
