@@ -48,8 +48,11 @@ class OpenSecondForm(ServiceForm):
         field: Any = self.fields["moving"]
         field.queryset = field.queryset.filter(group=self.row, state=WaitlistEntry.State.WAITING)
         field.label_from_instance = _waits
-        if not self.is_bound:
-            note_read(self.row, by=self.user)
+        if self.is_bound:
+            return
+        note_read(self.row, by=self.user)
+        if not field.queryset.exists():
+            del self.fields["moving"]
 
     def run(self) -> str:
         given = self.cleaned_data
@@ -61,8 +64,9 @@ class OpenSecondForm(ServiceForm):
             by=self.user,
         )
         number = len(given["moving"])
-        who = "1 patient waits" if number == 1 else f"{number} patients wait"
-        return f"{self.second} is open, and {who} for it. Next: add its weekly blocks."
+        waits = "1 patient waits" if number == 1 else f"{number} patients wait"
+        said = f"{self.second} is open{f', and {waits} for it' if number else ''}."
+        return f"{said} Next: add its weekly blocks."
 
     def next_url(self) -> str:
         if self.second is None:

@@ -78,9 +78,9 @@ def test_who_is_offered_a_seat_stays_with_the_offer(world, coordinator):
         entry=entry, starts_on=TODAY, expires_at=world.at("2026-03-04", "17:00"),
         method="call", result="reached", by=world.by,
     )  # fmt: skip
-    assert (
-        list(coordinator.open(world.group, "second").context["form"].fields["moving"].choices) == []
-    )
+    assert "moving" not in coordinator.open(world.group, "second").context["form"].fields
+    answer = coordinator.fill(world.group, "second", name="Harbor B", capacity=8)
+    assert answer.sentences == ["Harbor B is open. Next: add its weekly blocks."]
     before = groups()
     with pytest.raises(Refused) as caught:
         services.open_second_group(
