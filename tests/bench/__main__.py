@@ -19,7 +19,16 @@ django.setup()
 from django.db import connection  # noqa: E402
 from django.test.utils import setup_databases, teardown_databases  # noqa: E402
 
-from tests.bench import first_bytes, first_page, night, pages, places, rest, whole  # noqa: E402
+from tests.bench import (  # noqa: E402
+    first_bytes,
+    first_page,
+    night,
+    pages,
+    places,
+    rest,
+    timetable,
+    whole,
+)
 
 
 def main() -> None:
@@ -32,6 +41,8 @@ def main() -> None:
         show(first_page.run())
     measure(rest.run)
     measure(places.run)
+    measure(timetable.a_week)
+    measure(lambda: timetable.expanding(min(options.clinics, 100)))
     measure(first_bytes.run)
     if options.pages:
         measure(lambda: pages.run(options.pages))
