@@ -87,6 +87,15 @@ def test_not_on_a_closed_day_nor_while_the_leader_is_off(world, coordinator, ses
     assert list(fits(at_move(coordinator, session))[world.room.name]) == ["Mon", "Tue", "Fri"]
 
 
+def test_not_in_a_room_with_too_few_seats(world, coordinator):
+    row = world.session(TUE, "09:00", "10:00", room=world.room)
+    seated(world, row, 3)
+    small, wide = (f.RoomFactory(clinic=world.clinic, seats=seats) for seats in (2, 3))
+    assert (small.name in (found := fits(at_move(coordinator, row))), wide.name in found) == (
+        False, True,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("by", ["therapist", "group"])
 def test_by_other_rows_it_fits_in_its_own(world, coordinator, session, by):
     f.TherapistFactory(clinic=world.clinic)
