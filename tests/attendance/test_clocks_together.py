@@ -33,7 +33,11 @@ WEEKS = {
     "Pacific/Honolulu": SUNDAYS,
 }
 SPRING, AUTUMN = datetime.date(2026, 3, 8), datetime.date(2026, 11, 1)
-CLOCKS = (("01:30", "02:15", [[15, 35]]), ("02:30", "03:30", []), ("23:30", "23:59", []))
+CLOCKS: tuple[tuple[str, str, list[list[int]]], ...] = (
+    ("01:30", "02:15", [[15, 35]]),
+    ("02:30", "03:30", []),
+    ("23:30", "23:59", []),
+)
 """A break across the change itself, an hour that is skipped, and an evening that is UTC's next."""
 MINUTES = 25 + 60 + 29
 BEGINS = {

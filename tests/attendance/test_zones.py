@@ -13,6 +13,7 @@ from attendance.models import AttendanceRecord
 from attendance.zones import change_zone
 from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.roles import Role
+from patients.models import Episode
 from scheduling.models import Booking, Session
 from tests.admin import Desk, desk, url
 from tests.api import nothing_written
@@ -38,7 +39,7 @@ def admin(house: House) -> Desk:
 
 
 def test_recorded_days_and_their_minutes_stay_to_the_minute(house):
-    pat = Booking.objects.first().episode
+    pat = Episode.objects.get()
     before = (house.week(pat).lines[0], AttendanceRecord.objects.values().get())
     change_zone(clinic=house.clinic, zone="Pacific/Honolulu", by=house.user)
     assert (house.week(pat).lines[0], AttendanceRecord.objects.values().get()) == before
@@ -103,7 +104,7 @@ def statements(house: House, zone: str) -> int:
 
 def test_fifty_sessions_cost_the_statements_of_two(house):
     few = statements(house, "America/Denver")
-    pat = Booking.objects.first().episode
+    pat = Episode.objects.get()
     for days in range(1, 49):
         house.day(FRI + datetime.timedelta(days=days), [pat])
     assert statements(house, "America/Chicago") == few

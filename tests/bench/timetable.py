@@ -52,7 +52,7 @@ def _bare(first: datetime.date) -> tuple[int, float]:
     started, rows = time.perf_counter(), 0
     with transaction.atomic(), connection.cursor() as cursor:
         for model in WRITTEN:
-            cursor.execute(_later(model, strides), {"later": LATER, "first": first})
+            cursor.execute(_later(model, strides), {"later": f"{LATER.days} days", "first": first})
             rows += cursor.rowcount
     return rows, time.perf_counter() - started
 
@@ -78,9 +78,9 @@ def _moved(field: models.Field[Any, Any], strides: dict[type[models.Model], int]
     if isinstance(field, models.UUIDField):
         return "gen_random_uuid()"
     if isinstance(field, models.DateTimeField):
-        return f"{own} + %(later)s"
+        return f"{own} + %(later)s::interval"
     if isinstance(field, models.DateField):
-        return f"({own} + %(later)s)::date"
+        return f"({own} + %(later)s::interval)::date"
     return own
 
 
@@ -90,7 +90,10 @@ def a_week() -> Iterator[str]:
     client = Client()
     client.force_login(staff(world.clinic))
     first = _session(world, day, 0)
-    pages = {"a week": {"day": day}, "a week, to move one": {"day": day, "move": first.pk}}
+    pages: dict[str, dict[str, Any]] = {
+        "a week": {"day": day},
+        "a week, to move one": {"day": day, "move": first.pk},
+    }
     calm: dict[str, float] = {}
     for number in SESSIONS:
         for n in range(Session.objects.count(), number):

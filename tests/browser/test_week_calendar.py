@@ -144,6 +144,7 @@ def test_on_a_phone_each_place_of_the_day_is_a_target_for_a_thumb(coming, chrome
     places = page.locator(".cal-fits:visible")
     assert places.count() == 2  # one in each of the two rooms
     for box in (one.bounding_box() for one in places.all()):
+        assert box is not None
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= PHONE["width"]
         assert box["height"] >= 44

@@ -76,7 +76,7 @@ class Moving:
         free = self._freedom(clinic, span, rooms)
         times = list(_times(self.span, clinic, days, entries))
         for place, room in self._rows(rooms, by):
-            for day, stretch in _stretches(times, partial(free, room=room)):
+            for day, stretch in _stretches(times, partial(free, room)):
                 if opening := self._opening(stretch, room, clinic):
                     yield place, day, opening
 
@@ -89,8 +89,10 @@ class Moving:
             places = places_of(session, self.leaders, by)
             yield from ((place, session.room) for place in places)
 
-    def _freedom(self, clinic: Clinic, span: Span, rooms: Iterable[Room]) -> Callable[..., bool]:
-        """Whether the session could be held then, in a room; what is known of people is kept."""
+    def _freedom(
+        self, clinic: Clinic, span: Span, rooms: Iterable[Room]
+    ) -> Callable[[Room | None, Span], bool]:
+        """Whether the session could be held in a room then; what is known of people is kept."""
         diary = Diary.of(
             clinic,
             span,
@@ -109,7 +111,7 @@ class Moving:
                 and not any(at.overlaps(other) for other in booked)
             )
 
-        def free(at: Span, room: Room | None) -> bool:
+        def free(room: Room | None, at: Span) -> bool:
             return people_are_free(at) and (room is None or not diary.room_trouble(room, at, seats))
 
         return free
