@@ -1,4 +1,5 @@
 from scheduling.models.bookings import Booking, CallIn
+from scheduling.models.decisions import Decision, Told
 from scheduling.models.groups import Group, GroupMembership, WeeklyBlock
 from scheduling.models.places import Closure, Room, SessionType, TimeOff
 from scheduling.models.sessions import Session, SessionStaff
@@ -9,6 +10,7 @@ __all__ = [
     "Booking",
     "CallIn",
     "Closure",
+    "Decision",
     "Group",
     "GroupMembership",
     "Room",
@@ -16,6 +18,7 @@ __all__ = [
     "SessionStaff",
     "SessionType",
     "TimeOff",
+    "Told",
     "WaitlistEntry",
     "WaitlistOffer",
     "WaitlistStep",

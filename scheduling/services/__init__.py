@@ -7,8 +7,7 @@ from scheduling.services.closures import (
     add_closure,
     add_time_off,
     affected_sessions,
-    take_back_closure,
-    take_back_time_off,
+    uncovered_sessions,
 )
 from scheduling.services.combining import (
     Combined,
@@ -16,6 +15,7 @@ from scheduling.services.combining import (
     combine_sessions,
     part_sessions,
 )
+from scheduling.services.deciding import Decided, choices_of
 from scheduling.services.expansion import Expansion, expand
 from scheduling.services.groups import open_second_group
 from scheduling.services.memberships import (
@@ -34,6 +34,12 @@ from scheduling.services.sessions import (
     revive_session,
 )
 from scheduling.services.substitutes import assign_substitute
+from scheduling.services.taking_back import (
+    Undone,
+    lock_decided,
+    take_back_closure,
+    take_back_time_off,
+)
 from scheduling.services.waitlist import (
     accept_offer,
     decline_offer,
@@ -47,10 +53,12 @@ from scheduling.services.zones import Rezoned, change_zone
 
 __all__ = [
     "Combined",
+    "Decided",
     "Expansion",
     "Refitted",
     "Rezoned",
     "TakenBack",
+    "Undone",
     "accept_offer",
     "add_block",
     "add_closure",
@@ -63,6 +71,7 @@ __all__ = [
     "cancel_session",
     "change_block",
     "change_zone",
+    "choices_of",
     "combinable_with",
     "combine_sessions",
     "create_session",
@@ -76,6 +85,7 @@ __all__ = [
     "hold_in_room",
     "hold_off_site",
     "leave_waitlist",
+    "lock_decided",
     "log_attempt",
     "move_session",
     "offer_seat",
@@ -89,5 +99,6 @@ __all__ = [
     "take_back_closure",
     "take_back_time_off",
     "transfer",
+    "uncovered_sessions",
     "withdraw",
 ]

@@ -8,7 +8,6 @@ import pytest
 from iop_clinic.accounts.acting import Refused
 from scheduling import services
 from scheduling.models import Closure, Session, SessionStaff, TimeOff
-from scheduling.services import closures
 from tests import factories as f
 from tests.scheduling.conftest import TODAY, World
 
@@ -149,9 +148,9 @@ def test_time_off_that_ends_before_it_starts(world: World) -> None:
 
 def test_a_time_off_taken_back_gives_the_sessions_their_leader_again(world: World) -> None:
     row = world.session(therapist=world.therapist)
-    back, left = services.take_back_time_off(time_off=off(world), by=world.by)
+    undone = services.take_back_time_off(time_off=off(world), by=world.by)
     row.refresh_from_db()
-    assert (back, left, row.needs_attention) == ([row], [], "")
+    assert (undone.back, undone.left, row.needs_attention) == ([row], [], "")
     assert (row.staff.get().active, TimeOff.objects.count()) == (True, 0)
 
 
@@ -159,21 +158,8 @@ def test_who_stands_in_keeps_the_session(world: World) -> None:
     row = world.session(therapist=world.therapist)
     time_off, other = off(world), f.TherapistFactory(clinic=world.clinic)
     services.assign_substitute(session=row, therapist=other, by=world.by)
-    assert services.take_back_time_off(time_off=time_off, by=world.by) == ([], [])
-    assert [part.therapist for part in row.staff.filter(active=True)] == [other]
-
-
-def test_who_stands_in_at_the_last_moment_keeps_the_session(world: World, monkeypatch: Any) -> None:
-    """Somebody found a substitute while the time off waited for the session."""
-    row = world.session(therapist=world.therapist)
-    time_off, other = off(world), f.TherapistFactory(clinic=world.clinic)
-
-    def waiting(**keys: Any) -> None:
-        if "sessions" in keys:
-            services.assign_substitute(session=row, therapist=other, by=world.by)
-
-    monkeypatch.setattr(closures, "lock", waiting)
-    assert services.take_back_time_off(time_off=time_off, by=world.by) == ([], [])
+    undone = services.take_back_time_off(time_off=time_off, by=world.by)
+    assert (undone.back, undone.left) == ([], [(row, f"{other.name} leads it by now.")])
     assert [part.therapist for part in row.staff.filter(active=True)] == [other]
 
 
@@ -181,7 +167,9 @@ def test_a_second_time_off_still_keeps_the_leader_away(world: World) -> None:
     row = world.session(therapist=world.therapist)
     first = off(world)
     off(world, "09:00", "10:00")
-    assert services.take_back_time_off(time_off=first, by=world.by) == ([], [row])
+    undone = services.take_back_time_off(time_off=first, by=world.by)
+    said = f"{world.therapist.name} is not free then."
+    assert (undone.back, undone.left) == ([], [(row, said)])
     row.refresh_from_db()
     assert (row.needs_attention[:9], row.staff.get().active) == ("No leader", False)
 

@@ -1,0 +1,311 @@
+"""A closure or time off taken back: whatever still fits is what it was before, in one step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef
+from django.utils import timezone
+
+from iop_clinic.accounts.acting import Job, Refused, service
+from iop_clinic.accounts.models import Therapist, User
+from scheduling.locks import lock
+from scheduling.models import Closure, Decision, Room, Session, SessionStaff, TimeOff
+from scheduling.rules import Span
+from scheduling.services.deciding import LEADS, Cause, Choice, lock_touched, time_off_of
+from scheduling.services.diary import WITHOUT_ROOM, Diary, attend, without
+from scheduling.services.sessions import move_session, revive_session
+from scheduling.services.substitutes import assign_substitute
+
+
+@dataclass(slots=True)
+class Undone:
+    """What came of it, in order of time."""
+
+    back: list[Session] = field(default_factory=list)
+    """As they were before."""
+    left: list[tuple[Session, str]] = field(default_factory=list)
+    """Those that stay as they are now, and why."""
+
+    def sort(self) -> None:
+        self.back.sort(key=lambda one: (one.starts_at, one.pk))
+        self.left.sort(key=lambda one: (one[0].starts_at, one[0].pk))
+
+
+@service
+def take_back_closure(
+    *, closure: Closure, by: User | Job, staying: Mapping[int, str] | None = None
+) -> Undone:
+    """The clinic, or the room, is open after all: each session is what it was before.
+
+    Cancelled ones take place with their bookings, moved ones move back, a room is given back.
+    Whatever no longer fits (time, room, leader or patient taken meanwhile, begun, changed since)
+    stays; so do sessions of `staying`, by key with the reason.
+    """
+    lock_decided(closure)
+    decisions = _decisions(closure)
+    planned_closed = _cancelled_when_planned(closure, decisions)
+    Session.objects.filter(clinic=closure.clinic_id, closure=closure).update(
+        closure=None, version=F("version") + 1
+    )
+    _forget(closure)
+    undo = _Undo(closure, by, staying or {})
+    undo.run([*decisions, *planned_closed])
+    undo.found.sort()
+    return undo.found
+
+
+@service
+def take_back_time_off(
+    *, time_off: TimeOff, by: User | Job, staying: Mapping[int, str] | None = None
+) -> Undone:
+    """The therapist works after all: sessions to come are theirs again, as they were before.
+
+    Substitutes end, moved sessions move back, cancelled ones take place. Whatever no longer fits
+    stays, as do sessions of `staying`, by key with the reason. Raises Refused `time_off_over`.
+    """
+    if time_off.ends_at <= timezone.now():
+        raise Refused("time_off_over", "This time off is over: it stays as it was.")
+    lock_decided(time_off)
+    decisions = _decisions(time_off)
+    kept = {one.session_id for one in decisions if one.choice == Choice.KEPT}
+    _forget(time_off)
+    undo = _Undo(time_off, by, staying or {})
+    undo.run([one for one in decisions if one.choice != Choice.KEPT])
+    _lead_again(time_off, kept, undo.found)
+    undo.found.sort()
+    return undo.found
+
+
+def lock_decided(cause: Cause) -> None:
+    """Lock all that taking it back touches, in the one order."""
+    lock(clinics=[cause.clinic_id])
+    decisions = _decisions(cause)
+    sessions = [*(one.session for one in decisions), *_also_touched(cause)]
+    sessions += [one.into for one in decisions if one.into]
+    away = [cause.therapist_id] if isinstance(cause, TimeOff) else []
+    lock_touched(
+        sessions,
+        therapists=[*away, *(one.substitute_id for one in decisions)],
+        rooms=[one.was_room_id for one in decisions],
+    )
+
+
+def _decisions(cause: Cause) -> list[Decision]:
+    rows = Decision.objects.filter(clinic=cause.clinic_id, **_of(cause))
+    related = rows.select_related("session__clinic", "session__group", "session__session_type")
+    return list(related.select_related("was_room", "substitute", "into").order_by("pk"))
+
+
+def _of(cause: Cause) -> dict[str, Cause]:
+    return {"closure" if isinstance(cause, Closure) else "time_off": cause}
+
+
+def _also_touched(cause: Cause) -> list[Session]:
+    """Sessions about which nobody decided: planned into the closed time, or from before there were
+    decisions."""
+    if isinstance(cause, Closure):
+        return list(Session.objects.filter(clinic=cause.clinic_id, closure=cause))
+    return list(_waiting(cause))
+
+
+def _cancelled_when_planned(closure: Closure, decisions: Iterable[Decision]) -> list[Decision]:
+    """Unsaved decisions of what was cancelled because it was planned into the closed time."""
+    rows = Session.objects.filter(clinic=closure.clinic_id, closure=closure, live=False)
+    known = [one.session_id for one in decisions]
+    named = rows.exclude(pk__in=known).select_related("clinic", "group", "session_type")
+    return [
+        Decision(
+            clinic_id=one.clinic_id, session=one, choice=Choice.CANCELLED,
+            decided_at=one.cancelled_at,
+        )
+        for one in named.order_by("pk")
+    ]  # fmt: skip
+
+
+def _forget(cause: Cause) -> None:
+    """The row goes, with its decisions and who was told; the audit trail keeps them."""
+    type(cause)._default_manager.filter(pk=cause.pk).delete()
+
+
+@dataclass(slots=True)
+class _Undo:
+    """One step back for each decision; what stands in the way of another is tried again."""
+
+    cause: Cause
+    by: User | Job
+    staying: Mapping[int, str]
+    found: Undone = field(default_factory=Undone)
+
+    def run(self, decisions: Sequence[Decision]) -> None:
+        waiting, refused = list(decisions), dict[int, str]()
+        while waiting:
+            left = [one for one in waiting if not self._try(one, refused)]
+            if len(left) == len(waiting):
+                break
+            waiting = left
+        self.found.left += [(one.session, refused[one.session_id]) for one in waiting]
+
+    def _try(self, one: Decision, refused: dict[int, str]) -> bool:
+        """Whether the session is as it was; a refusal leaves it as it is."""
+        try:
+            if said := self.staying.get(one.session_id):
+                raise Refused("staying", said)
+            with transaction.atomic():
+                changed = _STEPS[one.choice](self, one)
+        except Refused as error:
+            refused[one.session_id] = error.message
+            return False
+        if changed:
+            self.found.back.append(one.session)
+        return True
+
+    # --- one step for each choice; whether anything was changed ---
+
+    def _revive(self, one: Decision) -> bool:
+        if one.session.live:
+            return False
+        if one.session.cancelled_at != one.decided_at:
+            raise Refused("changed", f"Cancelled again since: {one.session.cancelled_reason}.")
+        if isinstance(self.cause, TimeOff):
+            _check_to_come(one.session)
+        revive_session(session=one.session, by=self.by)
+        return True
+
+    def _move_back(self, one: Decision) -> bool:
+        session = one.session
+        now = (session.starts_at, session.ends_at, session.room_id)
+        if now != (one.to_starts_at, one.to_ends_at, one.to_room_id):
+            raise Refused("changed", "Moved again since.")
+        _check_to_come(session)
+        if one.was_room is None and session.room_id is not None:
+            Session.objects.filter(pk=session.pk).update(room=None)
+        move_session(
+            session=session,
+            starts_at=one.was_starts_at,
+            ends_at=one.was_ends_at,
+            room=one.was_room,
+            by=self.by,
+        )
+        _attend_again(one)
+        return True
+
+    def _end_cover(self, one: Decision) -> bool:
+        assert isinstance(self.cause, TimeOff)
+        _check_to_come(one.session)
+        if not one.session.staff.filter(active=True, therapist=one.substitute_id).exists():
+            raise Refused("changed", "Somebody else leads it since.")
+        assign_substitute(session=one.session, therapist=self.cause.therapist, by=self.by)
+        return True
+
+    def _keep(self, one: Decision) -> bool:
+        """Back into the room that was closed. In a closed clinic nothing was changed; who lost
+        the leader is led again by `_lead_again`."""
+        if not isinstance(self.cause, Closure) or one.was_room is None:
+            return False
+        if one.session.room_id is not None or one.session.by_video:
+            raise Refused("changed", "It has another place by now.")
+        _check_to_come(one.session)
+        _give_room(one.session, one.was_room)
+        return True
+
+
+_STEPS: Mapping[str, Callable[[_Undo, Decision], bool]] = {
+    Choice.CANCELLED: _Undo._revive,
+    Choice.MOVED: _Undo._move_back,
+    Choice.COVERED: _Undo._end_cover,
+    Choice.KEPT: _Undo._keep,
+}
+
+
+def _check_to_come(session: Session) -> None:
+    if not session.live:
+        raise Refused("changed", f"Cancelled since: {session.cancelled_reason}.")
+    if session.starts_at <= timezone.now():
+        raise Refused("session_begun", "It has begun: it stays as it was.")
+
+
+def _give_room(session: Session, room: Room) -> None:
+    span = Span(session.starts_at, session.ends_at)
+    diary = Diary.of(session.clinic, span, therapists=[], rooms=[room.pk], ignoring=[session])
+    diary.check_room(room, span)
+    session.room = room
+    session.needs_attention = without(session.needs_attention, WITHOUT_ROOM)
+    session.version += 1
+    session.save(update_fields=["room", "needs_attention", "version"])
+
+
+def _attend_again(one: Decision) -> None:
+    """Where a room was missing before, it is missing again."""
+    said = [part for part in one.was_needs_attention.split("; ") if part.startswith(WITHOUT_ROOM)]
+    for part in said:
+        attend(one.session, part)
+    if said:
+        one.session.save(update_fields=["needs_attention"])
+
+
+# --- who leads ------------------------------------------------------------------------------------
+
+
+def _waiting(time_off: TimeOff) -> Collection[Session]:
+    """Sessions to come that miss the therapist and say so."""
+    rows = Session.objects.live().overlapping(time_off.starts_at, time_off.ends_at)
+    said = time_off_of(time_off.therapist)
+    return rows.not_over(timezone.now()).filter(
+        clinic=time_off.clinic_id, needs_attention__contains=said
+    )
+
+
+def _lead_again(time_off: TimeOff, kept: Collection[int], found: Undone) -> None:
+    """The sessions that were kept without the therapist are theirs again, where nobody else leads.
+
+    In the same statements for any number of sessions.
+    """
+    therapist = time_off.therapist
+    keys = {*kept, *(one.pk for one in _waiting(time_off))}
+    rows = Session.objects.filter(pk__in=keys).select_related("group", "session_type")
+    sessions = list(rows.order_by("starts_at", "pk"))
+    now = timezone.now()
+    back = _leading_again(therapist, [one for one in sessions if one.live and one.ends_at > now])
+    found.back += back
+    led = _led_by(sessions)
+    for one in sessions:
+        if one not in back:
+            found.left.append((one, _why_not(one, therapist, led.get(one.pk))))
+
+
+def _leading_again(therapist: Therapist, sessions: Sequence[Session]) -> list[Session]:
+    """Those of the sessions whose leader the therapist is again, in order."""
+    own = SessionStaff.objects.filter(clinic=therapist.clinic_id, therapist=therapist)
+    then = {"starts_at__lt": OuterRef("ends_at"), "ends_at__gt": OuterRef("starts_at")}
+    busy = Exists(own.taking_place().filter(**then)) | Exists(therapist.time_off.filter(**then))
+    led = SessionStaff.objects.filter(session=OuterRef("session"), role__in=LEADS, active=True)
+    parts = own.filter(~busy, active=False, session__in=[one.pk for one in sessions])
+    parts = parts.exclude(Exists(led), role__in=LEADS)
+    theirs = set(parts.values_list("session", flat=True))
+    own.filter(session__in=theirs).update(active=True)
+    back = [one for one in sessions if one.pk in theirs]
+    for session in back:
+        session.needs_attention = without(session.needs_attention, time_off_of(therapist))
+        session.version += 1
+    Session.objects.bulk_update(back, ["needs_attention", "version"])
+    return back
+
+
+def _led_by(sessions: Collection[Session]) -> dict[int, str]:
+    """By session, whoever leads it."""
+    parts = SessionStaff.objects.filter(session__in=sessions, active=True, role__in=LEADS)
+    return dict(parts.values_list("session", "therapist__name"))
+
+
+def _why_not(session: Session, therapist: Therapist, led_by: str | None) -> str:
+    """Why the therapist does not lead it again."""
+    if not session.live:
+        return f"Cancelled since: {session.cancelled_reason}."
+    if session.ends_at <= timezone.now():
+        return "It is over: it stays as it was."
+    if led_by:
+        return f"{led_by} leads it by now."
+    return f"{therapist.name} is not free then."
