@@ -1,78 +1,161 @@
-"""Closing the clinic where somebody may have attended already, and judging those weeks again."""
+"""The clinic, a room or a therapist away, where somebody may have attended already.
+
+The floor below carries out what was decided for each session. Here it is refused where a record
+says what happened, and the weeks that it changes are judged again, in the same transaction.
+"""
 
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from django.db.models import Q
+
+from attendance.models import AttendanceRecord
 from attendance.sessions import judge_sessions
 from iop_clinic.accounts.acting import Job, Refused, service
-from iop_clinic.accounts.models import Clinic, User
-from iop_clinic.accounts.weeks import long_moment
-from scheduling.models import Closure, Room, Session
-from scheduling.services import add_closure, affected_sessions
+from iop_clinic.accounts.models import Clinic, Therapist, User
+from scheduling import services as calendar
+from scheduling.models import Closure, Decision, Session, TimeOff
+from scheduling.services import affected_sessions
+from scheduling.services.deciding import (
+    Cause,
+    Choice,
+    Decided,
+    refuse_sessions,
+    usual_decisions,
+)
 
-NAMED = 5
-"""Sessions that a refusal names; of the others it tells how many there are."""
+Moment = datetime.datetime | None
+PRESENT = "Patients are recorded as present. Clear or correct the records, or keep it."
+RECORDED = "Attendance is recorded already. Clear the records first, or keep it."
+CHANGES_WEEKS = (Choice.CANCELLED, Choice.MOVED, Choice.COMBINED)
 
 
 @service
 def close(
     *,
     clinic: Clinic,
-    starts_on: datetime.date,
-    ends_on: datetime.date,
-    reason: str,
     by: User | Job,
-    from_time: datetime.time | None = None,
-    to_time: datetime.time | None = None,
-    room: Room | None = None,
-    now: datetime.datetime | None = None,
+    decided: Sequence[Decided] | None = None,
+    now: Moment = None,
+    **facts: Any,
 ) -> Closure:
-    """Close the clinic or a room (see `add_closure`), unless somebody attended in that time.
+    """Close the clinic or a room (see `scheduling.services.add_closure`).
 
-    Hours of a session that is cancelled would vanish without a correction. What it cancels in weeks
-    that have begun is judged again: nobody need call because of a snow day entered the morning
-    after (R24). Raises what `add_closure` raises, or Refused `attendance_recorded` with the public
-    ids of the `sessions`.
+    Hours of a session that is cancelled would vanish without a correction, and a record says when
+    it happened. What is cancelled, moved or combined in weeks that have begun is judged again:
+    nobody need call because of a snow day entered the morning after (R24). Raises what
+    `add_closure` raises, or Refused `attendance_recorded` with the sessions in its `errors`.
     """
-    facts: dict[str, Any] = {
-        "clinic": clinic,
-        "starts_on": starts_on,
-        "ends_on": ends_on,
-        "from_time": from_time,
-        "to_time": to_time,
-        "room": room,
-        "reason": reason,
-    }
-    refuse_attended(Closure(**facts))
-    closure = add_closure(**facts, by=by)
-    judge_sessions(clinic, Session.objects.filter(clinic=clinic, closure=closure), by=by, now=now)
+    draft = Closure(clinic=clinic, **facts)
+    _refuse_recorded(
+        usual_decisions(draft, affected_sessions(draft)) if decided is None else decided
+    )
+    closure = calendar.add_closure(clinic=clinic, decided=decided, by=by, **facts)
+    _follow(closure, by=by, now=now)
     return closure
 
 
-def refuse_attended(closure: Closure) -> None:
-    """Refuse to close the clinic where somebody is recorded as present; a room loses no session."""
-    if closure.room_id is not None:
-        return
-    held = Session.objects.filter(
-        pk__in=[session.pk for session in affected_sessions(closure)],
-        bookings__attendance__attended=True,
+@service
+def add_time_off(
+    *,
+    therapist: Therapist,
+    by: User | Job,
+    decided: Sequence[Decided] | None = None,
+    now: Moment = None,
+    **facts: Any,
+) -> TimeOff:
+    """A therapist is away (see `scheduling.services.add_time_off`); refused and judged as above."""
+    _refuse_recorded(decided or ())
+    time_off = calendar.add_time_off(therapist=therapist, decided=decided, by=by, **facts)
+    _follow(time_off, by=by, now=now)
+    return time_off
+
+
+@service
+def take_back_closure(*, closure: Closure, by: User | Job, now: Moment = None) -> calendar.Undone:
+    """The clinic is open after all (see `scheduling.services.take_back_closure`).
+
+    Whatever is recorded where a session was put stays there.
+    """
+    return _take_back(closure, calendar.take_back_closure, {"closure": closure}, by=by, now=now)
+
+
+@service
+def take_back_time_off(*, time_off: TimeOff, by: User | Job, now: Moment = None) -> calendar.Undone:
+    """The therapist works after all (see `scheduling.services.take_back_time_off`)."""
+    row = {"time_off": time_off}
+    return _take_back(time_off, calendar.take_back_time_off, row, by=by, now=now)
+
+
+def _follow(cause: Cause, *, by: User | Job, now: Moment) -> None:
+    decisions = _changing(cause)
+    _refuse_recorded([_as_decided(one) for one in decisions])  # locked: nobody records it now
+    days = [one.was_local_date for one in decisions]
+    sessions = _touched(decisions)
+    judge_sessions(cause.clinic, sessions, by=by, now=now, before=min(days, default=None))
+
+
+def _take_back(
+    cause: Cause,
+    write: Callable[..., calendar.Undone],
+    row: dict[str, Any],
+    *,
+    by: User | Job,
+    now: Moment,
+) -> calendar.Undone:
+    calendar.lock_decided(cause)
+    decisions = _changing(cause)
+    touched = _touched(decisions)
+    ids = list(touched.values_list("pk", flat=True))
+    records = AttendanceRecord.objects.filter(
+        Q(booking__session__in=ids) | Q(booking__session__decisions__in=_all(cause))
     )
-    sessions = list(
-        held.distinct().select_related("group", "session_type").order_by("starts_at", "pk")
-    )
-    if not sessions:
-        return
-    zone = closure.clinic.tz
-    named = [
-        f"{session.title} on {long_moment(session.starts_at.astimezone(zone))}"
-        for session in sessions[:NAMED]
-    ]
-    more = f" and {len(sessions) - NAMED} more" if len(sessions) > NAMED else ""
-    raise Refused(
-        "attendance_recorded",
-        f"Patients are recorded as present: {'; '.join(named)}{more}. Clear or correct the records "
-        "first, or close another time.",
-        sessions=[session.public_id for session in sessions],
+    days = [one.session.local_date for one in decisions]
+    done = write(**row, recorded=set(records.values_list("booking", flat=True)), by=by)
+    judged = Session.objects.filter(pk__in={*ids, *(one.pk for one in done.back)})
+    judge_sessions(cause.clinic, judged, by=by, now=now, before=min(days, default=None))
+    return done
+
+
+def _all(cause: Cause) -> Any:
+    key = "closure" if isinstance(cause, Closure) else "time_off"
+    return Decision.objects.filter(clinic=cause.clinic_id, **{key: cause})
+
+
+def _changing(cause: Cause) -> list[Decision]:
+    """What was decided that changes somebody's week."""
+    rows = _all(cause).filter(choice__in=CHANGES_WEEKS)
+    return list(rows.select_related("session__group", "session__session_type").order_by("pk"))
+
+
+def _touched(decisions: Sequence[Decision]) -> Any:
+    """Their sessions, and those that they joined."""
+    joined = {one.into_id for one in decisions if one.into_id}
+    return Session.objects.filter(pk__in={*(one.session_id for one in decisions), *joined})
+
+
+def _as_decided(one: Decision) -> Decided:
+    return Decided(one.session, Choice(one.choice), one.to_starts_at, one.to_ends_at)
+
+
+def _refuse_recorded(decided: Sequence[Decided]) -> None:
+    """Told before anything is written, for a trigger would stop it without naming the session."""
+    sessions = [one.session for one in decided if one.choice in CHANGES_WEEKS]
+    records = AttendanceRecord.objects.filter(booking__session__in=sessions)
+    found = list(records.values_list("booking__session", "attended"))
+    recorded, present = {key for key, _ in found}, {key for key, came in found if came}
+    refused = []
+    for one in decided:
+        if one.choice == Choice.CANCELLED and one.session.pk in present:
+            refused.append((one.session, PRESENT))
+        elif one.choice in (Choice.MOVED, Choice.COMBINED) and one.session.pk in recorded:
+            refused.append((one.session, RECORDED))
+    refuse_sessions(
+        [
+            (session, Refused("attendance_recorded", message, field="choice"))
+            for session, message in refused
+        ]
     )

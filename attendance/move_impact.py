@@ -22,6 +22,7 @@ from attendance.compliance.status import judge_weeks, reach
 from attendance.sessions import refuse_recorded
 from iop_clinic.accounts.acting import Refused, service
 from iop_clinic.accounts.models import User
+from iop_clinic.accounts.weeks import weeks_touching
 from patients.models import Authorization, Episode, Patient
 from scheduling import services as calendar
 from scheduling.eligibility import refusals
@@ -93,11 +94,22 @@ def weeks_around(
     now: datetime.datetime,
 ) -> Weeks:
     """The weeks around a day as they are stored, by episode."""
-    ids = sorted({row.episode_id for row in rows})
+    return weeks_between({row.episode_id for row in rows}, settings, day, day, now)
+
+
+def weeks_between(
+    episodes: Collection[int],
+    settings: ClinicSettings,
+    since: datetime.date,
+    until: datetime.date,
+    now: datetime.datetime,
+) -> Weeks:
+    """The weeks around two local dates, with those between them, by episode."""
+    ids = sorted(episodes)
     known = courses(Episode.objects.filter(clinic=settings.clinic_id, pk__in=ids))
     # A standard's own week that holds the day may be judged with a neighbour of the clinic's.
-    week = settings.week(day)
-    weeks = [week.shifted(-1), week, week.shifted(1)]
+    around = settings.week(since).shifted(-1).start, settings.week(until).shifted(1).end
+    weeks = list(weeks_touching(*around, week_start=settings.week(since).start.weekday()))
     first, last = reach(settings, weeks)
     clinic = settings.clinic_id
     lines = day_lines(

@@ -22,7 +22,7 @@ from attendance.admin.therapists import COLUMNS, tell_therapists, therapist_pane
 from attendance.admin.waitlist import AttemptForm, OfferForm
 from attendance.admin.week_calendar.page import week_page
 from attendance.admin.zones import ZoneForm
-from attendance.closures import close, refuse_attended
+from attendance.closures import close
 from attendance.exports.kinds import WHOLE
 from attendance.sessions import cancel_session, create_session, move_session, revive_session
 from iop_clinic.accounts.admin.clinics import ClinicAdmin
@@ -64,7 +64,6 @@ BookingAdmin.offer(*BOOKING_VERBS, WithdrawForm)
 BookingAdmin.show(booking_panels)
 CallInAdmin.list_verbs = (TakeCallForm,)
 CloseForm.close = staticmethod(close)
-CloseForm.refuse_closing = staticmethod(refuse_attended)
 for page, kind in (
     (ClinicAdmin, WHOLE),
     (PatientAdmin, "patients"),

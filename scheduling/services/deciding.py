@@ -23,19 +23,22 @@ from scheduling.models import (
     SessionStaff,
     TimeOff,
 )
-from scheduling.services.diary import WITHOUT_LEADER, WITHOUT_ROOM, attend
+from scheduling.services.combining import combine_sessions
+from scheduling.services.diary import WITHOUT_LEADER, WITHOUT_ROOM, attend, without
 from scheduling.services.sessions import move_session
 from scheduling.services.substitutes import assign_substitute
 
 Cause = Closure | TimeOff
 Choice = Decision.Choice
 
-CLOSED = (Choice.CANCELLED, Choice.MOVED, Choice.KEPT)
-ROOM_CLOSED = (Choice.KEPT, Choice.MOVED, Choice.CANCELLED)
-AWAY = (Choice.KEPT, Choice.COVERED, Choice.MOVED, Choice.CANCELLED)
+CLOSED = (Choice.CANCELLED, Choice.MOVED, Choice.COMBINED, Choice.BY_VIDEO, Choice.KEPT)
+ROOM_CLOSED = (Choice.KEPT, Choice.MOVED, Choice.BY_VIDEO, Choice.COMBINED, Choice.CANCELLED)
+AWAY = (Choice.KEPT, Choice.COVERED, Choice.MOVED, Choice.COMBINED, Choice.CANCELLED)
 """What can be decided; the first is done where nobody decides. By video answers where a session is
 held, not who leads it; and another leader opens no clinic."""
 
+NAMED = 5
+"""Sessions that a refusal names; of the others it tells how many there are."""
 LEADS = (SessionStaff.Role.FACILITATOR, SessionStaff.Role.SUBSTITUTE)
 
 
@@ -59,6 +62,11 @@ def choices_of(cause: Cause) -> tuple[Choice, ...]:
     return ROOM_CLOSED if cause.room_id else CLOSED
 
 
+def usual_decisions(cause: Cause, sessions: Iterable[Session]) -> list[Decided]:
+    """What is done where nobody decides."""
+    return [Decided(one, choices_of(cause)[0]) for one in sessions]
+
+
 def settle(
     cause: Cause, affected: Callable[[], list[Session]], decided: Sequence[Decided] | None
 ) -> list[Decided]:
@@ -78,7 +86,7 @@ def settle(
     )
     now = {one.pk: one for one in affected()}
     if decided is None:
-        return [Decided(one, choices_of(cause)[0]) for one in now.values()]
+        return usual_decisions(cause, now.values())
     _check_current(now, decided)
     return [replace(one, session=now[one.session.pk]) for one in decided]
 
@@ -137,6 +145,8 @@ def _lacking(cause: Cause, one: Decided) -> Refused | None:
         return lacks("Say until when it lasts.", "ends_at")
     if one.choice == Choice.COVERED and one.therapist is None:
         return lacks("Choose who covers it.", "therapist")
+    if one.choice == Choice.COMBINED and one.into is None:
+        return lacks("Choose the session that it joins.", "into")
     return None
 
 
@@ -163,10 +173,12 @@ def refuse_sessions(refused: Sequence[tuple[Session, Refused]]) -> None:
     """Raise one refusal for all of them; its `errors` say which session and which of its fields."""
     if not refused:
         return
-    said = [f"{_when(session)}: {one.message}" for session, one in refused]
+    named = [f"{_when(session)}: {one.message}" for session, one in refused[:NAMED]]
+    if len(refused) > NAMED:
+        named.append(f"And {len(refused) - NAMED} more.")
     raise Refused(
         refused[0][1].code,
-        " ".join(said),
+        " ".join(named),
         errors=[
             {"loc": [session.pk, one.field], "message": one.message, "code": one.code}
             for session, one in refused
@@ -241,9 +253,27 @@ def _move(one: Decided, row: Decision, by: User | Job) -> None:
     assert one.starts_at is not None
     assert one.ends_at is not None
     moved = move_session(
-        session=_own(one), starts_at=one.starts_at, ends_at=one.ends_at, room=one.room, by=by
+        session=_own(one.session),
+        starts_at=one.starts_at,
+        ends_at=one.ends_at,
+        room=one.room,
+        by=by,
     )
     row.to_starts_at, row.to_ends_at, row.to_room = moved.starts_at, moved.ends_at, moved.room
+
+
+def _combine(one: Decided, row: Decision, by: User | Job) -> None:
+    assert one.into is not None
+    combine_sessions(session=_own(one.session), into=_own(one.into), by=by)
+    row.into = one.into
+
+
+def _by_video(one: Decided, row: Decision, by: User | Job) -> None:
+    session = _own(one.session)
+    session.by_video, session.room = True, None
+    session.needs_attention = without(session.needs_attention, WITHOUT_ROOM)
+    session.version += 1
+    session.save(update_fields=["by_video", "room", "needs_attention", "version"])
 
 
 def _cover(one: Decided, row: Decision, by: User | Job) -> None:
@@ -254,16 +284,18 @@ def _cover(one: Decided, row: Decision, by: User | Job) -> None:
     if found := other.first():
         message = f"{found.therapist.name} leads it already: keep it as it is."
         raise Refused("not_decidable", message, field="choice")
-    assign_substitute(session=_own(one), therapist=one.therapist, by=by)
+    assign_substitute(session=_own(one.session), therapist=one.therapist, by=by)
     row.substitute = one.therapist
 
 
-def _own(one: Decided) -> Session:
+def _own(session: Session) -> Session:
     """A copy for the service that changes it: what the person saw stays as they saw it."""
-    return Session.objects.select_related("clinic").get(pk=one.session.pk)
+    return Session.objects.select_related("clinic", "group", "session_type").get(pk=session.pk)
 
 
 _ONE_BY_ONE: Mapping[Choice, Callable[[Decided, Decision, User | Job], None]] = {
+    Choice.COMBINED: _combine,
+    Choice.BY_VIDEO: _by_video,
     Choice.MOVED: _move,
     Choice.COVERED: _cover,
 }

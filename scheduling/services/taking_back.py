@@ -14,6 +14,7 @@ from iop_clinic.accounts.models import Therapist, User
 from scheduling.locks import lock
 from scheduling.models import Closure, Decision, Room, Session, SessionStaff, TimeOff
 from scheduling.rules import Span
+from scheduling.services.combining import combined_bookings, part_sessions
 from scheduling.services.deciding import LEADS, Cause, Choice, lock_touched, time_off_of
 from scheduling.services.diary import WITHOUT_ROOM, Diary, attend, without
 from scheduling.services.sessions import move_session, revive_session
@@ -36,13 +37,13 @@ class Undone:
 
 @service
 def take_back_closure(
-    *, closure: Closure, by: User | Job, staying: Mapping[int, str] | None = None
+    *, closure: Closure, by: User | Job, recorded: Collection[int] = ()
 ) -> Undone:
     """The clinic, or the room, is open after all: each session is what it was before.
 
     Cancelled ones take place with their bookings, moved ones move back, a room is given back.
     Whatever no longer fits (time, room, leader or patient taken meanwhile, begun, changed since)
-    stays; so do sessions of `staying`, by key with the reason.
+    stays; so does what happened in the bookings of `recorded`, by key.
     """
     lock_decided(closure)
     decisions = _decisions(closure)
@@ -51,7 +52,7 @@ def take_back_closure(
         closure=None, version=F("version") + 1
     )
     _forget(closure)
-    undo = _Undo(closure, by, staying or {})
+    undo = _Undo(closure, by, recorded)
     undo.run([*decisions, *planned_closed])
     undo.found.sort()
     return undo.found
@@ -59,12 +60,12 @@ def take_back_closure(
 
 @service
 def take_back_time_off(
-    *, time_off: TimeOff, by: User | Job, staying: Mapping[int, str] | None = None
+    *, time_off: TimeOff, by: User | Job, recorded: Collection[int] = ()
 ) -> Undone:
     """The therapist works after all: sessions to come are theirs again, as they were before.
 
     Substitutes end, moved sessions move back, cancelled ones take place. Whatever no longer fits
-    stays, as do sessions of `staying`, by key with the reason. Raises Refused `time_off_over`.
+    stays, and what happened in the bookings of `recorded`, by key. Raises Refused `time_off_over`.
     """
     if time_off.ends_at <= timezone.now():
         raise Refused("time_off_over", "This time off is over: it stays as it was.")
@@ -72,7 +73,7 @@ def take_back_time_off(
     decisions = _decisions(time_off)
     kept = {one.session_id for one in decisions if one.choice == Choice.KEPT}
     _forget(time_off)
-    undo = _Undo(time_off, by, staying or {})
+    undo = _Undo(time_off, by, recorded)
     undo.run([one for one in decisions if one.choice != Choice.KEPT])
     _lead_again(time_off, kept, undo.found)
     undo.found.sort()
@@ -96,7 +97,8 @@ def lock_decided(cause: Cause) -> None:
 def _decisions(cause: Cause) -> list[Decision]:
     rows = Decision.objects.filter(clinic=cause.clinic_id, **_of(cause))
     related = rows.select_related("session__clinic", "session__group", "session__session_type")
-    return list(related.select_related("was_room", "substitute", "into").order_by("pk"))
+    also = related.select_related("was_room", "substitute", "into__group", "into__session_type")
+    return list(also.order_by("pk"))
 
 
 def _of(cause: Cause) -> dict[str, Cause]:
@@ -136,7 +138,7 @@ class _Undo:
 
     cause: Cause
     by: User | Job
-    staying: Mapping[int, str]
+    recorded: Collection[int]
     found: Undone = field(default_factory=Undone)
 
     def run(self, decisions: Sequence[Decision]) -> None:
@@ -151,8 +153,6 @@ class _Undo:
     def _try(self, one: Decision, refused: dict[int, str]) -> bool:
         """Whether the session is as it was; a refusal leaves it as it is."""
         try:
-            if said := self.staying.get(one.session_id):
-                raise Refused("staying", said)
             with transaction.atomic():
                 changed = _STEPS[one.choice](self, one)
         except Refused as error:
@@ -162,6 +162,14 @@ class _Undo:
             self.found.back.append(one.session)
         return True
 
+    def _check_to_come(self, session: Session) -> None:
+        if not session.live:
+            raise Refused("changed", f"Cancelled since: {session.cancelled_reason}.")
+        if session.starts_at <= timezone.now():
+            raise Refused("session_begun", "It has begun: it stays as it was.")
+        if session.bookings.filter(pk__in=self.recorded).exists():
+            raise Refused("attendance_recorded", "Attendance is recorded: it stays as it is.")
+
     # --- one step for each choice; whether anything was changed ---
 
     def _revive(self, one: Decision) -> bool:
@@ -169,8 +177,8 @@ class _Undo:
             return False
         if one.session.cancelled_at != one.decided_at:
             raise Refused("changed", f"Cancelled again since: {one.session.cancelled_reason}.")
-        if isinstance(self.cause, TimeOff):
-            _check_to_come(one.session)
+        if isinstance(self.cause, TimeOff) and one.session.starts_at <= timezone.now():
+            raise Refused("session_begun", "Its time has come: it stays as it is.")
         revive_session(session=one.session, by=self.by)
         return True
 
@@ -179,7 +187,7 @@ class _Undo:
         now = (session.starts_at, session.ends_at, session.room_id)
         if now != (one.to_starts_at, one.to_ends_at, one.to_room_id):
             raise Refused("changed", "Moved again since.")
-        _check_to_come(session)
+        self._check_to_come(session)
         if one.was_room is None and session.room_id is not None:
             Session.objects.filter(pk=session.pk).update(room=None)
         move_session(
@@ -192,9 +200,29 @@ class _Undo:
         _attend_again(one)
         return True
 
+    def _part(self, one: Decision) -> bool:
+        """Whoever cannot come back stays with the other group, and is told of."""
+        if one.session.live:
+            return False
+        parted = part_sessions(session=one.session, staying=self.recorded, by=self.by)
+        stay = combined_bookings(one.session).count()
+        if stay:
+            who = "1 patient stays" if stay == 1 else f"{stay} patients stay"
+            said = f"It meets by itself again; {who} with {one.into}."
+            self.found.left.append((one.session, said))
+        return bool(parted.moved) and not stay
+
+    def _into_room(self, one: Decision) -> bool:
+        if not one.session.by_video:
+            raise Refused("changed", "It has another place by now.")
+        self._check_to_come(one.session)
+        _give_room(one.session, one.was_room, by_video=one.was_by_video)
+        _attend_again(one)
+        return True
+
     def _end_cover(self, one: Decision) -> bool:
         assert isinstance(self.cause, TimeOff)
-        _check_to_come(one.session)
+        self._check_to_come(one.session)
         if not one.session.staff.filter(active=True, therapist=one.substitute_id).exists():
             raise Refused("changed", "Somebody else leads it since.")
         assign_substitute(session=one.session, therapist=self.cause.therapist, by=self.by)
@@ -207,34 +235,30 @@ class _Undo:
             return False
         if one.session.room_id is not None or one.session.by_video:
             raise Refused("changed", "It has another place by now.")
-        _check_to_come(one.session)
-        _give_room(one.session, one.was_room)
+        self._check_to_come(one.session)
+        _give_room(one.session, one.was_room, by_video=False)
         return True
 
 
 _STEPS: Mapping[str, Callable[[_Undo, Decision], bool]] = {
     Choice.CANCELLED: _Undo._revive,
     Choice.MOVED: _Undo._move_back,
+    Choice.COMBINED: _Undo._part,
+    Choice.BY_VIDEO: _Undo._into_room,
     Choice.COVERED: _Undo._end_cover,
     Choice.KEPT: _Undo._keep,
 }
 
 
-def _check_to_come(session: Session) -> None:
-    if not session.live:
-        raise Refused("changed", f"Cancelled since: {session.cancelled_reason}.")
-    if session.starts_at <= timezone.now():
-        raise Refused("session_begun", "It has begun: it stays as it was.")
-
-
-def _give_room(session: Session, room: Room) -> None:
+def _give_room(session: Session, room: Room | None, *, by_video: bool) -> None:
     span = Span(session.starts_at, session.ends_at)
-    diary = Diary.of(session.clinic, span, therapists=[], rooms=[room.pk], ignoring=[session])
+    keys = [room.pk if room else None]
+    diary = Diary.of(session.clinic, span, therapists=[], rooms=keys, ignoring=[session])
     diary.check_room(room, span)
-    session.room = room
+    session.room, session.by_video = room, by_video
     session.needs_attention = without(session.needs_attention, WITHOUT_ROOM)
     session.version += 1
-    session.save(update_fields=["room", "needs_attention", "version"])
+    session.save(update_fields=["by_video", "room", "needs_attention", "version"])
 
 
 def _attend_again(one: Decision) -> None:

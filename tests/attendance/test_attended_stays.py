@@ -9,7 +9,7 @@ import time_machine
 from django.db import IntegrityError
 
 from attendance import sessions
-from attendance.closures import close
+from attendance.closures import PRESENT, close
 from attendance.imports.problems import ImportRefused
 from attendance.imports.services import import_clinic
 from attendance.models import AttendanceRecord
@@ -95,8 +95,9 @@ def test_a_closure_names_the_sessions_that_took_place(sheet):
     with pytest.raises(Refused) as refused:
         close_the_day(sheet)
     assert refused.value.code == "attendance_recorded"
-    assert refused.value.details == {"sessions": [sheet.session.public_id]}
-    assert f"{sheet.session.group} on Wed Mar 4, 9:00 AM." in refused.value.message
+    (error,) = refused.value.details["errors"]
+    assert (error["loc"], error["message"]) == ([sheet.session.pk, "choice"], PRESENT)
+    assert refused.value.message == f"{sheet.session.group}, Wed Mar 4, 9:00 AM: {PRESENT}"
     assert Session.objects.live().count() == 2
     close_the_day(sheet, from_time=datetime.time(12), to_time=datetime.time(18))
     elsewhere.refresh_from_db()
@@ -137,7 +138,7 @@ def test_the_admin_site_says_what_to_do_first(sheet):
     moved = desk.fill(sheet.session, "move", day=DAY + datetime.timedelta(1)).refusal
     assert moved == "Attendance is recorded already. Clear the records first."
     closed = desk.fill(Closure, "new", reason="Snow", starts_on=DAY, ends_on=DAY).refusal
-    assert f"Patients are recorded as present: {sheet.session.group} on Wed" in closed
+    assert closed == PRESENT
     assert Booking.objects.expected().count() == 2
     assert not Closure.objects.exists()
 
@@ -150,7 +151,7 @@ def test_a_closure_in_a_file_is_refused_with_its_line(tmp_path, db):
         import_clinic(folder=folders.write(tmp_path, closures=closures), by=Job("import"), now=now)
     [problem] = refused.value.problems
     assert "closures.csv, line 3" in str(problem)
-    assert "Individual on Tue Mar 3, 1:00 PM" in str(problem)
+    assert "Individual, Tue Mar 3, 1:00 PM" in str(problem)
     assert Closure.objects.count() == 1
 
 
