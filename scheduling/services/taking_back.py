@@ -231,7 +231,7 @@ class _Undo:
     def _keep(self, one: Decision) -> bool:
         """Back into the room that was closed. In a closed clinic nothing was changed; who lost
         the leader is led again by `_lead_again`."""
-        if not isinstance(self.cause, Closure) or one.was_room is None:
+        if not (isinstance(self.cause, Closure) and self.cause.room_id):
             return False
         if one.session.room_id is not None or one.session.by_video:
             raise Refused("changed", "It has another place by now.")
