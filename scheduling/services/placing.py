@@ -38,7 +38,8 @@ def place(
     """
     session.room, session.by_video, session.off_site = room, by_video, off_site
     session.needs_attention = without(session.needs_attention, WITHOUT_ROOM)
-    if session.group_id is None and session.session_type.kind not in ONE_PATIENT:
+    single = session.group_id is None and session.block_id is None
+    if single and session.session_type.kind not in ONE_PATIENT:
         seats = room.seats if room else session.ceiling
         session.capacity = min(session.ceiling, seats)
 

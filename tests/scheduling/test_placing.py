@@ -157,6 +157,14 @@ def test_a_lecture_has_as_many_seats_as_its_room_up_to_its_types(world: World) -
     )  # fmt: skip
 
 
+def test_a_standing_hour_stays_one_patients_wherever_it_meets(world: World) -> None:
+    world.block(group=None, clinic=world.clinic, episode=world.episode(), weekday=1, room=None)
+    services.expand(clinic=world.clinic, today=TODAY, weeks=1, by=world.by)
+    row = Session.objects.get()
+    services.hold_in_room(session=row, room=world.room, by=world.by)
+    assert (row.room, row.capacity) == (world.room, 1)
+
+
 def test_whoever_sits_above_the_capacity_needs_a_seat_too(world: World) -> None:
     row = world.group_session(DAY)
     f.booking(row, world.episode(), 9, overflow_reason="Transfer", overflow_by=world.by)
