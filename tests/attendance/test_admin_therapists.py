@@ -203,4 +203,4 @@ def test_list_and_page_take_as_many_statements_for_one_row_as_for_many(house, co
     fill(other, 12)
     at = desk(other.clinic)
     pages = [page_url(other.therapist), url(Therapist)]
-    assert [statements(at, page) for page in pages] == before == [17, 11]
+    assert [statements(at, page) for page in pages] == before == [19, 11]
