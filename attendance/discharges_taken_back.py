@@ -70,7 +70,7 @@ def take_back_discharge(
     _back_in_treatment(episode, event, f"Discharge of {full_date(day)} taken back: {reason}")
     _rows_back(episode, event, day)
     to_do = [*_seats_back(episode, event, day), *_gone(episode, event)]
-    to_do += blocks_go_on(_ended_blocks(episode, event, day), by=by)
+    to_do += blocks_go_on(list(_ended_blocks(episode, event, day)), by=by)
     if episode.state != Episode.State.REFERRED:
         holds.settle(episode)
     cancelled = sessions_take_place(alone, by=by)

@@ -149,6 +149,18 @@ def test_one_on_a_day_that_was_closed_meanwhile_is_led_to(week):
     assert alone.state == "cancelled"
 
 
+def test_of_two_own_weekly_blocks_each_has_its_last_date_again(week):
+    given = {"group": None, "clinic": week.clinic, "episode": week.patient, "weekday": 4}
+    first = f.WeeklyBlockFactory(**given, valid_until=NEXT)
+    later = f.WeeklyBlockFactory(**given, valid_from=NEXT, starts_at=datetime.time(8),
+                                 ends_at=datetime.time(9))  # fmt: skip
+    week.session(NEXT, "18:00", group=None, block=later, original_local_date=NEXT)
+    leave(week)
+    assert back(week).to_do == ()
+    ends = week.patient.blocks.order_by("pk").values_list("pk", "valid_until")
+    assert list(ends) == [(first.pk, NEXT), (later.pk, None)]
+
+
 def test_an_own_weekly_block_that_was_to_begin_later_is_entered_again_by_a_person(week):
     f.WeeklyBlockFactory(group=None, clinic=week.clinic, episode=week.patient, valid_from=NEXT)
     leave(week)

@@ -16,7 +16,6 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 
-from attendance.admin.sessions import named, with_leaders
 from attendance.admin.week_calendar.entries import Entry
 from attendance.admin.week_calendar.grid import By, Opening, Place, places_of
 from iop_clinic.accounts.models import Clinic, Therapist, User
@@ -41,10 +40,6 @@ class Moving:
     session: Any
     leaders: Sequence[Therapist]
     back: str
-
-    @property
-    def name(self) -> str:
-        return named(self.session)
 
     @property
     def when(self) -> str:
@@ -141,7 +136,7 @@ def moving_of(user: User, clinic: Clinic, key: int, back: str) -> Moving | None:
     """The session with that key, if the person sees it and it may be moved; two statements."""
     rows = Session.objects.visible_to(user).live().filter(clinic=clinic, pk=key)
     rows = rows.filter(starts_at__gt=timezone.now())
-    session = with_leaders(rows.select_related("group", "session_type", "room")).first()
+    session = rows.select_related("group", "session_type", "room").first()
     if session is None:
         return None
     parts = session.staff.filter(active=True).select_related("therapist").order_by("-role", "pk")
