@@ -123,9 +123,9 @@ class Moving:
         same = (one for one in others if one.starts_at.astimezone(clinic.tz).time() == clock)
         proposed = next(same, others[0])
         starts, ends = (at.astimezone(clinic.tz) for at in proposed)
-        first: dict[str, Any] = {
-            "day": starts.date(), "starts": f"{starts:%H:%M}", "ends": f"{ends:%H:%M}",
-        }  # fmt: skip
+        clocks = {"starts": starts.time(), "ends": ends.time()}
+        first: dict[str, Any] = {name: at.isoformat("minutes") for name, at in clocks.items()}
+        first["day"] = starts.date()
         if room is not None and not stays:
             first["room"] = room.pk
         url = self.url_of(**first)
