@@ -10,20 +10,23 @@ import datetime
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import F, Q
 
 from attendance.models import AttendanceRecord
 from attendance.sessions import judge_sessions
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import Clinic, Therapist, User
+from iop_clinic.accounts.weeks import long_moment
 from scheduling import services as calendar
 from scheduling.models import Closure, Decision, Session, TimeOff
 from scheduling.services import affected_sessions
 from scheduling.services.deciding import (
+    NAMED,
     Cause,
     Choice,
     Decided,
-    refuse_sessions,
+    errors_of,
+    key_of,
     usual_decisions,
 )
 
@@ -51,7 +54,7 @@ def close(
     """
     draft = Closure(clinic=clinic, **facts)
     _refuse_recorded(
-        usual_decisions(draft, affected_sessions(draft)) if decided is None else decided
+        usual_decisions(draft, affected_sessions(draft)) if decided is None else _elsewhere(decided)
     )
     closure = calendar.add_closure(clinic=clinic, decided=decided, by=by, **facts)
     _follow(closure, by=by, now=now)
@@ -68,7 +71,7 @@ def add_time_off(
     **facts: Any,
 ) -> TimeOff:
     """A therapist is away (see `scheduling.services.add_time_off`); refused and judged as above."""
-    _refuse_recorded(decided or ())
+    _refuse_recorded(_elsewhere(decided or ()))
     time_off = calendar.add_time_off(therapist=therapist, decided=decided, by=by, **facts)
     _follow(time_off, by=by, now=now)
     return time_off
@@ -121,13 +124,13 @@ def _take_back(
 
 
 def _all(cause: Cause) -> Any:
-    key = "closure" if isinstance(cause, Closure) else "time_off"
-    return Decision.objects.filter(clinic=cause.clinic_id, **{key: cause})
+    return Decision.objects.filter(clinic=cause.clinic_id, **key_of(cause))
 
 
 def _changing(cause: Cause) -> list[Decision]:
     """What was decided that changes somebody's week."""
     rows = _all(cause).filter(choice__in=CHANGES_WEEKS)
+    rows = rows.exclude(to_starts_at=F("was_starts_at"), to_ends_at=F("was_ends_at"))
     return list(rows.select_related("session__group", "session__session_type").order_by("pk"))
 
 
@@ -135,6 +138,15 @@ def _touched(decisions: Sequence[Decision]) -> Any:
     """Their sessions, and those that they joined."""
     joined = {one.into_id for one in decisions if one.into_id}
     return Session.objects.filter(pk__in={*(one.session_id for one in decisions), *joined})
+
+
+def _elsewhere(decided: Sequence[Decided]) -> list[Decided]:
+    """Without those that change their room alone."""
+    return [
+        one
+        for one in decided
+        if (one.starts_at, one.ends_at) != (one.session.starts_at, one.session.ends_at)
+    ]
 
 
 def _as_decided(one: Decision) -> Decided:
@@ -153,9 +165,23 @@ def _refuse_recorded(decided: Sequence[Decided]) -> None:
             refused.append((one.session, PRESENT))
         elif one.choice in (Choice.MOVED, Choice.COMBINED) and one.session.pk in recorded:
             refused.append((one.session, RECORDED))
-    refuse_sessions(
-        [
-            (session, Refused("attendance_recorded", message, field="choice"))
-            for session, message in refused
-        ]
+    if refused:
+        raise _refusal(refused)
+
+
+def _refusal(refused: Sequence[tuple[Session, str]]) -> Refused:
+    named = [
+        f"{session.title} on {long_moment(session.starts_at.astimezone(session.tz))}"
+        for session, _ in refused[:NAMED]
+    ]
+    more = f" and {len(refused) - NAMED} more" if len(refused) > NAMED else ""
+    found = [
+        (session, Refused("attendance_recorded", message, field="choice"))
+        for session, message in refused
+    ]
+    return Refused(
+        "attendance_recorded",
+        f"Patients are recorded as present: {'; '.join(named)}{more}. Clear or correct the records "
+        "first, or close another time.",
+        errors=errors_of(found),
     )

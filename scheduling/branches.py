@@ -86,6 +86,11 @@ def bookings_of_my_sessions_or_patients(sight: Sight) -> Q:
     return Q(Exists(sessions)) | Q(Exists(caseload))
 
 
-@own_rows("scheduling.CallIn")
-def call_ins_of_my_episodes(sight: Sight) -> Q:
+@own_rows("scheduling.Decision")
+def decisions_about_my_sessions(sight: Sight) -> Q:
+    return Q(Exists(Session.objects.filter(sessions_i_lead(sight), pk=OuterRef("session"))))
+
+
+@own_rows("scheduling.CallIn", "scheduling.Told")
+def of_my_episodes(sight: Sight) -> Q:
     return Q(Exists(Episode.objects.filter(visible(Episode, sight), pk=OuterRef("episode"))))

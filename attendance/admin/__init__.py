@@ -6,9 +6,17 @@ from attendance import waitlist as waiting
 from attendance.admin import blocks as weekly_blocks
 from attendance.admin import cases, deliveries, imports, reports, results, rules
 from attendance.admin.bookings import BOOKING_VERBS, booking_panels
+from attendance.admin.calling import CallListForm
 from attendance.admin.calling_in import CallInForm, TakeCallForm
 from attendance.admin.cancelling import CancelForm
+from attendance.admin.closing import (
+    CloseForm,
+    TakeClosureBackForm,
+    TakeTimeOffBackForm,
+    TimeOffForm,
+)
 from attendance.admin.combining import CombineForm, PartForm
+from attendance.admin.deciding_words import decided_panels
 from attendance.admin.episodes import EPISODE_VERBS, episode_panels
 from attendance.admin.exports import export_of
 from attendance.admin.filling import FillForm
@@ -22,7 +30,6 @@ from attendance.admin.therapists import COLUMNS, tell_therapists, therapist_pane
 from attendance.admin.waitlist import AttemptForm, OfferForm
 from attendance.admin.week_calendar.page import week_page
 from attendance.admin.zones import ZoneForm
-from attendance.closures import close
 from attendance.exports.kinds import WHOLE
 from attendance.sessions import cancel_session, create_session, move_session, revive_session
 from iop_clinic.accounts.admin.clinics import ClinicAdmin
@@ -32,8 +39,8 @@ from patients.admin.episodes import EpisodeAdmin
 from patients.admin.people import PatientAdmin
 from scheduling.admin.bookings import BookingAdmin
 from scheduling.admin.call_ins import CallInAdmin
-from scheduling.admin.closing import CloseForm
 from scheduling.admin.groups import GroupAdmin, GroupMembershipAdmin, WeeklyBlockAdmin
+from scheduling.admin.places import ClosureAdmin, TimeOffAdmin
 from scheduling.admin.seats import Seats
 from scheduling.admin.sessions import SessionAdmin
 from scheduling.admin.waitlist import WaitlistEntryAdmin
@@ -63,7 +70,12 @@ BookingAdmin.related = (*BookingAdmin.related, "attendance")
 BookingAdmin.offer(*BOOKING_VERBS, WithdrawForm)
 BookingAdmin.show(booking_panels)
 CallInAdmin.list_verbs = (TakeCallForm,)
-CloseForm.close = staticmethod(close)
+ClosureAdmin.list_verbs = (CloseForm,)
+ClosureAdmin.offer(CallListForm, TakeClosureBackForm)
+ClosureAdmin.show(decided_panels)
+TimeOffAdmin.list_verbs = (TimeOffForm,)
+TimeOffAdmin.offer(CallListForm, TakeTimeOffBackForm)
+TimeOffAdmin.show(decided_panels)
 for page, kind in (
     (ClinicAdmin, WHOLE),
     (PatientAdmin, "patients"),

@@ -11,13 +11,6 @@ from iop_clinic.accounts.admin.base import ClinicModelAdmin
 from iop_clinic.accounts.admin.filters import ClinicRelatedFilter
 from iop_clinic.accounts.admin.panels import Panel
 from iop_clinic.accounts.roles import Can
-from scheduling.admin.closing import (
-    CloseForm,
-    TakeBackForm,
-    TakeTimeOffBackForm,
-    TimeOffForm,
-    cancelled_panel,
-)
 from scheduling.admin.leaders import credentials_field, leaders_panel
 from scheduling.admin.rooms import room_panels, tell_rooms
 from scheduling.models import Closure, Room, SessionType, TimeOff
@@ -74,26 +67,21 @@ class SessionTypeAdmin(ClinicModelAdmin):
 
 @admin.register(Closure)
 class ClosureAdmin(ClinicModelAdmin):
-    """Entering one cancels the sessions it touches."""
+    """Entered and taken back by verbs of the floor that knows who attended."""
 
     view = Can.VIEW_SCHEDULE
-    list_verbs = (CloseForm,)
-    verbs = (TakeBackForm,)
     list_display = ("reason", "starts_on", "ends_on", "from_time", "to_time", "room")
     list_filter = (("room", ClinicRelatedFilter), "starts_on")
     related = ("room",)
     ordering = ("-starts_on", "pk")
     fields = ("reason", ("starts_on", "ends_on"), ("from_time", "to_time"), "room")
 
-    def panels(self, request: Any, row: Closure) -> Iterable[Panel]:
-        yield cancelled_panel(row)
-
 
 @admin.register(TimeOff)
 class TimeOffAdmin(ClinicModelAdmin):
+    """Entered and taken back as closures are."""
+
     view = Can.VIEW_SCHEDULE
-    list_verbs = (TimeOffForm,)
-    verbs = (TakeTimeOffBackForm,)
     list_display = ("therapist", "starts_at", "ends_at", "reason")
     list_filter = (("therapist", ClinicRelatedFilter), "starts_at")
     related = ("therapist",)

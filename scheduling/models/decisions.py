@@ -48,6 +48,7 @@ class Decision(ClinicModel):
     was_ends_at = models.DateTimeField()
     was_room = ClinicForeignKey(Room, null=True, blank=True, related_name="+")
     was_by_video = models.BooleanField(default=False)
+    was_off_site = models.CharField(max_length=80, blank=True)
     was_needs_attention = models.CharField(max_length=200, blank=True)
     to_starts_at = models.DateTimeField(null=True, blank=True)
     to_ends_at = models.DateTimeField(null=True, blank=True)

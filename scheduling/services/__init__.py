@@ -40,6 +40,7 @@ from scheduling.services.taking_back import (
     take_back_closure,
     take_back_time_off,
 )
+from scheduling.services.telling import note_told
 from scheduling.services.waitlist import (
     accept_offer,
     decline_offer,
@@ -88,6 +89,7 @@ __all__ = [
     "lock_decided",
     "log_attempt",
     "move_session",
+    "note_told",
     "offer_seat",
     "open_second_group",
     "part_sessions",

@@ -24,7 +24,8 @@ from scheduling.models import (
     TimeOff,
 )
 from scheduling.services.combining import combine_sessions
-from scheduling.services.diary import WITHOUT_LEADER, WITHOUT_ROOM, attend, without
+from scheduling.services.diary import WITHOUT_LEADER, WITHOUT_ROOM, attend
+from scheduling.services.placing import hold_by_video
 from scheduling.services.sessions import move_session
 from scheduling.services.substitutes import assign_substitute
 
@@ -60,6 +61,11 @@ def choices_of(cause: Cause) -> tuple[Choice, ...]:
     if isinstance(cause, TimeOff):
         return AWAY
     return ROOM_CLOSED if cause.room_id else CLOSED
+
+
+def key_of(cause: Cause) -> dict[str, Cause]:
+    """How rows name it: by `closure` or by `time_off`."""
+    return {"closure" if isinstance(cause, Closure) else "time_off": cause}
 
 
 def usual_decisions(cause: Cause, sessions: Iterable[Session]) -> list[Decided]:
@@ -179,11 +185,16 @@ def refuse_sessions(refused: Sequence[tuple[Session, Refused]]) -> None:
     raise Refused(
         refused[0][1].code,
         " ".join(named),
-        errors=[
-            {"loc": [session.pk, one.field], "message": one.message, "code": one.code}
-            for session, one in refused
-        ],
+        errors=errors_of(refused),
     )
+
+
+def errors_of(refused: Iterable[tuple[Session, Refused]]) -> list[dict[str, object]]:
+    """Which session, and which of its fields, each refusal is about."""
+    return [
+        {"loc": [session.pk, one.field], "message": one.message, "code": one.code}
+        for session, one in refused
+    ]
 
 
 def _when(session: Session) -> str:
@@ -219,8 +230,7 @@ def _decision(cause: Cause, one: Decided, now: datetime.datetime) -> Decision:
     session = one.session
     return Decision(
         clinic_id=cause.clinic_id,
-        closure=cause if isinstance(cause, Closure) else None,
-        time_off=cause if isinstance(cause, TimeOff) else None,
+        **key_of(cause),
         session=session,
         choice=one.choice,
         decided_at=now,
@@ -228,6 +238,7 @@ def _decision(cause: Cause, one: Decided, now: datetime.datetime) -> Decision:
         was_ends_at=session.ends_at,
         was_room_id=session.room_id,
         was_by_video=session.by_video,
+        was_off_site=session.off_site,
         was_needs_attention=session.needs_attention,
     )
 
@@ -269,11 +280,7 @@ def _combine(one: Decided, row: Decision, by: User | Job) -> None:
 
 
 def _by_video(one: Decided, row: Decision, by: User | Job) -> None:
-    session = _own(one.session)
-    session.by_video, session.room = True, None
-    session.needs_attention = without(session.needs_attention, WITHOUT_ROOM)
-    session.version += 1
-    session.save(update_fields=["by_video", "room", "needs_attention", "version"])
+    hold_by_video(session=_own(one.session), by=by)
 
 
 def _cover(one: Decided, row: Decision, by: User | Job) -> None:

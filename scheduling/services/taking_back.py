@@ -12,11 +12,12 @@ from django.utils import timezone
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import Therapist, User
 from scheduling.locks import lock
-from scheduling.models import Closure, Decision, Room, Session, SessionStaff, TimeOff
-from scheduling.rules import Span
+from scheduling.models import Closure, Decision, Session, SessionStaff, TimeOff
+from scheduling.querysets import SessionQuerySet
 from scheduling.services.combining import combined_bookings, part_sessions
-from scheduling.services.deciding import LEADS, Cause, Choice, lock_touched, time_off_of
-from scheduling.services.diary import WITHOUT_ROOM, Diary, attend, without
+from scheduling.services.deciding import LEADS, Cause, Choice, key_of, lock_touched, time_off_of
+from scheduling.services.diary import WITHOUT_ROOM, attend, without
+from scheduling.services.placing import PLACE, hold_in_room, place
 from scheduling.services.sessions import move_session, revive_session
 from scheduling.services.substitutes import assign_substitute
 
@@ -95,14 +96,12 @@ def lock_decided(cause: Cause) -> None:
 
 
 def _decisions(cause: Cause) -> list[Decision]:
-    rows = Decision.objects.filter(clinic=cause.clinic_id, **_of(cause))
+    rows = Decision.objects.filter(clinic=cause.clinic_id, **key_of(cause))
     related = rows.select_related("session__clinic", "session__group", "session__session_type")
-    also = related.select_related("was_room", "substitute", "into__group", "into__session_type")
+    also = related.select_related(
+        "session__room", "was_room", "substitute", "into__group", "into__session_type"
+    )
     return list(also.order_by("pk"))
-
-
-def _of(cause: Cause) -> dict[str, Cause]:
-    return {"closure" if isinstance(cause, Closure) else "time_off": cause}
 
 
 def _also_touched(cause: Cause) -> list[Session]:
@@ -121,7 +120,7 @@ def _cancelled_when_planned(closure: Closure, decisions: Iterable[Decision]) -> 
     return [
         Decision(
             clinic_id=one.clinic_id, session=one, choice=Choice.CANCELLED,
-            decided_at=one.cancelled_at,
+            decided_at=one.cancelled_at or timezone.now(),
         )
         for one in named.order_by("pk")
     ]  # fmt: skip
@@ -188,8 +187,8 @@ class _Undo:
         if now != (one.to_starts_at, one.to_ends_at, one.to_room_id):
             raise Refused("changed", "Moved again since.")
         self._check_to_come(session)
-        if one.was_room is None and session.room_id is not None:
-            Session.objects.filter(pk=session.pk).update(room=None)
+        if session.room_id != one.was_room_id:  # where it was before, but for the room at that time
+            _place(one)
         move_session(
             session=session,
             starts_at=one.was_starts_at,
@@ -216,9 +215,15 @@ class _Undo:
         if not one.session.by_video:
             raise Refused("changed", "It has another place by now.")
         self._check_to_come(one.session)
-        _give_room(one.session, one.was_room, by_video=one.was_by_video)
-        _attend_again(one)
+        self._give_place(one)
         return True
+
+    def _give_place(self, one: Decision) -> None:
+        if one.was_room is None:
+            _place(one)
+        else:
+            hold_in_room(session=one.session, room=one.was_room, by=self.by)
+        _attend_again(one)
 
     def _end_cover(self, one: Decision) -> bool:
         assert isinstance(self.cause, TimeOff)
@@ -233,10 +238,10 @@ class _Undo:
         the leader is led again by `_lead_again`."""
         if not (isinstance(self.cause, Closure) and self.cause.room_id):
             return False
-        if one.session.room_id is not None or one.session.by_video:
+        if one.session.place:
             raise Refused("changed", "It has another place by now.")
         self._check_to_come(one.session)
-        _give_room(one.session, one.was_room, by_video=False)
+        self._give_place(one)
         return True
 
 
@@ -250,15 +255,12 @@ _STEPS: Mapping[str, Callable[[_Undo, Decision], bool]] = {
 }
 
 
-def _give_room(session: Session, room: Room | None, *, by_video: bool) -> None:
-    span = Span(session.starts_at, session.ends_at)
-    keys = [room.pk if room else None]
-    diary = Diary.of(session.clinic, span, therapists=[], rooms=keys, ignoring=[session])
-    diary.check_room(room, span)
-    session.room, session.by_video = room, by_video
-    session.needs_attention = without(session.needs_attention, WITHOUT_ROOM)
+def _place(one: Decision) -> None:
+    """By video, off site or nowhere yet, as it was."""
+    session = one.session
+    place(session, by_video=one.was_by_video, off_site=one.was_off_site)
     session.version += 1
-    session.save(update_fields=["by_video", "room", "needs_attention", "version"])
+    session.save(update_fields=[*PLACE, "version"])
 
 
 def _attend_again(one: Decision) -> None:
@@ -273,11 +275,12 @@ def _attend_again(one: Decision) -> None:
 # --- who leads ------------------------------------------------------------------------------------
 
 
-def _waiting(time_off: TimeOff) -> Collection[Session]:
+def _waiting(time_off: TimeOff) -> SessionQuerySet:
     """Sessions to come that miss the therapist and say so."""
-    rows = Session.objects.live().overlapping(time_off.starts_at, time_off.ends_at)
+    rows: SessionQuerySet = Session.objects.live()
+    then = rows.overlapping(time_off.starts_at, time_off.ends_at)
     said = time_off_of(time_off.therapist)
-    return rows.not_over(timezone.now()).filter(
+    return then.not_over(timezone.now()).filter(
         clinic=time_off.clinic_id, needs_attention__contains=said
     )
 

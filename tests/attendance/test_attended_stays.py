@@ -17,7 +17,8 @@ from attendance.records.services import clear
 from iop_clinic.accounts.acting import Job, Refused
 from iop_clinic.accounts.constraints import violation
 from scheduling import services
-from scheduling.models import Booking, Closure, GroupMembership, Session
+from scheduling.models import Booking, Closure, Decision, GroupMembership, Session
+from scheduling.services import Decided
 from tests import factories as f
 from tests.admin import Desk
 from tests.attendance import folders
@@ -95,9 +96,13 @@ def test_a_closure_names_the_sessions_that_took_place(sheet):
     with pytest.raises(Refused) as refused:
         close_the_day(sheet)
     assert refused.value.code == "attendance_recorded"
-    (error,) = refused.value.details["errors"]
+    errors: Any = refused.value.details["errors"]
+    (error,) = errors
     assert (error["loc"], error["message"]) == ([sheet.session.pk, "choice"], PRESENT)
-    assert refused.value.message == f"{sheet.session.group}, Wed Mar 4, 9:00 AM: {PRESENT}"
+    assert refused.value.message == (
+        f"Patients are recorded as present: {sheet.session.group} on Wed Mar 4, 9:00 AM. Clear or "
+        "correct the records first, or close another time."
+    )
     assert Session.objects.live().count() == 2
     close_the_day(sheet, from_time=datetime.time(12), to_time=datetime.time(18))
     elsewhere.refresh_from_db()
@@ -106,6 +111,19 @@ def test_a_closure_names_the_sessions_that_took_place(sheet):
 
 def test_a_room_may_close_after_somebody_was_there(sheet):
     assert close_the_day(sheet, room=f.RoomFactory(clinic=sheet.clinic)).pk
+
+
+def test_in_a_closed_room_a_recorded_session_takes_another_one(sheet):
+    row, room = sheet.session, f.RoomFactory(clinic=sheet.clinic, seats=16)
+    Session.objects.filter(pk=row.pk).update(room=f.RoomFactory(clinic=sheet.clinic, seats=16))
+    row.refresh_from_db()
+    to = {"starts_at": row.starts_at, "ends_at": row.ends_at, "room": room}
+    later = {**to, "starts_at": sheet.at("13:00"), "ends_at": sheet.at("14:00")}
+    with pytest.raises(Refused) as refused:
+        close_the_day(sheet, room=row.room, decided=[Decided(row, Decision.Choice.MOVED, **later)])
+    assert refused.value.code == "attendance_recorded"
+    close_the_day(sheet, room=row.room, decided=[Decided(row, Decision.Choice.MOVED, **to)])
+    assert Session.objects.get().room == room
 
 
 def test_a_recorded_session_does_not_move_away_from_its_records(sheet):
@@ -151,7 +169,7 @@ def test_a_closure_in_a_file_is_refused_with_its_line(tmp_path, db):
         import_clinic(folder=folders.write(tmp_path, closures=closures), by=Job("import"), now=now)
     [problem] = refused.value.problems
     assert "closures.csv, line 3" in str(problem)
-    assert "Individual, Tue Mar 3, 1:00 PM" in str(problem)
+    assert "Individual on Tue Mar 3, 1:00 PM" in str(problem)
     assert Closure.objects.count() == 1
 
 

@@ -132,11 +132,13 @@ TABLES: Mapping[str, Table] = {
     ),
     "scheduling_closure": Table(
         "view_schedule", whose="clinic",
-        verbs={"new": "manage_schedule", "take-back": "manage_schedule"},
+        verbs={"new": "manage_schedule", "take-back": "manage_schedule",
+               "call-list": "take_call_ins"},
     ),
     "scheduling_timeoff": Table(
         "view_schedule", whose="clinic",
-        verbs={"new": "manage_schedule", "take-back": "manage_schedule"},
+        verbs={"new": "manage_schedule", "take-back": "manage_schedule",
+               "call-list": "take_call_ins"},
     ),
     "scheduling_session": Table(
         "view_schedule",

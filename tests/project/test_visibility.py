@@ -53,12 +53,13 @@ PAPERS = {
     patients.Authorization,
     patients.Certification,
     scheduling.CallIn,
+    scheduling.Told,
     attendance.WeekResult,
     attendance.OutreachAttempt,
     attendance.Flag,
     attendance.WeekNote,
 }
-SITTING = {scheduling.Session, scheduling.SessionStaff, scheduling.Booking}
+SITTING = {scheduling.Decision, scheduling.Session, scheduling.SessionStaff, scheduling.Booking}
 
 
 @dataclass

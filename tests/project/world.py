@@ -148,8 +148,16 @@ def _schedule_rows(therapist: accounts.Therapist, rows: Rows, shared: Rows, hour
         ends_at=factories.at(clinic, "2026-03-03", "17:00"),
     )  # fmt: skip
     leads = session.staff.get()
+    decision = scheduling.Decision.objects.create(
+        clinic=clinic, time_off=off, session=session, choice="kept", decided_at=EVE,
+        was_starts_at=session.starts_at, was_ends_at=session.ends_at,
+    )  # fmt: skip
+    told = scheduling.Told.objects.create(
+        clinic=clinic, time_off=off, episode=episode, told_at=EVE, told_by=user
+    )
     waits = waiting, offer, step
-    return _filed(group, block, seat, call_in, session, leads, booking, *waits, off)
+    away = off, decision, told
+    return _filed(group, block, seat, call_in, session, leads, booking, *waits, *away)
 
 
 def _attendance_rows(user: accounts.User, rows: Rows, shared: Rows) -> Rows:

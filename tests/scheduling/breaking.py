@@ -14,6 +14,7 @@ from scheduling.models import (
     Booking,
     CallIn,
     Closure,
+    Decision,
     Group,
     GroupMembership,
     Room,
@@ -21,6 +22,7 @@ from scheduling.models import (
     SessionStaff,
     SessionType,
     TimeOff,
+    Told,
     WaitlistEntry,
     WaitlistOffer,
     WaitlistStep,
@@ -53,6 +55,10 @@ class Rows:
     step: WaitlistStep
     closure: Closure
     time_off: TimeOff
+    decision: Decision
+    about_time_off: Decision
+    told: Told
+    told_of_time_off: Told
     call_in: CallIn
     session: Session
     later: Session
@@ -96,6 +102,15 @@ def rows() -> Rows:
     visit, second_visit = session("09:15", "09:45"), session("09:15", "09:45")
     waiting = WaitlistEntry.objects.create(**same, group=group, episode=other, added_at=now)
     booking = f.booking(main, episode)
+    closure = Closure.objects.create(**same, starts_on=day, ends_on=day, reason="Snow")
+    time_off = TimeOff.objects.create(
+        **same, therapist=therapist, starts_at=now, ends_at=later.ends_at
+    )
+    decided = {
+        **same, "session": main, "choice": "kept", "decided_at": now,
+        "was_starts_at": main.starts_at, "was_ends_at": main.ends_at,
+    }  # fmt: skip
+    told = {**same, "episode": episode, "told_at": now, "told_by": user}
     nested = f.booking(
         visit,
         episode,
@@ -127,10 +142,12 @@ def rows() -> Rows:
         step=WaitlistStep.objects.create(
             **same, entry=waiting, method="call", result="reached", noted_at=now, noted_by=user
         ),
-        closure=Closure.objects.create(**same, starts_on=day, ends_on=day, reason="Snow"),
-        time_off=TimeOff.objects.create(
-            **same, therapist=therapist, starts_at=now, ends_at=later.ends_at
-        ),
+        closure=closure,
+        time_off=time_off,
+        decision=Decision.objects.create(**decided, closure=closure),
+        about_time_off=Decision.objects.create(**decided, time_off=time_off),
+        told=Told.objects.create(**told, closure=closure),
+        told_of_time_off=Told.objects.create(**told, time_off=time_off),
         call_in=CallIn.objects.create(
             **same,
             episode=episode,

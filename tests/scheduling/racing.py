@@ -37,3 +37,25 @@ def race(clients: Sequence[Callable[[], Any]]) -> list[Outcome]:
 
     with ThreadPoolExecutor(max_workers=len(clients)) as pool:
         return list(pool.map(run, clients))
+
+
+def wait_for_an_open_transaction() -> None:
+    _wait_until("state = 'idle in transaction'")
+
+
+def wait_for_somebody_who_waits() -> None:
+    _wait_until("wait_event_type = 'Lock'")
+
+
+def _wait_until(condition: str, *, seconds: float = 10) -> None:
+    """Until this database has such a connection."""
+    until = time.perf_counter() + seconds
+    query = f"SELECT count(*) FROM pg_stat_activity WHERE {condition}"
+    while time.perf_counter() < until:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_stat_clear_snapshot()")  # or a transaction sees the first one
+            cursor.execute(f"{query} AND datname = current_database()")
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.01)
+    raise AssertionError("nobody came")

@@ -38,6 +38,36 @@ BREAKS: dict[str, Break] = {
     "closure_times_in_order": lambda w, o: change(w.closure, from_time="10:00", to_time="09:00"),
     "timeoff_therapist_same_clinic": lambda w, o: change(w.time_off, therapist_id=o.therapist.pk),
     "timeoff_ends_after_start": lambda w, o: change(w.time_off, ends_at=w.time_off.starts_at),
+    "decision_closure_same_clinic": lambda w, o: change(w.decision, closure_id=o.closure.pk),
+    "decision_time_off_same_clinic": lambda w, o: change(
+        w.about_time_off, time_off_id=o.time_off.pk
+    ),
+    "decision_session_same_clinic": lambda w, o: change(w.decision, session_id=o.session.pk),
+    "decision_was_room_same_clinic": lambda w, o: change(w.decision, was_room_id=o.room.pk),
+    "decision_to_room_same_clinic": lambda w, o: change(w.decision, to_room_id=o.room.pk),
+    "decision_substitute_same_clinic": lambda w, o: change(
+        w.decision, choice="covered", substitute_id=o.therapist.pk
+    ),
+    "decision_into_same_clinic": lambda w, o: change(
+        w.decision, choice="combined", into_id=o.session.pk
+    ),
+    "decision_of_one_cause": lambda w, o: change(w.decision, closure_id=None),
+    "decision_once_per_closure": lambda w, o: copy(w.decision),
+    "decision_once_per_time_off": lambda w, o: copy(w.about_time_off),
+    "decision_choice_known": lambda w, o: change(w.decision, choice="left"),
+    "decision_moved_has_time": lambda w, o: change(w.decision, choice="moved"),
+    "decision_covered_has_substitute": lambda w, o: change(w.decision, choice="covered"),
+    "decision_combined_has_other": lambda w, o: change(w.decision, choice="combined"),
+    "told_closure_same_clinic": lambda w, o: change(w.told, closure_id=o.closure.pk),
+    "told_time_off_same_clinic": lambda w, o: change(w.told_of_time_off, time_off_id=o.time_off.pk),
+    "told_episode_same_clinic": lambda w, o: change(w.told, episode_id=o.episode.pk),
+    "told_therapist_same_clinic": lambda w, o: change(
+        w.told, episode_id=None, therapist_id=o.therapist.pk
+    ),
+    "told_of_one_cause": lambda w, o: change(w.told, closure_id=None),
+    "told_to_one_person": lambda w, o: change(w.told, therapist_id=w.therapist.pk),
+    "told_once_of_closure": lambda w, o: copy(w.told),
+    "told_once_of_time_off": lambda w, o: copy(w.told_of_time_off),
     # --- groups ---
     "group_program_same_clinic": lambda w, o: change(w.group, program_id=o.program.pk),
     "group_name_unique": lambda w, o: copy(w.group),

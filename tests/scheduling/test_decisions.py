@@ -51,7 +51,7 @@ def other_group(world: World, starts: str = "13:00", ends: str = "14:00") -> Ses
 
 def moved(world: World, row: Session, starts: str, ends: str, **extra: Any) -> Decided:
     day = extra.pop("day", TOMORROW)
-    times = {"starts_at": world.at(day, starts), "ends_at": world.at(day, ends)}
+    times: Any = {"starts_at": world.at(day, starts), "ends_at": world.at(day, ends)}
     return Decided(row, Choice.MOVED, **times, **extra)
 
 

@@ -261,7 +261,8 @@ def test_any_decisions_undone_leave_the_calendar_as_it_was(world: World, seed: i
     """Where nobody comes in between, everything that could be done can be undone."""
     day = _AnyDay(world, random.Random(seed))
     before = calendar()
-    done = day.decide([day.close, day.close_the_room, day.away][seed % 3])
+    ways: list[Callable[[], Closure | TimeOff]] = [day.close, day.close_the_room, day.away]
+    done = day.decide(ways[seed % 3])
     undone = back(world, done)
     assert (calendar(), undone.left) == (before, [])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Collection
 
 from django.utils.html import format_html
 
@@ -25,26 +26,38 @@ def contact(row: Episode, today: datetime.date) -> Facts:
         "Contact",
         note=format_html("What the patient allowed, as it stands in the {}.", kept),
         facts=[
-            ("Phone", _phone(patient, called=Method.CALL in allowed)),
+            ("Phone", phone_said(patient, allowed)),
             ("Voicemail", _may(Method.VOICEMAIL in allowed, "be left")),
             ("Text message", _may(Method.TEXT in allowed, "be sent")),
             ("The clinic’s name", _may(patient.may_say_clinic_name, "be said")),
             ("Best time", patient.best_time_to_call or "not said"),
             ("Email", patient.email or "none"),
             ("Emergency contact", _emergency(patient, agreed=Method.EMERGENCY_CONTACT in allowed)),
-            ("Guardian", _guardian(patient, called=Method.GUARDIAN in allowed)),
+            ("Guardian", guardian_said(patient, allowed)),
         ],
     )
+
+
+def what_may_be_said(patient: Patient, allowed: Collection[str]) -> str:
+    """ "voicemail may be left; the clinic’s name must not be said; best time evenings"."""
+    said = [
+        f"voicemail {_may(Method.VOICEMAIL in allowed, 'be left')}",
+        f"text {_may(Method.TEXT in allowed, 'be sent')}",
+        f"the clinic’s name {_may(patient.may_say_clinic_name, 'be said')}",
+    ]
+    if patient.best_time_to_call:
+        said.append(f"best time {patient.best_time_to_call}")
+    return "; ".join(said)
 
 
 def _may(allowed: bool, what: str) -> str:
     return f"may {what}" if allowed else f"must not {what}"
 
 
-def _phone(patient: Patient, *, called: bool) -> str:
+def phone_said(patient: Patient, allowed: Collection[str]) -> str:
     if not patient.phone:
         return "none"
-    if not called:
+    if Method.CALL not in allowed:
         return f"{patient.phone}, not safe: must not be called"
     return format_html("{}, may be called", phone_link(patient.phone))
 
@@ -56,11 +69,11 @@ def _emergency(patient: Patient, *, agreed: bool) -> str:
     return f"{who}: {'the patient agreed' if agreed else 'not agreed, must not be called'}"
 
 
-def _guardian(patient: Patient, *, called: bool) -> str:
+def guardian_said(patient: Patient, allowed: Collection[str]) -> str:
     who = _person(patient.guardian_name, patient.guardian_relation, patient.guardian_phone)
     if not who:
         return "none"
-    if called:
+    if Method.GUARDIAN in allowed:
         return f"{who}: called in the patient’s place"
     return f"{who}: {'the patient is of age' if patient.guardian_phone else 'without a number'}"
 

@@ -113,9 +113,11 @@ class ServiceView(UnfoldModelAdminViewMixin, FormView):
             self._refuse(form, error)
             return self.form_invalid(form)
         messages.success(self.request, sentence)
+        goes_on = form.next_url() or self._row_url()
         if once := form.shown_once():
-            return self.render_to_response(self.get_context_data(form=form, once=once))
-        return HttpResponseRedirect(form.next_url() or self._row_url())
+            shown = self.get_context_data(form=form, once=once, cancel_url=goes_on)
+            return self.render_to_response(shown)
+        return HttpResponseRedirect(goes_on)
 
     @service
     def _run_alone(self, form: ServiceForm, *, by: User) -> str:
@@ -164,5 +166,5 @@ class ServiceView(UnfoldModelAdminViewMixin, FormView):
             "opts": self.model_admin.opts if self._leads_back() else None,
             "original": self.row and Named(self.row, self.model_admin.called(self.row)),
             "media": media,
-            "cancel_url": self._row_url(),
+            "cancel_url": kwargs.get("cancel_url") or self._row_url(),
         }

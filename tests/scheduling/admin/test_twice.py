@@ -56,4 +56,5 @@ def test_who_takes_away_what_somebody_took_away_meanwhile_finds_nothing(
         return str(hold(view, form, **by))
 
     monkeypatch.setattr(ServiceView, "_run_alone", late)
-    assert coordinator.fill(closure, "take-back").status == 404
+    ahead = coordinator.look(closure, "take-back")
+    assert coordinator.save(ahead).status == 404

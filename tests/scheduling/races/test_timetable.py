@@ -7,7 +7,7 @@ from threading import Event
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from attendance import blocks as series
 from iop_clinic.accounts.constraints import violation
@@ -24,7 +24,7 @@ from scheduling.models import (
 from tests import factories as f
 from tests.scheduling.conftest import TODAY, World
 from tests.scheduling.races.clients import assert_nobody_waits_long, codes, enrol, move, own
-from tests.scheduling.racing import race
+from tests.scheduling.racing import race, wait_for_an_open_transaction, wait_for_somebody_who_waits
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -111,7 +111,7 @@ def test_behind_the_look_stands_the_named_constraint(world: World) -> None:
                 ends_at=taken.ends_at,
                 live=True,
             )
-            _wait_for_somebody_who_waits()
+            wait_for_somebody_who_waits()
 
     outcomes = race([without_a_lock, partial(_late, world)])
     refusal = outcomes[1].value
@@ -177,24 +177,8 @@ def _withdraw(world: World, episode: Episode) -> None:
 
 
 def _late(world: World) -> Session:
-    _wait_until("SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'")
+    wait_for_an_open_transaction()
     return _create(world, therapist=world.therapist)
-
-
-def _wait_for_somebody_who_waits() -> None:
-    _wait_until("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-
-
-def _wait_until(query: str, *, seconds: float = 10) -> None:
-    """Until this database has such a connection."""
-    until = time.perf_counter() + seconds
-    while time.perf_counter() < until:
-        with connection.cursor() as cursor:
-            cursor.execute(f"{query} AND datname = current_database()")
-            if cursor.fetchone()[0]:
-                return
-        time.sleep(0.01)
-    raise AssertionError("nobody came")
 
 
 # --- weekly blocks -------------------------------------------------------------------------------

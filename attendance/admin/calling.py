@@ -1,0 +1,155 @@
+"""The call list of a closure or time off: whom to tell what, by which number, with a tick each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.http import HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html_join
+
+from attendance.admin.patient.contact import guardian_said, phone_said, what_may_be_said
+from attendance.call_list import Call, CallList, call_list
+from attendance.compliance.outreach import Method, allowed_methods
+from iop_clinic.accounts.admin.forms import ServiceForm
+from iop_clinic.accounts.admin.panels import Panel, link, phone_link
+from iop_clinic.accounts.admin.views import ServiceView
+from iop_clinic.accounts.models import Therapist
+from iop_clinic.accounts.reads import note_read
+from iop_clinic.accounts.roles import Can
+from iop_clinic.accounts.weeks import long_moment
+from patients.models import Episode, Patient
+from scheduling.services import note_told
+
+
+class CallListPage(ServiceView):
+    """Also on paper. Saved, it is shown again: there are more calls to come."""
+
+    template_name = "admin/attendance/call_list.html"
+
+    def get(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        note_read(self.row, by=request.user)
+        return super().get(request, *args, **kwargs)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(printed_at=timezone.now(), **kwargs)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A call as a row of the page. `how` is the phone and what may be said there."""
+
+    box: Any
+    name: str
+    phone: str
+    how: str
+    news: tuple[str, ...]
+    told: str
+
+
+class CallListForm(ServiceForm):
+    """Only what was ticked or unticked here is written: two people call at the same time."""
+
+    title = "Call list"
+    path = "call-list"
+    button = "Save the ticks"
+    leave = "Back"
+    can = Can.TAKE_CALL_INS
+    order = 10
+    page = CallListPage
+    shown = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def narrow(self) -> None:
+        self.list: CallList = call_list(self.row, user=self.user)
+        for one in self.list.calls:
+            box = forms.BooleanField(required=False)
+            box.widget.attrs["aria-label"] = f"{_name(one)} was told"
+            self.fields[_key(one)] = box
+        ticked = {_key(one): True for one in self.list.calls if one.told}
+        self.start_with(shown=" ".join(sorted(ticked)), **ticked)
+        self.submits = bool(self.list.calls)
+
+    def introduction(self) -> str:
+        told = sum(one.told is not None for one in self.list.calls)
+        return f"{told} of {len(self.list.calls)} told." if self.list.calls else "Nobody to call."
+
+    def patients(self) -> list[Line]:
+        return [self._line(one) for one in self.list.patients]
+
+    def therapists(self) -> list[Line]:
+        return [self._line(one) for one in self.list.therapists]
+
+    def _line(self, one: Call) -> Line:
+        form: Any = self
+        phone, how = _reached(one)
+        return Line(
+            form[_key(one)], link(_page_of(one), _name(one)), phone, how, one.news, _told(one)
+        )
+
+    def run(self) -> str:
+        before = set(self.cleaned_data["shown"].split())
+        people = {_key(one): one.person for one in self.list.calls}
+        ticked = {key for key in people if self.cleaned_data[key]}
+        note_told(
+            cause=self.row,
+            told=[people[key] for key in sorted(ticked - before)],
+            untold=[people[key] for key in sorted((before & people.keys()) - ticked)],
+            by=self.user,
+        )
+        return f"Saved: {len(ticked)} of {len(people)} told."
+
+    def next_url(self) -> str:
+        """Here again: there are more calls to come."""
+        opts = self.row._meta
+        name = f"admin:{opts.app_label}_{opts.model_name}_{self.path}"
+        return reverse(name, args=[self.row.pk])
+
+
+def _key(one: Call) -> str:
+    kind = "patient" if isinstance(one.person, Episode) else "therapist"
+    return f"{kind}_{one.person.pk}"
+
+
+def _page_of(one: Call) -> Patient | Therapist:
+    return one.person.patient if isinstance(one.person, Episode) else one.person
+
+
+def _name(one: Call) -> str:
+    return str(_page_of(one)) if isinstance(one.person, Episode) else one.person.name
+
+
+def _reached(one: Call) -> tuple[str, str]:
+    """The phone, and what may be said there."""
+    if not isinstance(one.person, Episode):
+        return (phone_link(one.person.phone) if one.person.phone else "none"), ""
+    patient = one.person.patient
+    if patient.deceased_on is not None:
+        return "none", "The patient died. Nobody is called."
+    allowed = allowed_methods(patient, timezone.localdate())
+    said = what_may_be_said(patient, allowed)
+    if Method.GUARDIAN in allowed:
+        said = f"guardian {guardian_said(patient, allowed)}; {said}"
+    return phone_said(patient, allowed), said[0].upper() + said[1:]
+
+
+def _told(one: Call) -> str:
+    if one.told is None:
+        return ""
+    return f"{one.told.told_by}, {long_moment(timezone.localtime(one.told.told_at))}"
+
+
+def call_panels(title: str, calls: Sequence[Call]) -> list[Panel]:
+    """Calls as a table: on the page that takes back what these people were told."""
+    return [Panel(title, ("Who", "Phone", "What may be said", "Was told"), list(_cells(calls)))]
+
+
+def _cells(calls: Sequence[Call]) -> Iterator[tuple[object, ...]]:
+    for one in calls:
+        yield (
+            link(_page_of(one), _name(one)), *_reached(one),
+            format_html_join("; ", "{}", ((news,) for news in one.news)),
+        )  # fmt: skip

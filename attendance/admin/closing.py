@@ -1,0 +1,177 @@
+"""Closing the clinic or a room, and a therapist's time off: entered, and taken back in one step."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django.db import transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from attendance import closures
+from attendance.admin.calling import call_panels
+from attendance.admin.deciding import DecidingForm
+from attendance.call_list import call_list
+from iop_clinic.accounts.acting import service
+from iop_clinic.accounts.admin.forms import (
+    ServiceForm,
+    date_field,
+    moment_field,
+    row_field,
+    text_field,
+    time_field,
+)
+from iop_clinic.accounts.admin.panels import Panel, link, page_url
+from iop_clinic.accounts.models import Therapist, User
+from iop_clinic.accounts.roles import Can
+from iop_clinic.accounts.weeks import day_instants
+from scheduling.admin.wording import session_when
+from scheduling.models import Closure, Room, Session, TimeOff
+from scheduling.services import Decided, Undone, affected_sessions, uncovered_sessions
+
+CALL_NEXT = "Next: call those on the call list."
+
+
+class CloseForm(DecidingForm):
+    title = "Add a closure"
+    button = "See what it touches"
+    explanation = "On these days, or between two times on each of them. Empty room: the clinic."
+    reason = text_field(max_length=120)
+    starts_on = date_field("First day")
+    ends_on = date_field("Last day")
+    from_time = time_field("From", required=False, help_text="Empty: all day.")
+    to_time = time_field("To", required=False)
+    room = row_field(Room.objects.all(), required=False, help_text="Empty: the whole clinic.")
+
+    def draft(self, facts: Mapping[str, Any]) -> Closure:
+        return Closure(clinic=self.clinic, **facts)
+
+    def affected(self, cause: Any) -> list[Session]:
+        return affected_sessions(cause)
+
+    def save(self, decided: Sequence[Decided] | None) -> Closure:
+        facts = {name: self.cleaned_data[name] for name in self.own}
+        return closures.close(clinic=self.clinic, decided=decided, by=self.user, **facts)
+
+    def done(self) -> str:
+        what = "The room is closed." if self.row.room_id else "The closure is saved."
+        return f"{what} {CALL_NEXT}" if self.sessions else what
+
+
+class TimeOffForm(DecidingForm):
+    title = "Add time off"
+    button = "See what it touches"
+    therapist = row_field(Therapist.objects.filter(active=True))
+    starts_at = moment_field("From")
+    ends_at = moment_field("To")
+    reason = text_field(required=False, max_length=120)
+
+    def narrow(self) -> None:
+        """A sick call in the morning is for the whole of today."""
+        zone = self.clinic.tz
+        begins, next_day = day_instants(timezone.localdate(timezone=zone), zone)
+        ends = next_day - datetime.timedelta(minutes=1)
+        self.start_with(starts_at=begins, ends_at=ends)
+        super().narrow()
+
+    def draft(self, facts: Mapping[str, Any]) -> TimeOff:
+        return TimeOff(clinic=self.clinic, **facts)
+
+    def affected(self, cause: Any) -> list[Session]:
+        return uncovered_sessions(cause)
+
+    def save(self, decided: Sequence[Decided] | None) -> TimeOff:
+        facts = {name: self.cleaned_data[name] for name in self.own}
+        return closures.add_time_off(decided=decided, by=self.user, **facts)
+
+    def done(self) -> str:
+        return f"The time off is saved. {CALL_NEXT}" if self.sessions else "The time off is saved."
+
+
+# --- taken back ----------------------------------------------------------------------------------
+
+
+class TakeBackForm(ServiceForm):
+    """What would come of it is done, read and taken back; who was told already is called again."""
+
+    path = "take-back"
+    can = Can.MANAGE_SCHEDULE
+    danger = True
+    looks_ahead = True
+    after: Sequence[Panel] = ()
+
+    def take_back(self) -> Undone:
+        raise NotImplementedError
+
+    @service
+    def _tried(self, *, by: User) -> Undone:
+        with transaction.atomic():
+            done = self.take_back()
+            transaction.set_rollback(True)
+        return done
+
+    def _told(self) -> list[Panel]:
+        """With phones: they know only what was decided."""
+        calls = [one for one in call_list(self.row, user=self.user).calls if one.told]
+        return call_panels("Told already: call them again", calls) if calls else []
+
+    def ahead(self) -> Sequence[Panel]:
+        return [*undone_panels(self._tried(by=self.user)), *self._told()]
+
+    def run(self) -> str:
+        told = self._told()
+        undone = self.take_back()
+        self.after = [*(undone_panels(undone) if undone.left else ()), *told]
+        number = len(undone.back)
+        sessions = "1 session is" if number == 1 else f"{number} sessions are"
+        return f"It is taken back: {sessions} as before."
+
+    def shown_once(self) -> Sequence[Panel]:
+        return self.after
+
+
+def undone_panels(undone: Undone) -> Iterable[Panel]:
+    """What is as it was, and what stays as it is with the reason."""
+    if undone.left:
+        yield Panel(
+            "These stay as they are",
+            ("Session", "Why"),
+            [(link(one, session_when(one)), why) for one, why in undone.left],
+        )
+    yield Panel(
+        "As before",
+        ("Session",),
+        [(link(one, session_when(one)),) for one in undone.back],
+        empty="No session.",
+        folded=len(undone.back) > 12,
+    )
+
+
+class TakeClosureBackForm(TakeBackForm):
+    title = "Take the closure back"
+    explanation = "Each session is again what it was before, where nothing stands in the way."
+    row: Closure
+
+    def take_back(self) -> Undone:
+        return closures.take_back_closure(closure=self.row, by=self.user)
+
+    def next_url(self) -> str:
+        return reverse("admin:scheduling_closure_changelist")
+
+
+class TakeTimeOffBackForm(TakeBackForm):
+    title = "Take the time off back"
+    explanation = "The therapist leads again, and each session is what it was before."
+    row: TimeOff
+
+    @classmethod
+    def offered(cls, row: TimeOff) -> bool:
+        return row.ends_at > timezone.now()
+
+    def take_back(self) -> Undone:
+        return closures.take_back_time_off(time_off=self.row, by=self.user)
+
+    def next_url(self) -> str:
+        return page_url(self.row.therapist)

@@ -1,0 +1,130 @@
+"""How decisions about sessions, and what they cost, are said to people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from django.utils import timezone
+
+from attendance.admin.cancelling import change_said, effects_said
+from attendance.closures_ahead import WeekLoss
+from iop_clinic.accounts.admin.panels import Panel, link
+from iop_clinic.accounts.weeks import hours_and_minutes, long_moment
+from scheduling.models import Closure, Decision, Session, TimeOff
+from scheduling.services import choices_of
+from scheduling.services.deciding import Cause, key_of
+
+Choice = Decision.Choice
+LABELS = {
+    Choice.CANCELLED: "Cancel",
+    Choice.MOVED: "Move",
+    Choice.COVERED: "Cover",
+    Choice.COMBINED: "Combine with another group",
+    Choice.BY_VIDEO: "Hold by video",
+}
+KEPT_IN_CLOSED_CLINIC = "Keep: it takes place all the same"
+KEPT_WITHOUT_ROOM = "Keep, without a room for now"
+KEPT_WITHOUT_LEADER = "Keep, without this leader for now"
+
+
+def labels_of(cause: Cause) -> dict[Choice, str]:
+    """What can be decided, the usual first, as a person chooses it."""
+    if isinstance(cause, TimeOff):
+        kept = KEPT_WITHOUT_LEADER
+    else:
+        kept = KEPT_WITHOUT_ROOM if cause.room_id else KEPT_IN_CLOSED_CLINIC
+    return {one: {**LABELS, Choice.KEPT: kept}[one] for one in choices_of(cause)}
+
+
+# --- what it costs -------------------------------------------------------------------------------
+
+HEADERS = ("Patient", "Week", "Loses", "Week can reach", "Asked for", "Then")
+
+
+def losses_panels(losses: Sequence[WeekLoss], booked: int) -> list[Panel]:
+    """Who would fall short in sight, the others folded."""
+    short = [one for one in losses if one.falls]
+    others = [one for one in losses if not one.falls]
+    panels = [
+        Panel(
+            f"Would fall short: {_number(short)}" if short else "Nobody would fall short by it",
+            HEADERS,
+            [_loss(one) for one in short],
+            note=_bookings(booked),
+            empty="",
+        )
+    ]
+    if others:
+        title = f"Others who would lose minutes: {_number(others)}"
+        panels.append(Panel(title, HEADERS, [_loss(one) for one in others], folded=True))
+    return panels
+
+
+def _number(losses: Sequence[WeekLoss]) -> int:
+    return len({one.loss.patient.pk for one in losses})
+
+
+def _bookings(number: int) -> str:
+    if not number:
+        return "Nobody is booked."
+    return f"{'1 booking' if number == 1 else f'{number} bookings'} in these sessions."
+
+
+def _loss(one: WeekLoss) -> tuple[object, ...]:
+    loss = one.loss
+    return (
+        link(loss.patient), one.week.label, hours_and_minutes(loss.minutes_lost),
+        change_said(loss.first.at_most_before, loss.first.at_most_after),
+        change_said(loss.first.minimum_before, loss.first.minimum),
+        "; ".join(effects_said(loss)),
+    )  # fmt: skip
+
+
+# --- what was decided ----------------------------------------------------------------------------
+
+
+def decided_panels(request: Any, row: Cause) -> Iterator[Panel]:
+    """The sessions that this person sees, what was decided and how each stands."""
+    seen = Session.objects.visible_to(request.user).filter(clinic=row.clinic_id)
+    rows = Decision.objects.filter(clinic=row.clinic_id, session__in=seen, **key_of(row))
+    related = ("session__group", "session__session_type", "session__room", "substitute")
+    found = list(rows.select_related(*related, "into__group", "into__session_type"))
+    lines = [(link(one.session, _was(one)), _decided(one), _now(one)) for one in found]
+    planned = _planned_closed(row, seen, {one.session_id for one in found})
+    lines += [(link(one, _when(one)), "Cancelled", "cancelled") for one in planned]
+    yield Panel("What was decided", ("Session", "Decided", "Now"), lines, empty="No session.")
+
+
+def _planned_closed(row: Cause, seen: Any, known: Iterable[int]) -> Iterator[Session]:
+    """What was planned into a closed time later."""
+    if isinstance(row, Closure):
+        rows = seen.filter(closure=row).exclude(pk__in=known)
+        yield from rows.select_related("group", "session_type").order_by("starts_at", "pk")
+
+
+def _was(one: Decision) -> str:
+    return f"{one.session.title}, {long_moment(timezone.localtime(one.was_starts_at))}"
+
+
+def _when(session: Session) -> str:
+    return f"{session.title}, {long_moment(timezone.localtime(session.starts_at))}"
+
+
+def _decided(one: Decision) -> str:
+    said = one.get_choice_display()
+    if one.substitute:
+        return f"{said} by {one.substitute.name}"
+    if one.into:
+        return f"{said} with {_when(one.into)}"
+    if one.to_starts_at:
+        return f"{said} to {long_moment(timezone.localtime(one.to_starts_at))}"
+    return said
+
+
+def _now(one: Decision) -> str:
+    session = one.session
+    if not session.live:
+        return "cancelled"
+    when = long_moment(timezone.localtime(session.starts_at))
+    return ", ".join(part for part in (when, session.place, session.needs_attention) if part)

@@ -1,0 +1,46 @@
+"""Ticks of a call list: who was told what became of the sessions of a closure or time off."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from django.utils import timezone
+
+from iop_clinic.accounts.acting import Refused, service
+from iop_clinic.accounts.models import Therapist, User
+from patients.models import Episode
+from scheduling.models import Told
+from scheduling.services.deciding import Cause, key_of
+
+Person = Episode | Therapist
+
+
+@service
+def note_told(
+    *, cause: Cause, told: Collection[Person], untold: Collection[Person] = (), by: User
+) -> None:
+    """Keep that these were told, and that those were not after all. Noted already: no change.
+
+    Raises Refused `taken_back` once the closure or time off is no more.
+    """
+    rows = type(cause)._default_manager.filter(pk=cause.pk)
+    if not rows.select_for_update(no_key=True).exists():
+        raise Refused("taken_back", "It was taken back meanwhile: nobody need be told of it.")
+    of_it = Told.objects.filter(clinic=cause.clinic_id, **key_of(cause))
+    of_it.filter(episode__in=_keys(untold, Episode)).delete()
+    of_it.filter(therapist__in=_keys(untold, Therapist)).delete()
+    known = set(of_it.values_list("episode", "therapist"))
+    new = [_row(cause, one, by) for one in told]
+    Told.objects.bulk_create(
+        [row for row in new if (row.episode_id, row.therapist_id) not in known]
+    )
+
+
+def _keys(people: Collection[Person], kind: type[Person]) -> list[int]:
+    return [one.pk for one in people if isinstance(one, kind)]
+
+
+def _row(cause: Cause, person: Person, by: User) -> Told:
+    to = {"episode" if isinstance(person, Episode) else "therapist": person}
+    now = timezone.now()
+    return Told(clinic_id=cause.clinic_id, told_at=now, told_by=by, **key_of(cause), **to)

@@ -1,0 +1,221 @@
+"""The call list of a closure or time off: who is told what, by which number, and who was."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from attendance import closures
+from attendance.call_list import call_list
+from iop_clinic.accounts.acting import Refused
+from iop_clinic.accounts.roles import Role
+from scheduling import services
+from scheduling.models import Closure, Decision, Session, TimeOff, Told
+from scheduling.services import Decided
+from tests import factories as f
+from tests.admin import Desk, desk, url
+from tests.attendance.house import FRI
+from tests.attendance.short_weeks import ShortWeek
+from tests.lists import said
+
+pytestmark = pytest.mark.django_db
+Choice = Decision.Choice
+
+
+@pytest.fixture(autouse=True)
+def _thursday(week: ShortWeek, time_machine: Any) -> None:
+    time_machine.move_to(week.now, tick=False)
+
+
+def friday(week: ShortWeek) -> Session:
+    return Session.objects.get(group=week.house.group, starts_at__gt="2026-03-06T05:00Z")
+
+
+def close(week: ShortWeek, *decided: Decided, **extra: Any) -> Closure:
+    facts = {"starts_on": FRI, "ends_on": FRI, "reason": "Snow", **extra}
+    given = list(decided) or None
+    return closures.close(clinic=week.clinic, decided=given, by=week.by, **facts)
+
+
+def covered(week: ShortWeek) -> TimeOff:
+    """Friday's leader is away, and Ana Diaz covers."""
+    row = friday(week)
+    row.staff.create(
+        clinic=week.clinic, therapist=week.house.therapist, starts_at=row.starts_at,
+        ends_at=row.ends_at, live=True,
+    )  # fmt: skip
+    ana = f.TherapistFactory(clinic=week.clinic, name="Ana Diaz", phone="555-0142")
+    return closures.add_time_off(
+        therapist=week.house.therapist, starts_at=row.starts_at, ends_at=row.ends_at,
+        decided=[Decided(row, Choice.COVERED, therapist=ana)], by=week.by,
+    )  # fmt: skip
+
+
+def news(week: ShortWeek, cause: Any) -> list[tuple[str, ...]]:
+    return [one.news for one in call_list(cause, user=week.by).patients]
+
+
+def was(week: ShortWeek) -> str:
+    return f"{friday(week).title}, Fri Mar 6, 9:00 AM"
+
+
+def test_whoever_is_booked_hears_that_it_is_cancelled(week):
+    told = f"{was(week)}: cancelled"
+    assert news(week, close(week)) == [(told,)]
+
+
+def test_when_and_where_it_is_held_instead(week):
+    row, room = friday(week), f.RoomFactory(clinic=week.clinic, seats=16)
+    name, start = was(week), row.starts_at + datetime.timedelta(days=1)
+    end = row.ends_at + datetime.timedelta(days=1)
+    closure = close(week, Decided(row, Choice.MOVED, starts_at=start, ends_at=end, room=room))
+    assert news(week, closure) == [(f"{name}: now {row.title}, Sat Mar 7, 9:00 AM, {room}",)]
+
+
+def test_that_it_is_held_by_video(week):
+    assert news(week, close(week, Decided(friday(week), Choice.BY_VIDEO))) == [
+        (f"{was(week)}: now by video",)
+    ]
+
+
+def test_with_whom_it_is_combined(week):
+    group = f.GroupFactory(clinic=week.clinic, program=week.house.group.program)
+    into = week.session(FRI, group=group)
+    closure = close(
+        week, Decided(friday(week), Choice.COMBINED, into=into), to_time=datetime.time(12, 30)
+    )
+    assert news(week, closure) == [(f"{was(week)}: now {group.name}, Fri Mar 6, 2:00 PM",)]
+
+
+def test_what_takes_place_all_the_same_is_no_news(week):
+    assert news(week, close(week, Decided(friday(week), Choice.KEPT))) == []
+
+
+def test_a_kept_session_is_news_once_it_has_another_room(week):
+    first, second = (f.RoomFactory(clinic=week.clinic, seats=16) for _ in range(2))
+    Session.objects.filter(pk=friday(week).pk).update(room=first)
+    closure = close(week, room=first)
+    assert news(week, closure) == []
+    services.hold_in_room(session=friday(week), room=second, by=week.by)
+    assert news(week, closure) == [(f"{was(week)}: now {second}",)]
+
+
+def test_who_gave_notice_does_not_wait_for_it(week):
+    friday(week).bookings.update(state="released", released_at=week.now)
+    assert news(week, close(week)) == []
+
+
+def test_who_covers_is_called_as_long_as_they_do(week):
+    time_off = covered(week)
+    found = call_list(time_off, user=week.by)
+    assert (found.patients, [str(one.person) for one in found.therapists]) == (
+        [],
+        ["Ana Diaz, LCSW"],
+    )
+    services.assign_substitute(
+        session=friday(week), therapist=f.TherapistFactory(clinic=week.clinic), by=week.by
+    )
+    assert call_list(time_off, user=week.by).therapists == []
+
+
+# --- ticks ---------------------------------------------------------------------------------------
+
+
+def page(at: Desk, row: Any) -> str:
+    return said(at.open(row, "call-list").content.decode())
+
+
+def box(week: ShortWeek) -> str:
+    return f"patient_{week.patient.pk}"
+
+
+def test_the_page_says_the_phone_and_what_may_be_said(week):
+    patient = week.patient.patient
+    patient.phone, patient.phone_is_safe, patient.may_leave_voicemail = "555-0177", True, False
+    patient.save()
+    shown = page(Desk(week.by), close(week))
+    for one in (str(patient), "555-0177, may be called", "Voicemail must not be left", "cancelled"):
+        assert one in shown
+
+
+def test_a_number_that_is_not_safe_is_not_called(week):
+    patient = week.patient.patient
+    patient.phone, patient.phone_is_safe = "555-0177", False
+    patient.save()
+    shown = page(Desk(week.by), close(week))
+    assert "555-0177, not safe: must not be called" in shown
+
+
+def test_a_tick_says_who_told_and_when_and_is_taken_back(week):
+    closure, at = close(week), desk(week.clinic, Role.FRONT_DESK)
+    assert at.fill(closure, "call-list", **{box(week): "on"}).sentences == ["Saved: 1 of 1 told."]
+    told = Told.objects.get()
+    assert (told.episode, told.told_by, told.closure) == (week.patient, at.user, closure)
+    assert f"{at.user}, Thu Mar 5, 5:00 AM" in page(at, closure)
+    shown = {"shown": box(week), "last_step": ""}
+    assert at.send(url(closure, "call-list"), shown).sentences == ["Saved: 0 of 1 told."]
+    assert not Told.objects.exists()
+
+
+def test_two_who_call_at_once_keep_each_others_ticks(week):
+    other = week.other()
+    f.booking(friday(week), other, 2)
+    closure, one, two = close(week), Desk(week.by), desk(week.clinic)
+    address = url(closure, "call-list")
+    assert one.send(address, {"shown": "", box(week): "on"}).status == 302
+    assert two.send(address, {"shown": "", f"patient_{other.pk}": "on"}).status == 302
+    assert set(Told.objects.values_list("episode", flat=True)) == {week.patient.pk, other.pk}
+
+
+def test_nobody_is_told_of_what_was_taken_back(week):
+    closure = close(week)
+    closures.take_back_closure(closure=closure, by=week.by)
+    with pytest.raises(Refused) as caught:
+        services.note_told(cause=closure, told=[week.patient], by=week.by)
+    assert (caught.value.code, Told.objects.count()) == ("taken_back", 0)
+
+
+def test_who_was_told_is_called_again_when_it_is_taken_back(week):
+    closure, at = close(week), Desk(week.by)
+    at.fill(closure, "call-list", **{box(week): "on"})
+    ahead = at.look(closure, "take-back")
+    assert [one.title for one in ahead.panels] == ["As before", "Told already: call them again"]
+    answer = at.save(ahead)
+    assert "Told already: call them again" in answer.html
+    assert str(week.patient.patient) in answer.html
+
+
+def test_a_therapist_calls_their_own_patients_only(week):
+    other = f.admitted(week.clinic, program=week.house.group.program)
+    f.booking(friday(week), other, 2)
+    closure, at = close(week), Desk(week.house.user)
+    shown = page(at, closure)
+    assert (str(week.patient.patient) in shown, str(other.patient) in shown) == (True, False)
+
+
+def test_who_takes_no_calls_sees_no_list(week):
+    at = desk(week.clinic, Role.UTILIZATION_REVIEW)
+    assert at.open(close(week), "call-list").status_code == 403
+
+
+def test_it_takes_the_same_statements_however_long_it_is(week):
+    closure = close(week)
+    assert week.by.sight  # read once for each request
+    before = statements(week, closure)
+    for seat in range(2, 8):
+        row = f.booking(friday(week), week.other(), seat)
+        Told.objects.create(
+            clinic=week.clinic, closure=closure, episode=row.episode, told_at=week.now,
+            told_by=week.by,
+        )  # fmt: skip
+    assert statements(week, closure) == before
+
+
+def statements(week: ShortWeek, closure: Closure) -> int:
+    with CaptureQueriesContext(connection) as captured:
+        call_list(closure, user=week.by)
+    return len(captured)
