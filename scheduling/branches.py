@@ -27,6 +27,7 @@ own_rows("scheduling.Room", "scheduling.SessionType", "scheduling.Closure", "sch
 
 def _led_blocks(sight: Sight) -> Q:
     led = Q(facilitator__in=sight.therapist_ids) | Q(co_facilitator__in=sight.therapist_ids)
+    led &= Q(clinic__in=sight.own_rows_clinics)  # or every clinic's blocks are read for theirs
     return led & (Q(valid_until__isnull=True) | Q(valid_until__gte=clinic_today(sight.now)))
 
 

@@ -107,7 +107,9 @@ def visits_panel(row: Booking, *, plans: bool) -> Panel:
     if plans:
         day = timezone.localtime(row.starts_at).date()
         address = reverse("admin:scheduling_session_plan")
-        note = anchor(f"{address}?episode={row.episode_id}&day={day}", "Plan a visit during it")
+        note = anchor(
+            f"{address}?episode={row.episode_id}&day={day.isoformat()}", "Plan a visit during it"
+        )
     return Panel(
         "Visits during it",
         ("Visit",),
