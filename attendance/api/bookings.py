@@ -170,7 +170,8 @@ def _episodes(sight: Sight, patient: UUID) -> QuerySet[Episode]:
 @prepared
 def _session(sight: Sight, clinic: int, public_id: UUID) -> QuerySet[Any]:
     """The clinic's session, and whether it is `seen`."""
-    rows: QuerySet[Any] = Session.objects.filter(clinic=clinic, public_id=public_id)
+    rows: QuerySet[Any] = Session.objects.select_related("session_type")
+    rows = rows.filter(clinic=clinic, public_id=public_id)
     seen = ExpressionWrapper(visible(Session, sight), output_field=BooleanField())
     return rows.annotate(seen=seen)
 

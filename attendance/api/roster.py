@@ -71,7 +71,8 @@ class SessionWithRoster(SessionOut):
 class SessionView(View):
     def session(self, public_id: UUID) -> Session:
         """A visible session in whose clinic this method is allowed."""
-        return self.own(Session.objects.visible_to(self.user).select_related("clinic"), public_id)
+        rows = Session.objects.visible_to(self.user).select_related("clinic", "session_type")
+        return self.own(rows, public_id)
 
 
 class SessionDetail(SessionView):

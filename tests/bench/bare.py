@@ -24,6 +24,7 @@ MINIMUM, THRESHOLD = 540, 180
 TOKEN = "SELECT user_id FROM accounts_device WHERE digest = %s AND expiry > now()"
 SESSIONS = """
 SELECT s.id, s.public_id, t.name, t.kind, s.starts_at, s.ends_at, s.zone, s.local_date, r.name,
+       s.by_video, s.off_site,
        (SELECT json_agg(json_build_object('name', p.name, 'role', w.role) ORDER BY w.id)
         FROM scheduling_sessionstaff w JOIN accounts_therapist p ON p.id = w.therapist_id
         WHERE w.session_id = s.id AND w.active),
@@ -66,7 +67,7 @@ def session(request: HttpRequest, public_id: str) -> JsonResponse:
     monday = row[7] - timedelta(days=row[7].weekday())
     first = datetime.combine(monday, datetime.min.time(), tzinfo=zone)
     found = rows(ROSTER, first, first + timedelta(days=7), row[0])
-    signed = _at(row[13], zone)
+    signed = _at(row[15], zone)
     roster = [_line(one, starts, row[5], zone) for one in found]
     return JsonResponse({**shown, "signed_at": signed, "roster": roster})
 
@@ -89,12 +90,13 @@ def _who(request: HttpRequest) -> int:
 
 
 def _session(row: tuple[Any, ...]) -> dict[str, Any]:
-    (_, public_id, title, kind, starts, ends, zone, date, room, staff, capacity, *counts, _) = row
-    expected, recorded = counts
+    (_, public_id, title, kind, starts, ends, zone, date, *others) = row
+    (room, by_video, off_site, staff, capacity, expected, recorded, _) = others
     return {
         "id": public_id, "title": title, "kind": kind,
         "starts_at": _at(starts, ZoneInfo(zone)), "ends_at": _at(ends, ZoneInfo(zone)),
-        "zone": zone, "local_date": date, "room": room, "staff": staff or [],
+        "zone": zone, "local_date": date, "room": room, "by_video": by_video,
+        "off_site": off_site, "staff": staff or [],
         "state": "unrecorded" if recorded < expected else "recorded",
         "capacity": capacity, "expected": expected, "recorded": recorded,
     }  # fmt: skip

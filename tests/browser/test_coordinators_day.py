@@ -140,15 +140,15 @@ def test_a_therapist_is_sick_and_the_calendar_leads_to_cover(cora):
     for part, clock in (("starts_at", "07:45"), ("ends_at", "18:00")):
         cora.fill(f"{part}_0", TODAY)
         cora.fill(f"{part}_1", clock)
-    cora.go("Add time off")
-    cora.sees("Nothing is saved yet.", "These lose this leader and need a substitute")
+    cora.go("See what it touches")
+    cora.sees("Nothing is saved yet.", "what happens to each?")
     cora.go("Save")
     cora.menu("Week")
     cora.follow("By therapist")
     cover = cora.page.get_by_role("link", name=re.compile("^Assign a substitute"))
     left = cover.count() - 1
     cora.to(cover.and_(cora.page.get_by_role("link", name=re.compile("9:00 AM$"))).first)
-    substitute = "Anselm Dusk, LADC" if on_phone(cora) else "Cleo Counselman, CADC"
+    substitute = "Anselm Dusk, LADC" if on_phone(cora) else "Lupe Evenings, LPC"
     cora.choose("Therapist", substitute)
     cora.go("Assign a substitute")
     expect(cover).to_have_count(left)

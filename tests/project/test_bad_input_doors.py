@@ -79,7 +79,7 @@ def session(week: ShortWeek) -> tuple[Any, ...]:
 
 
 def zone(week: ShortWeek) -> tuple[Any, ...]:
-    return week.clinic, "change", {"zone": "Mars/Olympus"}
+    return week.clinic, "zone", {"zone": "Mars/Olympus"}
 
 
 def seats(week: ShortWeek) -> tuple[Any, ...]:
