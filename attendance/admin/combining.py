@@ -51,9 +51,8 @@ class CombineForm(SessionForm):
             del self.fields["into"]
             return
         field: Any = self.fields["into"]
-        field.queryset = field.queryset.filter(pk__in=fits).order_by("starts_at", "pk")
-        field.label_from_instance = lambda one: _offer(fits[one.pk])
-        field.empty_label = None
+        field.queryset = field.queryset.filter(pk__in=fits)
+        field.choices = [(key, _offer(one)) for key, one in fits.items()]
         self.start_with(into=next(iter(fits)))
 
     def ahead(self) -> Sequence[Panel]:
