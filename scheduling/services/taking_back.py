@@ -156,6 +156,7 @@ class _Undo:
                 changed = _STEPS[one.choice](self, one)
         except Refused as error:
             refused[one.session_id] = error.message
+            one.session.refresh_from_db()  # for the next time: what was undone in it is not written
             return False
         if changed:
             self.found.back.append(one.session)

@@ -11,6 +11,7 @@ import pytest
 import time_machine
 
 from iop_clinic.accounts.acting import Refused
+from patients.models import KeepApart
 from scheduling import services
 from scheduling.models import Booking, Closure, Decision, Session, TimeOff
 from scheduling.services import Decided, Undone
@@ -167,6 +168,31 @@ def changed(world: World, row: Session, **to: Any) -> None:
     times = {"starts_at": row.starts_at, "ends_at": row.ends_at, **to}
     row.refresh_from_db()
     services.move_session(session=row, by=world.by, **times)
+
+
+def test_one_whose_patients_are_kept_apart_by_now_is_told_of_when_tried_again(world: World) -> None:
+    row, fits = led(world, group=world.group), led(world, "11:00", "12:00")
+    for seat, episode in enumerate(world.episodes(2), start=1):
+        f.booking(row, episode, seat)
+    closure = close(world)
+    low, high = sorted(row.bookings.values_list("patient", flat=True))
+    KeepApart.objects.create(clinic=world.clinic, patient_id=low, other_id=high, reason="Assault")
+    undone = back(world, closure)
+    row.refresh_from_db()
+    assert ([one for one, _ in undone.left], undone.back, row.live) == ([row], [fits], False)
+
+
+def test_two_that_changed_places_in_turn_are_both_back(world: World) -> None:
+    third = f.RoomFactory(clinic=world.clinic)
+    first, second = led(world, room=world.room), led(world, "11:00", "12:00", room=world.room)
+    before = calendar()
+    closure = close(
+        world,
+        moved(world, first, "13:00", "14:00", room=third),
+        moved(world, second, "09:00", "10:00", room=third),
+        room=world.room,
+    )
+    assert (back(world, closure).left, calendar()) == ([], before)
 
 
 def test_one_that_somebody_moved_on_stays_there(world: World) -> None:
