@@ -69,12 +69,15 @@ class Diary:
             diary.licenses[license_.therapist_id].append(license_)
         return diary
 
-    def closure(self, span: Span, room_id: int | None = None) -> Closure | None:
-        """The closure of the clinic (or, with `room_id`, of that room) that touches the span."""
+    def closure(
+        self, span: Span, room_id: int | None = None, *, but: Collection[int] = ()
+    ) -> Closure | None:
+        """The closure of the clinic (or, with `room_id`, of that room) that touches the span, `but`
+        for those with these keys."""
         for closure in self.closures:
-            if closure.room_id == room_id and any(
-                span.overlaps(closed) for closed in closed_spans(closure, self.zone, span)
-            ):
+            if closure.pk in but or closure.room_id != room_id:
+                continue
+            if any(span.overlaps(closed) for closed in closed_spans(closure, self.zone, span)):
                 return closure
         return None
 

@@ -15,7 +15,14 @@ from iop_clinic.accounts.models import Therapist
 from iop_clinic.accounts.weeks import DAYS_IN_WEEK, long_date, week_of
 from scheduling.leading import LICENSE
 from scheduling.locks import lock
-from scheduling.models import Booking, GroupMembership, Session, SessionStaff, WeeklyBlock
+from scheduling.models import (
+    Booking,
+    Decision,
+    GroupMembership,
+    Session,
+    SessionStaff,
+    WeeklyBlock,
+)
 from scheduling.rules import Span, occurrences, span_on
 from scheduling.services.bookings import ON_HOLD, untie_visits, withdraw_all
 from scheduling.services.diary import (
@@ -162,11 +169,11 @@ class _Refit:
     # --- what stands in the way of the new time ---
 
     def _arrange(self, moving: Sequence[Session]) -> None:
-        diary = self._diary(moving)
+        diary, held = self._diary(moving), _held_all_the_same(moving)
         for session in moving:
             if not session.live:
                 continue
-            closure = diary.closure(_span(session))
+            closure = diary.closure(_span(session), but=held[session.pk])
             if closure is not None:
                 self._cancel(session)
                 session.cancelled_reason, session.closure = closure.reason, closure
@@ -306,6 +313,17 @@ REFITTED = [
 
 def _span(session: Session) -> Span:
     return Span(session.starts_at, session.ends_at)
+
+
+def _held_all_the_same(sessions: Sequence[Session]) -> dict[int, set[int]]:
+    """By session: the closures in which it takes place, as a person decided."""
+    found: dict[int, set[int]] = defaultdict(set)
+    rows = Decision.objects.filter(clinic=sessions[0].clinic_id, session__in=sessions)
+    held = rows.filter(choice__in=[Decision.Choice.KEPT, Decision.Choice.BY_VIDEO])
+    held = held.filter(closure__isnull=False)
+    for session, closure in held.values_list("session", "closure"):
+        found[session].add(closure)
+    return found
 
 
 NOWHERE = (None, False, "")

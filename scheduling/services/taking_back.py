@@ -49,11 +49,11 @@ def take_back_closure(
     lock_decided(closure)
     decisions = _decisions(closure)
     planned_closed = _cancelled_when_planned(closure, decisions)
-    Session.objects.filter(clinic=closure.clinic_id, closure=closure).update(
-        closure=None, version=F("version") + 1
-    )
+    cancelled = Session.objects.filter(clinic=closure.clinic_id, closure=closure)
+    keys = set(cancelled.values_list("pk", flat=True))
+    cancelled.update(closure=None, version=F("version") + 1)
     _forget(closure)
-    undo = _Undo(closure, by, recorded)
+    undo = _Undo(closure, by, recorded, cancelled=keys)
     undo.run([*decisions, *planned_closed])
     undo.found.sort()
     return undo.found
@@ -138,6 +138,8 @@ class _Undo:
     cause: Cause
     by: User | Job
     recorded: Collection[int]
+    cancelled: Collection[int] = ()
+    """Sessions, by key, that the closure had cancelled, whoever or whatever did it."""
     found: Undone = field(default_factory=Undone)
 
     def run(self, decisions: Sequence[Decision]) -> None:
@@ -212,7 +214,16 @@ class _Undo:
             self.found.left.append((one.session, said))
         return bool(parted.moved) and not stay
 
+    def _revive_held(self, one: Decision) -> bool:
+        """It was to be held in the closed clinic, and was cancelled for the closure all the same
+        when its weekly block was changed."""
+        if one.session.live or one.session_id not in self.cancelled:
+            return False
+        revive_session(session=one.session, by=self.by)
+        return True
+
     def _into_room(self, one: Decision) -> bool:
+        self._revive_held(one)
         if not one.session.by_video:
             raise Refused("changed", "It has another place by now.")
         self._check_to_come(one.session)
@@ -235,10 +246,10 @@ class _Undo:
         return True
 
     def _keep(self, one: Decision) -> bool:
-        """Back into the room that was closed. In a closed clinic nothing was changed; who lost
-        the leader is led again by `_lead_again`."""
+        """Back into the room that was closed. In a closed clinic it has its place; who lost the
+        leader is led again by `_lead_again`."""
         if not (isinstance(self.cause, Closure) and self.cause.room_id):
-            return False
+            return self._revive_held(one)
         if one.session.place:
             raise Refused("changed", "It has another place by now.")
         self._check_to_come(one.session)

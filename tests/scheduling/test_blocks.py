@@ -7,7 +7,7 @@ import pytest
 
 from iop_clinic.accounts.acting import Job, Refused
 from scheduling import services
-from scheduling.models import Booking, Session, SessionStaff, WeeklyBlock
+from scheduling.models import Booking, Decision, Session, SessionStaff, WeeklyBlock
 from tests import factories as f
 from tests.scheduling.conftest import TODAY, World
 
@@ -136,6 +136,21 @@ def test_a_closed_day_is_cancelled_for_the_closure(world: World) -> None:
     [cancelled] = result.cancelled
     assert (cancelled.local_date, cancelled.cancelled_reason) == (day, "Holiday")
     assert len(times()) == 3
+
+
+@pytest.mark.parametrize("choice", [Decision.Choice.KEPT, Decision.Choice.BY_VIDEO])
+def test_what_is_held_in_the_closed_clinic_takes_place_after_a_change(
+    world: World, choice: Decision.Choice
+) -> None:
+    block = planned(world)
+    held = [services.Decided(rows()[1], choice)]
+    for day, decided in ((WEEKS[1], held), (WEEKS[2], None)):
+        services.add_closure(
+            clinic=world.clinic, starts_on=day, ends_on=day, reason="Holiday", decided=decided,
+            by=world.by,
+        )  # fmt: skip
+    result = change(world, block, starts_at=datetime.time(13), ends_at=datetime.time(14))
+    assert (times(), result.cancelled) == ([(WEEKS[n], "13:00") for n in (0, 1, 3)], [])
 
 
 def test_another_leader_everywhere_but_where_somebody_stands_in(world: World) -> None:

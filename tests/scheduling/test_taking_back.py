@@ -279,6 +279,18 @@ def test_what_was_planned_into_the_closed_days_takes_place_too(world: World) -> 
     assert (planned.live, planned.closure) == (True, None)
 
 
+@pytest.mark.parametrize("choice", [Choice.KEPT, Choice.BY_VIDEO])
+def test_what_was_to_be_held_and_was_cancelled_for_the_closure_takes_place(
+    world: World, choice: Decision.Choice
+) -> None:
+    row = led(world, room=world.room)
+    before = calendar()
+    closure = close(world, Decided(row, choice))
+    services.cancel_session(session=row, reason="Snow", closure=closure, by=world.by)
+    undone = back(world, closure)
+    assert (undone.back, undone.left, calendar()) == ([row], [], before)
+
+
 # --- any decisions at all ------------------------------------------------------------------------
 
 
