@@ -14,9 +14,10 @@ from iop_clinic.accounts.models import Therapist, User
 from scheduling.locks import lock
 from scheduling.models import Closure, Decision, Session, SessionStaff, TimeOff
 from scheduling.querysets import SessionQuerySet
+from scheduling.rules import Span
 from scheduling.services.combining import combined_bookings, part_sessions
 from scheduling.services.deciding import LEADS, Cause, Choice, key_of, lock_touched, time_off_of
-from scheduling.services.diary import WITHOUT_ROOM, attend, without
+from scheduling.services.diary import WITHOUT_ROOM, Diary, attend, without
 from scheduling.services.placing import PLACE, hold_in_room, place
 from scheduling.services.sessions import move_session, revive_session
 from scheduling.services.substitutes import assign_substitute
@@ -143,21 +144,25 @@ class _Undo:
     found: Undone = field(default_factory=Undone)
 
     def run(self, decisions: Sequence[Decision]) -> None:
-        waiting, refused = list(decisions), dict[int, str]()
+        waiting, refused = list(decisions), dict[int, Refused]()
         while waiting:
             left = [one for one in waiting if not self._try(one, refused)]
             if len(left) == len(waiting):
                 break
             waiting = left
-        self.found.left += [(one.session, refused[one.session_id]) for one in waiting]
+        for one in waiting:
+            error = refused[one.session_id]
+            self.found.left.append((one.session, error.message))
+            if error.code == "clinic_closed" and one.choice == Choice.CANCELLED:
+                _wait_for_other_closure(one.session)
 
-    def _try(self, one: Decision, refused: dict[int, str]) -> bool:
+    def _try(self, one: Decision, refused: dict[int, Refused]) -> bool:
         """Whether the session is as it was; a refusal leaves it as it is."""
         try:
             with transaction.atomic():
                 changed = _STEPS[one.choice](self, one)
         except Refused as error:
-            refused[one.session_id] = error.message
+            refused[one.session_id] = error
             one.session.refresh_from_db()  # for the next time: what was undone in it is not written
             return False
         if changed:
@@ -265,6 +270,16 @@ _STEPS: Mapping[str, Callable[[_Undo, Decision], bool]] = {
     Choice.COVERED: _Undo._end_cover,
     Choice.KEPT: _Undo._keep,
 }
+
+
+def _wait_for_other_closure(session: Session) -> None:
+    """It stays cancelled for the closure that stands in the way: the undo of that finds it."""
+    span = Span(session.starts_at, session.ends_at)
+    closure = Diary.of(session.clinic, span, therapists=[], rooms=[]).closure(span)
+    assert closure is not None  # or else it would not have been refused
+    session.closure, session.cancelled_reason = closure, closure.reason
+    session.version += 1
+    session.save(update_fields=["closure", "cancelled_reason", "version"])
 
 
 def _place(one: Decision) -> None:

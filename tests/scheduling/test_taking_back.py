@@ -150,9 +150,24 @@ def test_a_cancelled_session_that_fits_no_more_stays_so(
     undone = back(world, closure)
     row.refresh_from_db()
     assert dict(undone.left)[row] == said
-    assert (row.live, row.closure, row.bookings.get().state) == (False, None, "booked")
+    assert (row.live, row.bookings.get().state) == (False, "booked")
     if obstacle is not closed_once_more:
-        assert undone.back == [fits]
+        assert (undone.back, row.closure) == ([fits], None)
+
+
+@pytest.mark.parametrize("cause", [close, away])
+def test_one_that_another_closure_keeps_cancelled_takes_place_after_that(
+    world: World, cause: Callable[..., Closure | TimeOff]
+) -> None:
+    row = led(world, room=world.room)
+    before = calendar()
+    snow = cause(world, Decided(row, Choice.CANCELLED))
+    said = closed_once_more(world, row)
+    assert back(world, snow).left == [(row, said)]
+    flood = Closure.objects.get()
+    row.refresh_from_db()
+    assert (row.live, row.closure, row.cancelled_reason) == (False, flood, "Flood")
+    assert (back(world, flood).back, calendar()) == ([row], before)
 
 
 def test_one_that_somebody_cancelled_again_stays_cancelled(world: World) -> None:
