@@ -292,6 +292,8 @@ def _cover(one: Decided, row: Decision, by: User | Job) -> None:
         message = f"{found.therapist.name} leads it already: keep it as it is."
         raise Refused("not_decidable", message, field="choice")
     assign_substitute(session=_own(one.session), therapist=one.therapist, by=by)
+    # A co-facilitator's part would stay, and who is away takes no part either.
+    one.session.staff.filter(therapist=row.time_off.therapist_id).update(active=False)
     row.substitute = one.therapist
 
 
