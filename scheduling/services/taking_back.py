@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.db import transaction
@@ -338,14 +338,28 @@ def _leading_again(therapist: Therapist, sessions: Sequence[Session]) -> list[Se
     led = SessionStaff.objects.filter(session=OuterRef("session"), role__in=LEADS, active=True)
     parts = own.filter(~busy, active=False, session__in=[one.pk for one in sessions])
     parts = parts.exclude(Exists(led), role__in=LEADS)
-    theirs = set(parts.values_list("session", flat=True))
+    theirs = dict(parts.values_list("session", "role"))
     own.filter(session__in=theirs).update(active=True)
     back = [one for one in sessions if one.pk in theirs]
-    for session in back:
+    for session, trouble in zip(back, _licenses(therapist, back, theirs), strict=True):
         session.needs_attention = without(session.needs_attention, time_off_of(therapist))
+        attend(session, trouble)
         session.version += 1
     Session.objects.bulk_update(back, ["needs_attention", "version"])
     return back
+
+
+def _licenses(
+    therapist: Therapist, sessions: Sequence[Session], roles: Mapping[int, str]
+) -> Iterator[str]:
+    """Why the therapist is not qualified to lead each of them again; empty where they are."""
+    if not sessions:
+        return
+    span = Span(min(one.starts_at for one in sessions), max(one.ends_at for one in sessions))
+    diary = Diary.of(therapist.clinic, span, therapists=[therapist.pk], rooms=[])
+    for one in sessions:
+        asked = one.session_type if roles[one.pk] in LEADS else None
+        yield diary.license_trouble(therapist, Span(one.starts_at, one.ends_at), asked)
 
 
 def _led_by(sessions: Collection[Session]) -> dict[int, str]:

@@ -11,6 +11,7 @@ import pytest
 import time_machine
 
 from iop_clinic.accounts.acting import Refused
+from iop_clinic.accounts.models import License
 from patients.models import KeepApart
 from scheduling import services
 from scheduling.models import Booking, Closure, Decision, Session, TimeOff
@@ -245,6 +246,17 @@ def test_who_covers_by_now_leads_on(world: World) -> None:
     services.assign_substitute(session=row, therapist=second, by=world.by)
     assert back(world, time_off).left == [(row, "Somebody else leads it since.")]
     assert list(row.staff.filter(active=True).values_list("therapist", flat=True)) == [second.pk]
+
+
+def test_who_leads_again_without_a_license_by_now_is_marked(world: World) -> None:
+    license_ = f.LicenseFactory(therapist=world.therapist)
+    row = led(world)
+    time_off = away(world)
+    License.objects.filter(pk=license_.pk).update(expires_on=TOMORROW_DATE - datetime.timedelta(1))
+    assert back(world, time_off).back == [row]
+    row.refresh_from_db()
+    name = world.therapist.name
+    assert row.needs_attention == f"License: none of {name} is valid on Tue Mar 3"
 
 
 @pytest.mark.parametrize("choice", ["moved", "covered", "kept"])
