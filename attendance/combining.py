@@ -23,7 +23,8 @@ from patients.models import Patient
 from scheduling import services as calendar
 from scheduling.models import Booking, Session
 from scheduling.querysets import BookingQuerySet
-from scheduling.services.combining import Combined, combined_bookings, lock_parting
+from scheduling.services.bookings import combined_bookings
+from scheduling.services.combining import Combined, lock_parting
 
 RECORDED = "Is recorded there, and stays."
 

@@ -15,7 +15,7 @@ from patients.models import Episode
 from scheduling.eligibility import check_may_come
 from scheduling.locks import lock, lock_session
 from scheduling.models import Booking, Session
-from scheduling.querysets import overlapping
+from scheduling.querysets import BookingQuerySet, overlapping
 from scheduling.rules import lowest_free
 from scheduling.services.seating import most_seats, new_booking, overflow_author, revive_row
 from scheduling.services.visits import nest, seats_around
@@ -221,3 +221,11 @@ def untie_visits(sessions: Iterable[int]) -> None:
 def check_reason(reason: str) -> None:
     if not reason.strip():
         raise Refused("reason_required", "Say why.", field="reason")
+
+
+def combined_bookings(session: Session) -> BookingQuerySet:
+    """Bookings elsewhere of whoever came from a session that was combined."""
+    rows: BookingQuerySet = Booking.objects.exclude(state=WITHDRAWN).filter(
+        clinic=session.clinic_id, combined_from__session=session
+    )
+    return rows

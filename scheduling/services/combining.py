@@ -22,7 +22,7 @@ from scheduling.locks import lock, lock_session
 from scheduling.models import Booking, Session, SessionStaff
 from scheduling.querysets import BookingQuerySet, SessionQuerySet, overlapping
 from scheduling.rules import MOST_SEATS, Span, lowest_free
-from scheduling.services.bookings import check_takes_place, withdraw_all
+from scheduling.services.bookings import check_takes_place, combined_bookings, withdraw_all
 from scheduling.services.seating import (
     Expected,
     busy_times,
@@ -32,10 +32,15 @@ from scheduling.services.seating import (
     overflow_author,
     revive_row,
 )
-from scheduling.services.sessions import cancel_session, check_not_signed, revive_session
+from scheduling.services.sessions import (
+    COMBINED_WITH,
+    bring_back,
+    cancel_session,
+    check_not_signed,
+    lock_for_move,
+)
 
 BOOKED, RELEASED, WITHDRAWN = Booking.State.BOOKED, Booking.State.RELEASED, Booking.State.WITHDRAWN
-COMBINED_WITH = "Combined with"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +96,7 @@ def part_sessions(*, session: Session, by: User | Job, staying: Collection[int] 
     """What was combined meets by itself again, with everybody of it who still fits.
 
     `staying` are bookings, by key, that stay in the other session. Raises Refused `session_live`,
-    `session_over`, `not_combined`, or what `revive_session` raises.
+    `session_over`, `not_combined`, or what `revive_session` raises of the time.
     """
     lock_parting(session)
     if session.live:
@@ -102,19 +107,11 @@ def part_sessions(*, session: Session, by: User | Job, staying: Collection[int] 
     if not rows:
         message = "Nobody came from it, or everybody is recorded there: nothing can be parted."
         raise Refused("not_combined", message)
-    revive_session(session=session, by=by)
+    bring_back(session, lock_for_move(session, _span(session)))
     fit = _fit(rows, session, crowding=False)
     moved = _Move(fit, f"{session.title} meets by itself again", "", by).run()
     Booking.objects.filter(combined_from__in=moved).update(combined_from=None)
     return Combined(moved, fit.left)
-
-
-def combined_bookings(session: Session) -> BookingQuerySet:
-    """Bookings elsewhere of whoever came from a session that was combined."""
-    rows: BookingQuerySet = Booking.objects.exclude(state=WITHDRAWN).filter(
-        clinic=session.clinic_id, combined_from__session=session
-    )
-    return rows
 
 
 def lock_parting(session: Session) -> None:

@@ -29,6 +29,7 @@ from scheduling.rules import LONGEST, MOST_SEATS, SHORTEST, Span
 from scheduling.services.bookings import (
     check_reason,
     check_takes_place,
+    combined_bookings,
     untie_visits,
 )
 from scheduling.services.diary import (
@@ -42,6 +43,9 @@ from scheduling.services.visits import nest, seats_around, stays_inside
 
 LATE_ENTRY = datetime.timedelta(days=31)
 """How long after it a person may still enter a session that took place."""
+
+COMBINED_WITH = "Combined with"
+"""How the reason of a session begins that is held together with another one."""
 
 SUBSTITUTE_ACCESS = datetime.timedelta(days=7)
 """How long after the session a substitute may still complete its roster."""
@@ -224,7 +228,7 @@ def move_session(
     span = Span(starts_at, ends_at)
     _check_length(span)
     check_one_place(room, False, off_site)
-    diary = _lock_for_move(session, span, room)
+    diary = lock_for_move(session, span, room)
     check_takes_place(session)
     _check_not_begun(session, span)
     _check_date(span, session.clinic, by)
@@ -247,7 +251,7 @@ def move_session(
     return session
 
 
-def _lock_for_move(session: Session, span: Span, room: Room | None = None) -> Diary:
+def lock_for_move(session: Session, span: Span, room: Room | None = None) -> Diary:
     """Lock all that a change of this session's time or state touches, and read what is known."""
     therapists = list(
         SessionStaff.objects.filter(session=session, active=True).values_list(
@@ -337,11 +341,21 @@ def revive_session(*, session: Session, by: User | Job) -> Session:
     """A cancelled session takes place after all, with its bookings and members enrolled since.
 
     Raises Refused `clinic_closed`, `therapist_busy`, `room_busy` or `patient_busy` for what has
-    taken the time meanwhile, or `not_suitable` where patients who are kept apart would meet.
+    taken the time meanwhile, `not_suitable` where patients who are kept apart would meet, or
+    `combined` for one whose patients sit in another session.
     """
-    diary = _lock_for_move(session, Span(session.starts_at, session.ends_at))
+    diary = lock_for_move(session, Span(session.starts_at, session.ends_at))
     if session.live:
         return session
+    combined = session.cancelled_reason.startswith(COMBINED_WITH)
+    if combined and combined_bookings(session).exists():
+        message = f"{session.cancelled_reason}: part the two, so that its patients come back."
+        raise Refused("combined", message)
+    return bring_back(session, diary)
+
+
+def bring_back(session: Session, diary: Diary) -> Session:
+    """Let a locked, cancelled session take place; raises what `revive_session` does of the time."""
     span = Span(session.starts_at, session.ends_at)
     diary.check_open(span)
     _check_free(session, diary, span)

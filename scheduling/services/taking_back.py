@@ -15,7 +15,8 @@ from scheduling.locks import lock
 from scheduling.models import Closure, Decision, Session, SessionStaff, TimeOff
 from scheduling.querysets import SessionQuerySet
 from scheduling.rules import Span
-from scheduling.services.combining import combined_bookings, part_sessions
+from scheduling.services.bookings import combined_bookings
+from scheduling.services.combining import part_sessions
 from scheduling.services.deciding import LEADS, Cause, Choice, key_of, lock_touched, time_off_of
 from scheduling.services.diary import WITHOUT_ROOM, Diary, attend, without
 from scheduling.services.placing import PLACE, hold_in_room, place

@@ -315,6 +315,18 @@ def test_no_parting_of_what_was_not_combined_is_over_or_lost_its_leader(two: Two
     )
 
 
+def test_what_is_combined_takes_place_again_when_it_is_parted(two: Two) -> None:
+    def revive() -> Session:
+        return services.revive_session(session=two.first, by=two.world.by)
+
+    stays, _ = two.sit(2)
+    there = {row.episode_id: row.pk for row in two.combine().moved}
+    assert unchanged(revive) == "combined"
+    two.part(staying=[there[stays.episode_id]])
+    services.cancel_session(session=two.first, reason="Snow", by=two.world.by)
+    assert revive().live
+
+
 def test_a_session_that_is_over_is_not_parted(two: Two, time_machine: Any) -> None:
     two.sit(1)
     two.combine()
