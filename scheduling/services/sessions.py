@@ -234,7 +234,7 @@ def move_session(
     _check_date(span, session.clinic, by)
     if session.breaks and session.breaks[-1][1] > (span.ends_at - span.starts_at).seconds // 60:
         raise Refused("session_breaks_inside", "A break lies after the new end.", field="ends_at")
-    if not stays_inside(session, span):
+    if span != (session.starts_at, session.ends_at) and not stays_inside(session, span):
         untie_visits([session.pk])
     if room is not None or off_site:
         place(session, room=room, off_site=off_site)

@@ -16,6 +16,7 @@ from scheduling.rules import Span
 
 Kind = SessionType.Kind
 VISITS = {Kind.PRESCRIBER, Kind.CASE_MANAGEMENT, Kind.DRUG_SCREEN}
+TIE = ["nested_in", "outer_starts_at", "outer_ends_at"]
 
 
 def seats_around(session: Session, patients: Collection[int]) -> dict[int, Booking]:

@@ -20,6 +20,7 @@ from scheduling.models import Booking, Session, SessionStaff, TimeOff
 from scheduling.rules import Span, span_on
 from scheduling.services.bookings import untie_visits
 from scheduling.services.sessions import SUBSTITUTE_ACCESS
+from scheduling.services.visits import TIE, nest
 
 MOVED = ["starts_at", "ends_at", "zone", "version"]
 
@@ -43,7 +44,8 @@ def change_zone(*, clinic: Clinic, zone: str, by: User | Job) -> Rezoned:
 
     Sessions that have begun or are signed are facts and keep their zone. Planned sessions and time
     off to come move by the difference of the zones; closures and weekly blocks are wall time
-    already. Raises Refused `zone`, `same_zone`, or `nested_visit` with `dates`.
+    already. Raises Refused `zone`, `same_zone`, or `nested_visit` with the `dates` of visits inside
+    a session that does not move along.
     """
     try:
         validate_zone(zone)
@@ -92,7 +94,6 @@ def _lock_all(keys: Sequence[tuple[int, int | None]]) -> None:
         moving=sessions,
     )
     lock(episodes=Booking.objects.filter(session__in=sessions).values_list("episode", flat=True))
-    untie_visits(sessions)
 
 
 def _span_in(session: Session, zone: ZoneInfo) -> Span:
@@ -117,12 +118,36 @@ def _save(sessions: Sequence[Session]) -> None:
             "SET CONSTRAINTS session_room_free, sessionstaff_therapist_free, "
             "booking_patient_free, booking_patient_free_nested DEFERRED"
         )
+    visits = _untie(sessions)
     Session.objects.bulk_update(sessions, MOVED, batch_size=500)
     SessionStaff.objects.filter(
         session__in=[one.pk for one in sessions], role=SessionStaff.Role.SUBSTITUTE
     ).update(access_until=F("ends_at") + SUBSTITUTE_ACCESS)
+    Booking.objects.bulk_update(visits, TIE, batch_size=500)
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def _untie(sessions: Iterable[Session]) -> list[Booking]:
+    """Visits untied from what they interrupt, each with the tie that it has once both have moved.
+
+    A visit that would move alone, or not as far, is refused.
+    """
+    spans = {one.pk: Span(one.starts_at, one.ends_at) for one in sessions}
+    tied = Booking.objects.filter(session__in=spans, nested_in__session__in=spans)
+    visits = []
+    for row in tied.exclude(state=Booking.State.WITHDRAWN).select_related("nested_in"):
+        outer, span = row.nested_in, spans[row.session_id]
+        outer.starts_at, outer.ends_at = spans[outer.session_id]
+        if outer.starts_at <= span.starts_at and span.ends_at <= outer.ends_at:
+            nest(row, outer)
+            visits.append(row)
+    keys = [row.pk for row in visits]
+    Booking.objects.filter(pk__in=keys).update(
+        nested_in=None, outer_starts_at=None, outer_ends_at=None
+    )
+    untie_visits(spans)
+    return visits
 
 
 # --- time off ------------------------------------------------------------------------------------

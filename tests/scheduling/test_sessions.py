@@ -269,6 +269,18 @@ def test_a_nested_visit_holds_its_session_until_it_is_withdrawn(world: World) ->
     assert move(world, outer, "11:00", "12:00").version == 2
 
 
+def test_a_visit_inside_stays_when_only_the_room_changes(world: World) -> None:
+    episode = world.episode()
+    outer = create(world, episodes=[episode])
+    inside = world.session("2026-03-03", "09:15", "09:30")
+    visit = services.book(
+        session=inside, episode=episode, nested_in=outer.bookings.get(), by=world.by
+    )
+    assert move(world, outer, "09:00", "10:00", room=world.room).room == world.room
+    visit.refresh_from_db()
+    assert (visit.nested_in, visit.version) == (outer.bookings.get(), 1)
+
+
 def test_a_new_room_settles_what_needed_attention(world: World) -> None:
     row = world.session("2026-03-03", needs_attention="No room: Room 1 is taken; License: x")
     move(world, row, "09:00", "10:00", room=world.room)

@@ -58,6 +58,39 @@ def test_sessions_to_come_with_their_staff_and_bookings_keep_date_and_wall_time(
     assert (world.clinic.zone, world.clinic.version) == (NEW, 2)
 
 
+def with_visit(world: World, outer: Session) -> Booking:
+    row = outer.bookings.get()
+    inside = world.session(str(outer.local_date), "09:15", "09:30")
+    return services.book(session=inside, episode=row.episode, nested_in=row, by=world.by)
+
+
+def test_a_visit_moves_along_with_the_session_that_it_interrupts(world: World) -> None:
+    _, later = planned(world)
+    visit = with_visit(world, later)
+    outer = visit.nested_in
+    change(world)
+    visit.refresh_from_db()
+    assert (walls(visit.session), walls(later)) == (
+        ("2026-03-09 09:15", "09:30", NEW), ("2026-03-09 09:00", "10:00", NEW),
+    )  # fmt: skip
+    assert (visit.nested_in, visit.outer_starts_at, visit.outer_ends_at) == (
+        outer, later.starts_at, later.ends_at,
+    )  # fmt: skip
+
+
+def test_a_visit_in_a_session_that_has_begun_is_refused(world: World) -> None:
+    today, _ = planned(world)
+    visit = with_visit(world, today)
+    with (
+        time_machine.travel(world.at("2026-03-02", "09:05"), tick=False),
+        pytest.raises(Refused) as refusal,
+    ):
+        change(world)
+    assert (refusal.value.code, refusal.value.details["dates"]) == ("nested_visit", [TODAY])
+    visit.refresh_from_db()
+    assert (visit.outer_starts_at, walls(today)[2]) == (today.starts_at, "America/New_York")
+
+
 def test_what_is_expanded_afterwards_is_in_the_new_zone_and_nothing_comes_twice(
     world: World,
 ) -> None:
