@@ -18,7 +18,7 @@ from scheduling.models import Booking, Session
 from scheduling.querysets import BookingQuerySet, overlapping
 from scheduling.rules import lowest_free
 from scheduling.services.seating import most_seats, new_booking, overflow_author, revive_row
-from scheduling.services.visits import nest, seats_around
+from scheduling.services.visits import interrupting, let_in, nest, seats_around
 
 BOOKED, WITHDRAWN = Booking.State.BOOKED, Booking.State.WITHDRAWN
 ON_HOLD = "On hold"
@@ -64,13 +64,14 @@ def book(
         return row
     check_unsigned(session)
     _tie(row, makes_up=makes_up, nested_in=nested_in)
-    _check_free(row, around)
+    visits = _check_free(row, session, around)
     there = [one.episode_id for one in around if _is_expected(one, session)]
     held = check_may_come(episodes=[episode], session=session, there=there)
     row.membership_id = held.get(episode.pk)
     # Last: nobody is asked why a full session takes one more who may not come at all.
     _take_seat(row, session, around, overflow_reason, by)
-    row.save()
+    with let_in([(visit, row) for visit in visits]):
+        row.save()
     return row
 
 
@@ -99,15 +100,25 @@ def _is_expected(row: Booking, session: Session) -> bool:
     return row.session_id == session.pk and row.state != WITHDRAWN
 
 
-def _check_free(row: Booking, around: Iterable[Booking]) -> None:
-    """Nobody is at two places at once, and a short visit only inside one (see the constraints)."""
+def _check_free(row: Booking, session: Session, around: Iterable[Booking]) -> list[Booking]:
+    """Nobody is at two places at once, and a short visit only inside one (see the constraints).
+
+    Answers the visits for which the patient is to leave this session.
+    """
     nested = row.nested_in_id is not None
-    for other in around:
-        elsewhere = other.patient_id == row.patient_id and other.session_id != row.session_id
-        if elsewhere and (other.nested_in_id is not None) == nested:
-            raise Refused(
-                "patient_busy", "The patient is booked elsewhere at this time. Choose another time."
-            )
+    others = [
+        other
+        for other in around
+        if other.patient_id == row.patient_id
+        and other.session_id != row.session_id
+        and (other.nested_in_id is not None) == nested
+    ]
+    visits = [] if nested else interrupting(session, others)
+    if len(visits) < len(others):
+        raise Refused(
+            "patient_busy", "The patient is booked elsewhere at this time. Choose another time."
+        )
+    return visits
 
 
 def check_takes_place(session: Session) -> None:

@@ -39,7 +39,7 @@ from scheduling.services.diary import (
 )
 from scheduling.services.placing import ONE_PATIENT, PLACE, check_one_place, place, seats_needed
 from scheduling.services.seating import Expected, new_booking, plan_seating
-from scheduling.services.visits import nest, seats_around, stays_inside
+from scheduling.services.visits import nest, seats_around, stays_inside, tie_again
 
 LATE_ENTRY = datetime.timedelta(days=31)
 """How long after it a person may still enter a session that took place."""
@@ -358,6 +358,7 @@ def bring_back(session: Session, diary: Diary) -> Session:
     """Let a locked, cancelled session take place; raises what `revive_session` does of the time."""
     span = Span(session.starts_at, session.ends_at)
     diary.check_open(span)
+    tie_again(session)
     _check_free(session, diary, span)
     session.state, session.cancelled_reason = Session.State.SCHEDULED, ""
     session.cancelled_at, session.closure = None, None

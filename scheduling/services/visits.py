@@ -6,8 +6,10 @@ that one: nobody is in two places, and the minutes of the visit leave the sessio
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
+from django.db import connection
 from django.db.models import Q
 
 from iop_clinic.accounts.acting import Refused
@@ -36,7 +38,7 @@ def seats_around(session: Session, patients: Collection[int]) -> dict[int, Booki
         nested_in=None,
     )
     found = {row.patient_id: row for row in rows}
-    if any(not _holds(row, span) for row in found.values()):
+    if any(not is_inside(span, _span(row)) for row in found.values()):
         message = (
             "The patient is in another session for a part of this time. Choose a time wholly "
             "inside that session, or outside of it."
@@ -52,6 +54,62 @@ def nest(row: Booking, outer: Booking | None) -> None:
     row.outer_ends_at = outer.ends_at if outer else None
 
 
+def interrupting(session: Session, others: Iterable[Booking]) -> list[Booking]:
+    """Which bookings of its patients elsewhere are visits that lie inside a session that is none.
+
+    Nothing is asked of the database unless one lies inside.
+    """
+    span = Span(session.starts_at, session.ends_at)
+    inside = [one.pk for one in others if is_inside(one, span)]
+    if not inside or session.session_type.kind in VISITS:
+        return []
+    visits = Booking.objects.filter(pk__in=inside, session__session_type__kind__in=VISITS)
+    return list(visits.order_by("pk"))
+
+
+def is_inside(row: Booking | Span, span: Span) -> bool:
+    """Whether it lies wholly inside a time."""
+    return span.starts_at <= row.starts_at and row.ends_at <= span.ends_at
+
+
+def tie_again(session: Session) -> None:
+    """Before a session takes place after all: tie the visits that lie inside it, or where it is a
+    visit, its bookings to what they interrupt. Raises Refused `patient_busy` as `seats_around`."""
+    seated = session.bookings.filter(state=Booking.State.BOOKED, nested_in=None)
+    rows = {row.patient_id: row for row in seated}
+    around = seats_around(session, rows)
+    ties = [(rows[patient], outer) for patient, outer in around.items()]
+    elsewhere = Booking.objects.seated().overlapping(session.starts_at, session.ends_at)
+    others = elsewhere.filter(clinic=session.clinic_id, patient__in=rows, nested_in=None)
+    visits = interrupting(session, others)
+    tie([*ties, *((visit, rows[visit.patient_id]) for visit in visits)])
+
+
+def tie(ties: Iterable[tuple[Booking, Booking]]) -> None:
+    """Nest saved bookings, each in the one beside it."""
+    visits = []
+    for visit, outer in ties:
+        nest(visit, outer)
+        visits.append(visit)
+    Booking.objects.bulk_update(visits, TIE)
+
+
+@contextmanager
+def let_in(ties: Sequence[tuple[Booking, Booking]]) -> Iterator[None]:
+    """Write bookings around visits that have been alone; these are tied once that is done.
+
+    Until then the patient is in two places: what overlaps is looked at again at the end.
+    """
+    if not ties:
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS booking_patient_free DEFERRED")
+        yield
+        tie(ties)
+        cursor.execute("SET CONSTRAINTS booking_patient_free IMMEDIATE")
+
+
 def stays_inside(session: Session, span: Span) -> bool:
     """Whether a session is a visit that lies inside what it interrupts at another time as well."""
     visits = session.bookings.filter(nested_in__isnull=False)
@@ -60,5 +118,5 @@ def stays_inside(session: Session, span: Span) -> bool:
     return held.exists() and not held.exclude(inside).exists()
 
 
-def _holds(outer: Booking, span: Span) -> bool:
-    return outer.starts_at <= span.starts_at and span.ends_at <= outer.ends_at
+def _span(row: Booking) -> Span:
+    return Span(row.starts_at, row.ends_at)

@@ -165,3 +165,68 @@ def test_a_cancelled_visit_leaves_the_session_as_it_was(world, outer):
     assert (outer.state, outer.live, outer.version) == ("booked", True, version)
     services.revive_session(session=session, by=world.by)
     assert session.bookings.get().nested_in == outer
+
+
+# --- tied again ----------------------------------------------------------------------------------
+
+
+def tied(row: Booking) -> tuple[Any, ...]:
+    row.refresh_from_db()
+    return (row.live, row.state, row.nested_in, row.outer_starts_at, row.outer_ends_at)
+
+
+def cancel(world: World, *sessions: Session) -> None:
+    for session in sessions:
+        services.cancel_session(session=session, reason="Snow", by=world.by)
+
+
+def test_a_session_takes_place_again_around_the_visit_inside(world, outer):
+    row = visit(world, "09:20", "09:40", outer.episode).bookings.get()
+    cancel(world, outer.session)
+    assert tied(row) == (True, "booked", None, None, None)
+    services.revive_session(session=outer.session, by=world.by)
+    outer.refresh_from_db()
+    assert tied(row) == (True, "booked", outer, outer.starts_at, outer.ends_at)
+    assert (outer.live, outer.state) == (True, "booked")
+
+
+@pytest.mark.parametrize("visit_first", [True, False])
+def test_both_cancelled_take_place_again_in_either_order(world, outer, visit_first):
+    row = visit(world, "09:20", "09:40", outer.episode).bookings.get()
+    cancel(world, outer.session, row.session)
+    order = [row.session, outer.session] if visit_first else [outer.session, row.session]
+    for session in order:
+        services.revive_session(session=session, by=world.by)
+    assert tied(row) == (True, "booked", outer, outer.starts_at, outer.ends_at)
+
+
+def test_no_session_takes_place_again_across_a_visit(world, outer):
+    cancel(world, outer.session)
+    row = visit(world, "09:50", "10:10", outer.episode).bookings.get()
+    with pytest.raises(Refused) as caught:
+        services.revive_session(session=outer.session, by=world.by)
+    assert (caught.value.code, caught.value.message) == ("patient_busy", BUSY)
+    outer.refresh_from_db()
+    assert (outer.live, tied(row)) == (False, (True, "booked", None, None, None))
+
+
+@pytest.mark.parametrize("booked_before", [True, False])
+def test_whoever_has_a_visit_is_booked_around_it(world, booked_before):
+    session, episode = world.session(DAY), world.episode()
+    if booked_before:
+        was = services.book(session=session, episode=episode, by=world.by)
+        services.withdraw(booking=was, reason="Wrong evening", by=world.by)
+    row = visit(world, "09:20", "09:40", episode).bookings.get()
+    outer = services.book(session=session, episode=episode, by=world.by)
+    assert tied(row) == (True, "booked", outer, outer.starts_at, outer.ends_at)
+
+
+def test_nobody_is_booked_across_a_visit_or_around_another_session(world):
+    session, episode = world.session(DAY), world.episode()
+    visit(world, "09:50", "10:10", episode)
+    services.book(session=world.session(DAY, "11:15", "11:30"), episode=episode, by=world.by)
+    for wanted in (session, world.session(DAY, "11:00", "12:00")):
+        with pytest.raises(Refused) as caught:
+            services.book(session=wanted, episode=episode, by=world.by)
+        assert caught.value.code == "patient_busy"
+    assert not Booking.objects.filter(nested_in__isnull=False).exists()
