@@ -24,6 +24,7 @@ from scheduling.querysets import BookingQuerySet, SessionQuerySet, overlapping
 from scheduling.rules import MOST_SEATS, Span, lowest_free
 from scheduling.services.bookings import check_takes_place, combined_bookings, withdraw_all
 from scheduling.services.seating import (
+    Busy,
     Expected,
     busy_times,
     known_rows,
@@ -39,6 +40,7 @@ from scheduling.services.sessions import (
     check_not_signed,
     lock_for_move,
 )
+from scheduling.services.visits import tie, visits_inside
 
 BOOKED, RELEASED, WITHDRAWN = Booking.State.BOOKED, Booking.State.RELEASED, Booking.State.WITHDRAWN
 
@@ -214,13 +216,13 @@ def _visits(rows: Iterable[Booking]) -> Mapping[int, list[Booking]]:
 
 
 def _elsewhere(
-    row: Booking, session: Session, busy: Iterable[tuple[int, Span]], visits: Iterable[Booking]
+    row: Booking, session: Session, busy: Iterable[Busy], visits: Iterable[Booking]
 ) -> Refused | None:
     """Why the patient cannot be there then; whoever gave notice need not be anywhere."""
-    span = Span(session.starts_at, session.ends_at)
-    spans = [other for key, other in busy if key not in (row.session_id, session.pk)]
-    spans += [_span(visit) for visit in visits if not _inside(visit, session)]
-    if row.state == BOOKED and any(span.overlaps(other) for other in spans):
+    span = _span(session)
+    elsewhere = any(one.keeps_from(session) for one in busy if one.session != row.session_id)
+    out = any(span.overlaps(_span(visit)) for visit in visits if not _inside(visit, session))
+    if row.state == BOOKED and (elsewhere or out):
         return Refused("patient_busy", "The patient is booked elsewhere at this time.")
     return None
 
@@ -295,6 +297,8 @@ class _Move:
     def run(self) -> tuple[Booking, ...]:
         rows = [row for row, _ in self.fit.coming]
         known, visits = known_rows([self.fit.session])[self.fit.session.pk], _visits(rows)
+        booked = [row.patient_id for row in rows if row.state == BOOKED]
+        alone = visits_inside(self.fit.session, booked)
         # A visit is for a moment in no session: what overlaps is looked at again at the end.
         with connection.cursor() as cursor:
             cursor.execute(
@@ -306,6 +310,8 @@ class _Move:
         Booking.objects.bulk_create([row for row in there if not row.pk])
         for row, now in zip(rows, there, strict=True):
             self._tie(visits[row.pk], now)
+        outer = {row.patient_id: row for row in there}
+        tie((visit, outer[visit.patient_id]) for visit in alone)
         return tuple(there)
 
     def _there(self, row: Booking, seat: int, own: Booking | None) -> Booking:

@@ -18,13 +18,13 @@ from iop_clinic.accounts.acting import Job, Refused
 from iop_clinic.accounts.models import User
 from iop_clinic.accounts.weeks import full_date, long_date
 from scheduling.models import Booking, GroupMembership, Session
-from scheduling.rules import Span, lowest_free
+from scheduling.rules import lowest_free
 from scheduling.services.bookings import withdraw_all
 from scheduling.services.seating import (
     BOOKED,
+    Busy,
     Expected,
     Seating,
-    busy_bookings,
     most_seats,
     overflow_author,
     plan_seating,
@@ -71,19 +71,15 @@ def book_planned(
     person = Expected(membership.episode, membership)
     seating = plan_seating(sessions, [person], revive=True)
     if seating.busy:
-        raise _busy(seating.busy, person)
+        raise _busy(seating.busy, seating.around[person.episode.patient_id])
     if seating.full:
         _seat_beside_guests(seating, person, choice, by)
     seating.write()
 
 
-def _busy(sessions: Sequence[Session], person: Expected) -> Refused:
-    spans = [Span(one.starts_at, one.ends_at) for one in sessions]
-    rows = [
-        row
-        for row in busy_bookings(sessions, [person]).order_by("starts_at", "pk")
-        if any(span.overlaps(Span(row.starts_at, row.ends_at)) for span in spans)
-    ]
+def _busy(sessions: Sequence[Session], around: Iterable[Busy]) -> Refused:
+    keys = {one.booking for one in around if any(map(one.keeps_from, sessions))}
+    rows = list(Booking.objects.filter(pk__in=keys).order_by("starts_at", "pk"))
     why = f"The patient is booked elsewhere at the group's time on {_days(sessions)}."
     return _refused("patient_busy", f"{why} Begin later, or withdraw that first.", sessions, rows)
 

@@ -9,6 +9,7 @@ import datetime
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from django.utils import timezone
 
@@ -17,8 +18,8 @@ from iop_clinic.accounts.models import User
 from patients.models import Episode, EpisodeHold
 from scheduling.eligibility import is_active
 from scheduling.models import Booking, CallIn, GroupMembership, Session
-from scheduling.querysets import BookingQuerySet
 from scheduling.rules import Span, lowest_free
+from scheduling.services.visits import VISITS, is_inside, let_in
 
 BOOKED, RELEASED, WITHDRAWN = Booking.State.BOOKED, Booking.State.RELEASED, Booking.State.WITHDRAWN
 
@@ -42,6 +43,24 @@ class Expected:
         return inside and is_active(self.episode, day)
 
 
+class Busy(NamedTuple):
+    """When a patient is expected elsewhere; without the booking where it is not saved yet."""
+
+    session: int
+    span: Span
+    booking: int | None = None
+    is_visit: bool = False
+
+    def may_interrupt(self, session: Session) -> bool:
+        """Whether it is a visit inside a session that is none."""
+        inside = self.is_visit and is_inside(self.span, _span(session))
+        return inside and session.session_type.kind not in VISITS
+
+    def keeps_from(self, session: Session) -> bool:
+        other = self.session != session.pk and self.span.overlaps(_span(session))
+        return other and not self.may_interrupt(session)
+
+
 @dataclass(slots=True)
 class Seating:
     """What came of seating people: rows to write, and whom there was no place for."""
@@ -50,6 +69,8 @@ class Seating:
     revived: list[Booking] = field(default_factory=list)
     full: list[Session] = field(default_factory=list)
     busy: list[Session] = field(default_factory=list)
+    around: Mapping[int, Sequence[Busy]] = field(default_factory=dict)
+    """By patient: where they are expected besides."""
 
     def sit(
         self,
@@ -66,16 +87,31 @@ class Seating:
             self.new.append(row)
         else:
             self.revived.append(row)
+            row.session = session
             revive_row(row, seat=seat)
         row.membership = person.membership
         row.overflow_reason, row.overflow_by_id = overflow_reason, overflow_by
 
     def write(self) -> int:
         """Insert and update; how many bookings there are now that were not before."""
-        Booking.objects.bulk_create(self.new)
-        if self.revived:
-            Booking.objects.bulk_update(self.revived, SEATED_FIELDS)
+        with let_in(self._visits()):
+            Booking.objects.bulk_create(self.new)
+            if self.revived:
+                Booking.objects.bulk_update(self.revived, SEATED_FIELDS)
         return len(self.new) + len(self.revived)
+
+    def _visits(self) -> list[tuple[Booking, Booking]]:
+        """The visits that lie inside what is written, each with the row around it."""
+        found = {
+            one.booking: row
+            for row in (*self.new, *self.revived)
+            if row.live and row.state == BOOKED
+            for one in self.around.get(row.patient_id, ())
+            if one.is_visit and one.may_interrupt(row.session)
+        }
+        if not found:
+            return []
+        return [(visit, found[visit.pk]) for visit in Booking.objects.filter(pk__in=found)]
 
 
 SEATED_FIELDS = [
@@ -148,7 +184,7 @@ def plan_seating(
     if not sessions or not people:
         return seating
     known = known_rows(sessions)
-    busy = busy_times(sessions, people)
+    busy = seating.around = busy_times(sessions, people)
     holds, notices = _holds(sessions[0].clinic_id, people), _notices(sessions, people)
     for session in sessions:
         taken = {row.seat for row in known[session.pk].values() if row.state == BOOKED}
@@ -207,14 +243,13 @@ def _seat(
     person: Expected,
     row: Booking | None,
     taken: set[int],
-    busy: list[tuple[int, Span]],
+    busy: list[Busy],
 ) -> None:
     if row is not None and row.state != WITHDRAWN:  # a guest becomes a member, seat and all
         row.membership = person.membership
         seating.revived.append(row)
         return
-    span = Span(session.starts_at, session.ends_at)
-    if session.live and any(span.overlaps(other) for key, other in busy if key != session.pk):
+    if session.live and any(one.keeps_from(session) for one in busy):
         seating.busy.append(session)
         return
     seat = _free_seat(session, person, taken)
@@ -222,7 +257,7 @@ def _seat(
         seating.full.append(session)
         return
     taken.add(seat)
-    busy.append((session.pk, span))
+    busy.append(Busy(session.pk, _span(session)))
     overflow = person.membership if seat > session.capacity else None
     why = (overflow.overflow_reason, overflow.overflow_by_id) if overflow else ("", None)
     seating.sit(session, person, row, seat, *why)
@@ -298,27 +333,25 @@ def known_rows(sessions: Iterable[Session]) -> dict[int, dict[int, Booking]]:
     return known
 
 
-def busy_times(
-    sessions: Sequence[Session], people: Iterable[Expected]
-) -> dict[int, list[tuple[int, Span]]]:
-    """By patient: (session, span) of every live booking while these sessions last."""
-    busy: dict[int, list[tuple[int, Span]]] = defaultdict(list)
-    rows = busy_bookings(sessions, people).order_by()
-    for patient, session, *span in rows.values_list("patient", "session", "starts_at", "ends_at"):
-        busy[patient].append((session, Span(*span)))
-    return busy
-
-
-def busy_bookings(sessions: Sequence[Session], people: Iterable[Expected]) -> BookingQuerySet:
-    """Where these people are expected while sessions of their clinic last, or in between."""
+def busy_times(sessions: Sequence[Session], people: Iterable[Expected]) -> dict[int, list[Busy]]:
+    """By patient: every live booking while sessions of their clinic last, or in between."""
     first = min(session.starts_at for session in sessions)
     last = max(session.ends_at for session in sessions)
-    rows = Booking.objects.seated().overlapping(first, last)
-    return rows.filter(
+    rows = Booking.objects.seated().overlapping(first, last).order_by()
+    rows = rows.filter(
         clinic=sessions[0].clinic_id,
         patient__in={person.episode.patient_id for person in people},
         nested_in__isnull=True,
     )
+    busy: dict[int, list[Busy]] = defaultdict(list)
+    named = ["patient", "pk", "session__session_type__kind", "session", "starts_at", "ends_at"]
+    for patient, key, kind, session, *span in rows.values_list(*named):
+        busy[patient].append(Busy(session, Span(*span), key, kind in VISITS))
+    return busy
+
+
+def _span(session: Session) -> Span:
+    return Span(session.starts_at, session.ends_at)
 
 
 def _holds(clinic: int, people: Iterable[Expected]) -> dict[int, list[EpisodeHold]]:

@@ -79,10 +79,15 @@ def tie_again(session: Session) -> None:
     rows = {row.patient_id: row for row in seated}
     around = seats_around(session, rows)
     ties = [(rows[patient], outer) for patient, outer in around.items()]
-    elsewhere = Booking.objects.seated().overlapping(session.starts_at, session.ends_at)
-    others = elsewhere.filter(clinic=session.clinic_id, patient__in=rows, nested_in=None)
-    visits = interrupting(session, others)
+    visits = visits_inside(session, rows)
     tie([*ties, *((visit, rows[visit.patient_id]) for visit in visits)])
+
+
+def visits_inside(session: Session, patients: Collection[int]) -> list[Booking]:
+    """The visits of these patients that lie inside a session and interrupt none yet."""
+    elsewhere = Booking.objects.seated().overlapping(session.starts_at, session.ends_at)
+    others = elsewhere.filter(clinic=session.clinic_id, patient__in=patients, nested_in=None)
+    return interrupting(session, others)
 
 
 def tie(ties: Iterable[tuple[Booking, Booking]]) -> None:

@@ -229,6 +229,22 @@ def test_a_visit_at_another_time_stands_alone_or_is_in_the_way(two: Two, times: 
     assert (visit.nested_in, visit.state) == (None, "booked")
 
 
+def test_parted_again_the_patient_comes_back_around_the_visit(two: Two) -> None:
+    (row,) = two.sit(1)
+    kind = f.SessionTypeFactory(clinic=two.world.clinic, kind="prescriber")
+    visit = services.book(
+        session=two.world.session(DAY, "09:15", "09:30", session_type=kind),
+        episode=row.episode, by=two.world.by,
+    )  # fmt: skip
+    Session.objects.filter(pk=two.into.pk).update(
+        starts_at=two.world.at(DAY, "13:00"), ends_at=two.world.at(DAY, "14:00")
+    )
+    two.combine()
+    assert [one.pk for one in two.part().moved] == [row.pk]
+    visit.refresh_from_db()
+    assert (visit.nested_in, visit.state) == (row, "booked")
+
+
 def test_a_make_up_stays_one(two: Two) -> None:
     missed = f.booking(two.world.session("2026-02-23"), two.world.episode())
     f.booking(two.first, missed.episode, makes_up=missed)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 import pytest
 
-from iop_clinic.accounts.acting import Refused
+from iop_clinic.accounts.acting import Job, Refused
 from patients.models import Episode
 from scheduling import services
 from scheduling.models import Booking, Session
@@ -31,14 +32,19 @@ def outer(world: World) -> Booking:
 
 
 def visit(
-    world: World, starts: str, ends: str, *episodes: Episode, kind: str = "prescriber"
+    world: World,
+    starts: str,
+    ends: str,
+    *episodes: Episode,
+    kind: str = "prescriber",
+    day: str = DAY,
 ) -> Session:
     return services.create_session(
         clinic=world.clinic,
         session_type=f.SessionTypeFactory(clinic=world.clinic, kind=kind, ceiling=2),
         therapist=f.TherapistFactory(clinic=world.clinic),
-        starts_at=world.at(DAY, starts),
-        ends_at=world.at(DAY, ends),
+        starts_at=world.at(day, starts),
+        ends_at=world.at(day, ends),
         episodes=episodes,
         by=world.by,
     )
@@ -230,3 +236,32 @@ def test_nobody_is_booked_across_a_visit_or_around_another_session(world):
             services.book(session=wanted, episode=episode, by=world.by)
         assert caught.value.code == "patient_busy"
     assert not Booking.objects.filter(nested_in__isnull=False).exists()
+
+
+def test_a_member_is_enrolled_and_expanded_around_a_visit(world):
+    world.block()
+    job, first = Job("nightly"), datetime.date(2026, 3, 9)
+    services.expand(clinic=world.clinic, today=first, by=job, weeks=1)
+    episode = world.episode()
+    rows = [
+        visit(world, "09:20", "09:40", episode, day=day) for day in ("2026-03-09", "2026-03-16")
+    ]
+    services.enrol(group=world.group, episode=episode, starts_on=first, by=world.by)
+    services.expand(clinic=world.clinic, today=first, by=job, weeks=2)
+    outers = Booking.objects.filter(session__group=world.group).order_by("starts_at")
+    assert [row.bookings.get().nested_in for row in rows] == list(outers)
+    assert [row.state for row in outers] == ["booked", "booked"]
+
+
+def test_no_member_is_enrolled_across_a_visit(world):
+    world.block()
+    first = datetime.date(2026, 3, 9)
+    services.expand(clinic=world.clinic, today=first, by=Job("nightly"), weeks=1)
+    episode = world.episode()
+    visit(world, "09:00", "09:15", episode, day="2026-03-09")
+    across = visit(world, "09:50", "10:10", episode, day="2026-03-09").bookings.get()
+    with pytest.raises(Refused) as caught:
+        services.enrol(group=world.group, episode=episode, starts_on=first, by=world.by)
+    assert caught.value.code == "patient_busy"
+    assert caught.value.details["bookings"] == [across.pk]
+    assert not Booking.objects.filter(session__group=world.group).exists()
