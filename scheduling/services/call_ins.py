@@ -19,6 +19,7 @@ from scheduling.models import Booking, CallIn, Session
 from scheduling.rules import Span, lowest_free
 from scheduling.services.bookings import check_reason, check_unsigned
 from scheduling.services.seating import SEATED_FIELDS, release_row, revive_row
+from scheduling.services.visits import TIE, VISITS, is_inside, nest
 
 RELEASED, WITHDRAWN = Booking.State.RELEASED, Booking.State.WITHDRAWN
 LONGEST = datetime.timedelta(days=92)
@@ -241,20 +242,41 @@ def _book_again(rows: list[Booking], episode: Episode) -> TakenBack:
     taken, busy = _taken(sessions), _busy(episode, sessions)
     unfit = refusals(episodes=[episode], sessions=sessions)[episode.pk]
     booked, without = [], []
+    changed: dict[int, Booking] = {}
     for row in rows:
-        span = Span(row.starts_at, row.ends_at)
         there = taken.setdefault(row.session_id, set())
         seat = row.seat if _is_free(row, there) else lowest_free(there, row.session.capacity)
-        elsewhere = any(span.overlaps(other) for other in busy)
-        if seat is None or elsewhere or row.session_id in unfit:
+        ties = _ties(row, busy)
+        if seat is None or ties is None or row.session_id in unfit:
             without.append(row.session)
             continue
         revive_row(row, seat=seat)
         row.overflow_reason, row.overflow_by = "", None
-        busy.append(span)
+        busy.append(row)
         booked.append(row)
-    Booking.objects.bulk_update(booked, SEATED_FIELDS)
+        for visit, outer in ties:
+            nest(visit, outer)
+            changed[visit.pk] = visit
+        changed[row.pk] = row
+    # In one statement: until its end a visit may be in no session.
+    Booking.objects.bulk_update(changed.values(), [*SEATED_FIELDS, *TIE])
     return TakenBack(tuple(booked), tuple(without))
+
+
+def _ties(row: Booking, busy: Iterable[Booking]) -> list[tuple[Booking, Booking]] | None:
+    """Which visits are to be nested in which bookings if this one is booked; None: it cannot be."""
+    span = Span(row.starts_at, row.ends_at)
+    others = [one for one in busy if span.overlaps(Span(one.starts_at, one.ends_at))]
+    if _is_visit(row):
+        ties = [(row, one) for one in others if not _is_visit(one)]
+    else:
+        ties = [(one, row) for one in others if _is_visit(one)]
+    inside = all(is_inside(visit, Span(outer.starts_at, outer.ends_at)) for visit, outer in ties)
+    return ties if inside and len(ties) == len(others) else None
+
+
+def _is_visit(row: Booking) -> bool:
+    return row.session.session_type.kind in VISITS
 
 
 def _is_free(row: Booking, taken: Collection[int]) -> bool:
@@ -269,7 +291,7 @@ def _taken(sessions: Iterable[Session]) -> dict[int, set[int]]:
     return taken
 
 
-def _busy(episode: Episode, sessions: Iterable[Session]) -> list[Span]:
+def _busy(episode: Episode, sessions: Iterable[Session]) -> list[Booking]:
     first = min(session.starts_at for session in sessions)
     last = max(session.ends_at for session in sessions)
     rows = (
@@ -277,4 +299,4 @@ def _busy(episode: Episode, sessions: Iterable[Session]) -> list[Span]:
         .overlapping(first, last)
         .filter(clinic=episode.clinic_id, patient=episode.patient_id)
     )
-    return [Span(*row) for row in rows.values_list("starts_at", "ends_at")]
+    return list(rows.select_related("session__session_type"))

@@ -265,3 +265,19 @@ def test_no_member_is_enrolled_across_a_visit(world):
     assert caught.value.code == "patient_busy"
     assert caught.value.details["bookings"] == [across.pk]
     assert not Booking.objects.filter(session__group=world.group).exists()
+
+
+@pytest.mark.parametrize("visit_too", [True, False])
+def test_who_comes_after_all_has_session_and_visit_again(world, outer, visit_too):
+    row = visit(world, "09:20", "09:40", outer.episode).bookings.get()
+    day = datetime.date.fromisoformat(DAY)
+    call = services.call_in(
+        episode=outer.episode, from_date=day, to_date=day, reason="illness", by=world.by,
+        notified_at=world.at("2026-03-02", "04:30"), keeping=[] if visit_too else [row.pk],
+    )  # fmt: skip
+    assert tied(row)[1:3] == ("released" if visit_too else "booked", None)
+    back = services.take_back_call_in(call_in=call, by=world.by)
+    assert back.without_place == ()
+    outer.refresh_from_db()
+    assert (outer.live, outer.state) == (True, "booked")
+    assert tied(row) == (True, "booked", outer, outer.starts_at, outer.ends_at)
