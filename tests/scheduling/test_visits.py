@@ -281,3 +281,16 @@ def test_who_comes_after_all_has_session_and_visit_again(world, outer, visit_too
     outer.refresh_from_db()
     assert (outer.live, outer.state) == (True, "booked")
     assert tied(row) == (True, "booked", outer, outer.starts_at, outer.ends_at)
+
+
+@pytest.mark.parametrize("from_time", [None, datetime.time(9, 45)])
+def test_a_closure_taken_back_leaves_the_visit_inside_as_before(world, outer, from_time):
+    row = visit(world, "09:20", "09:40", outer.episode).bookings.get()
+    day = datetime.date.fromisoformat(DAY)
+    closure = services.add_closure(
+        clinic=world.clinic, starts_on=day, ends_on=day, reason="Snow", by=world.by,
+        from_time=from_time, to_time=from_time and datetime.time(11),
+    )  # fmt: skip
+    assert tied(row) == (from_time is not None, "booked", None, None, None)
+    assert services.take_back_closure(closure=closure, by=world.by).left == []
+    assert tied(row) == (True, "booked", outer, outer.starts_at, outer.ends_at)
