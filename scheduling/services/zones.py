@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import datetime
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ValidationError
 from django.db import connection
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import Clinic, User
 from iop_clinic.accounts.models.clinics import validate_zone
 from scheduling.locks import lock
-from scheduling.models import Booking, Session, SessionStaff, TimeOff
+from scheduling.models import Booking, Decision, Session, SessionStaff, TimeOff
 from scheduling.rules import Span, span_on
 from scheduling.services.bookings import untie_visits
 from scheduling.services.sessions import SUBSTITUTE_ACCESS
 from scheduling.services.visits import TIE, nest
 
 MOVED = ["starts_at", "ends_at", "zone", "version"]
+DECIDED = ["was_starts_at", "was_ends_at", "to_starts_at", "to_ends_at"]
 
 
 @dataclass(slots=True)
@@ -43,9 +45,9 @@ def change_zone(*, clinic: Clinic, zone: str, by: User | Job) -> Rezoned:
     """Put a clinic into another time zone: 9:00 stays 9:00, on the same local dates.
 
     Sessions that have begun or are signed are facts and keep their zone. Planned sessions and time
-    off to come move by the difference of the zones; closures and weekly blocks are wall time
-    already. Raises Refused `zone`, `same_zone`, or `nested_visit` with the `dates` of visits inside
-    a session that does not move along.
+    off to come move by the difference of the zones, with what was decided about those sessions;
+    closures and weekly blocks are wall time already. Raises Refused `zone`, `same_zone`, or
+    `nested_visit` with the `dates` of visits inside a session that does not move along.
     """
     try:
         validate_zone(zone)
@@ -71,18 +73,40 @@ def _move_sessions(clinic: Clinic) -> Rezoned:
     coming = Session.objects.filter(clinic=clinic, starts_at__gt=now, signed_at__isnull=True)
     _lock_all(list(coming.values_list("pk", "room")))
     named = coming.select_related("block", "group", "session_type").order_by("starts_at", "pk")
+    decided = _decisions(coming)
     for session in named:
         found.was[session.pk] = Span(session.starts_at, session.ends_at)
-        span = _span_in(session, clinic.tz)
+        span = _span_in(session, found.was[session.pk], clinic.tz)
         if span.starts_at <= now:
             found.kept.append(session)
             continue
+        for one in decided[session.pk]:
+            _shift(one, session, clinic.tz)
         session.starts_at, session.ends_at = span
         session.zone = clinic.zone
         session.version += 1
         found.moved.append(session)
     _save(found.moved)
+    rows = [one for session in found.moved for one in decided[session.pk]]
+    Decision.objects.bulk_update(rows, DECIDED)
     return found
+
+
+def _decisions(sessions: QuerySet[Session]) -> dict[int, list[Decision]]:
+    """By session: what was decided about it, with the times that a call list and an undo read."""
+    found: dict[int, list[Decision]] = defaultdict(list)
+    for one in Decision.objects.filter(session__in=sessions).order_by("pk"):
+        found[one.session_id].append(one)
+    return found
+
+
+def _shift(one: Decision, session: Session, zone: ZoneInfo) -> None:
+    """As the session itself: an undo looks for exactly the time to which it was moved."""
+    was = Span(one.was_starts_at, one.was_ends_at)
+    one.was_starts_at, one.was_ends_at = _span_in(session, was, zone)
+    if one.to_starts_at and one.to_ends_at:
+        to = Span(one.to_starts_at, one.to_ends_at)
+        one.to_starts_at, one.to_ends_at = _span_in(session, to, zone)
 
 
 def _lock_all(keys: Sequence[tuple[int, int | None]]) -> None:
@@ -96,15 +120,15 @@ def _lock_all(keys: Sequence[tuple[int, int | None]]) -> None:
     lock(episodes=Booking.objects.filter(session__in=sessions).values_list("episode", flat=True))
 
 
-def _span_in(session: Session, zone: ZoneInfo) -> Span:
-    """The session's wall times in another zone; its block's own, unless it was moved by hand."""
+def _span_in(session: Session, span: Span, zone: ZoneInfo) -> Span:
+    """The wall times of a session's span in another zone; its block's own, unless it is another."""
     block, day = session.block, session.original_local_date
     if block is not None and day is not None:
         planned = span_on(day, block.starts_at, block.ends_at, session.tz)
-        if planned == (session.starts_at, session.ends_at):
+        if planned == span:
             return span_on(day, block.starts_at, block.ends_at, zone)
-    starts_at = _same_wall(session.starts_at, session.tz, zone)
-    return Span(starts_at, starts_at + (session.ends_at - session.starts_at))
+    starts_at = _same_wall(span.starts_at, session.tz, zone)
+    return Span(starts_at, starts_at + (span.ends_at - span.starts_at))
 
 
 def _same_wall(instant: datetime.datetime, old: ZoneInfo, new: ZoneInfo) -> datetime.datetime:

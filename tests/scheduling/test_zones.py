@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
@@ -11,7 +12,8 @@ import time_machine
 from iop_clinic.accounts.acting import Job, Refused
 from iop_clinic.accounts.models import AuditEvent
 from scheduling import services
-from scheduling.models import Booking, Session, SessionStaff
+from scheduling.models import Booking, Decision, Session, SessionStaff
+from scheduling.services import Decided
 from tests import factories as f
 from tests.scheduling.conftest import TODAY, World
 
@@ -183,6 +185,27 @@ def test_a_closed_part_of_a_day_closes_the_same_wall_time(world: World) -> None:
     services.expand(clinic=world.clinic, today=TODAY, by=Job("nightly"), weeks=3)
     states = Session.objects.order_by("starts_at").values_list("state", flat=True)
     assert list(states) == ["scheduled", "cancelled", "scheduled"]
+
+
+def test_what_a_closure_moved_still_goes_back_where_it_was(world: World) -> None:
+    _, later = planned(world)
+    decided = Decided(
+        later, Decision.Choice.MOVED,
+        starts_at=world.at("2026-03-11", "14:00"), ends_at=world.at("2026-03-11", "15:30"),
+    )  # fmt: skip
+    closure = services.add_closure(
+        clinic=world.clinic, starts_on=NEXT, ends_on=NEXT, reason="Painting", by=world.by,
+        decided=[decided],
+    )  # fmt: skip
+    change(world)
+    one = Decision.objects.get()
+    times = (one.was_starts_at, one.was_ends_at, one.to_starts_at, one.to_ends_at)
+    assert [f"{at.astimezone(ZoneInfo(NEW)):%d %H:%M}" for at in times if at] == [
+        "09 09:00", "09 10:00", "11 14:00", "11 15:30",
+    ]  # fmt: skip
+    undone = services.take_back_closure(closure=closure, by=world.by)
+    assert (undone.back, undone.left) == ([later], [])
+    assert walls(later) == ("2026-03-09 09:00", "10:00", NEW)
 
 
 @pytest.mark.parametrize(
