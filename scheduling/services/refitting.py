@@ -32,6 +32,7 @@ from scheduling.services.diary import (
     attend,
     without,
 )
+from scheduling.services.placing import last_seats
 from scheduling.services.seating import Expected, plan_seating, who_leaves
 from scheduling.services.sessions import SUBSTITUTE_ACCESS
 
@@ -93,6 +94,7 @@ class _Refit:
         self.zone = old.clinic.tz
         self.result = Refitted()
         self.days = {one.pk: one.local_date for one in sessions}
+        self.last_seats = last_seats(sessions)
         self.parts: dict[int, list[SessionStaff]] = defaultdict(list)
         for part in SessionStaff.objects.filter(session__in=sessions).select_related("therapist"):
             self.parts[part.session_id].append(part)
@@ -205,7 +207,8 @@ class _Refit:
             session.room, session.off_site = self.new.room, self.new.off_site
             session.by_video = self.new.by_video
         room = session.room
-        trouble = room and diary.room_trouble(room, _span(session), session.capacity)
+        seats = max(session.capacity, self.last_seats.get(session.pk, 0))
+        trouble = room and diary.room_trouble(room, _span(session), seats)
         if trouble:
             session.room = None
             attend(session, f"{WITHOUT_ROOM}{trouble}")

@@ -247,6 +247,20 @@ def test_sessions_follow_their_block_off_site_but_not_the_one_held_by_video(worl
     assert place(second) == (None, False, "Main St clinic")
 
 
+def test_a_session_with_more_than_its_seats_taken_does_not_follow_into_a_room_without(
+    world: World,
+) -> None:
+    block = world.block(weekday=1)
+    services.expand(clinic=world.clinic, today=TODAY, weeks=2, by=world.by)
+    first, second = Session.objects.order_by("starts_at")
+    f.booking(first, world.episode(), 9, overflow_reason="Transfer", overflow_by=world.by)
+    oak = f.RoomFactory(clinic=world.clinic, name="Oak", seats=8)
+    changed = services.change_block(block=block, room=oak, by=world.by)
+    assert (place(first)[0], first.needs_attention) == (None, "No room: Oak has 8 seats")
+    assert place(second)[0] == oak
+    assert changed.changed == [first, second]
+
+
 def test_expansion_leaves_a_session_without_a_room_that_is_too_small(world: World) -> None:
     world.block(room=f.RoomFactory(clinic=world.clinic, name="Oak", seats=7))
     found = services.expand(clinic=world.clinic, today=TODAY, weeks=1, by=world.by)
