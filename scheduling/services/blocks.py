@@ -96,7 +96,8 @@ def change_block(
     _check(new)
     if (new.facilitator_id, new.session_type_id) != (old.facilitator_id, old.session_type_id):
         _check_leader(new, by)
-    _check_room(new)
+    if (new.room_id, new.seats) != (old.room_id, old.seats):
+        _check_room(new)
     _check_alone(new, besides=old)
     if new.pk is None:
         _end_before(old, _week(old, next_meeting(old, since) or since).start)

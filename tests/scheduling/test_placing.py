@@ -261,6 +261,19 @@ def test_a_session_with_more_than_its_seats_taken_does_not_follow_into_a_room_wi
     assert changed.changed == [first, second]
 
 
+def test_a_block_in_a_room_too_small_from_before_is_changed_but_given_no_other_such(
+    world: World, small: Room
+) -> None:
+    block = world.block(room=small)
+    services.change_block(block=block, breaks=[[20, 30]], by=world.by)
+    block.refresh_from_db()
+    assert (block.breaks, block.room) == ([[20, 30]], small)
+    other = f.RoomFactory(clinic=world.clinic, seats=7)
+    with pytest.raises(Refused) as caught:
+        services.change_block(block=block, room=other, by=world.by)
+    assert caught.value.code == "room_too_small"
+
+
 def test_expansion_leaves_a_session_without_a_room_that_is_too_small(world: World) -> None:
     world.block(room=f.RoomFactory(clinic=world.clinic, name="Oak", seats=7))
     found = services.expand(clinic=world.clinic, today=TODAY, weeks=1, by=world.by)
