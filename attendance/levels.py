@@ -7,7 +7,7 @@ new plan is all it takes.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ from scheduling import services as calendar
 from scheduling.locks import lock
 from scheduling.models import Booking, Group, GroupMembership, Session
 from scheduling.services.bookings import withdraw_all
-from scheduling.services.guests import guests_of
+from scheduling.services.guests import guests_of, rooms_above
 
 _DAY = datetime.timedelta(days=1)
 _TREATED = (Episode.State.ADMITTED, Episode.State.ON_HOLD)
@@ -70,7 +70,7 @@ def change_level(
     """
     held = _seats_from(episode, starts_on)
     moving = guests_of(episode.clinic_id, (seat or {}).get("guests"))
-    _lock_all(episode, starts_on, held, group, moving)
+    _lock_all(episode, starts_on, held, group, moving, seat or {})
     episode.refresh_from_db()
     if episode.state not in _TREATED:
         raise Refused(
@@ -108,12 +108,17 @@ def _lock_all(
     held: Iterable[GroupMembership],
     group: Group | None,
     moving: Iterable[int],
+    seat: Mapping[str, Any],
 ) -> None:
-    """Every group, session and episode in the one order, before anything is written."""
+    """Every group, room, session and episode in the one order, before anything is written."""
     seats = list(held)
     lock(groups=[*(one.group_id for one in seats), group.pk if group else None])
-    sessions = _sessions(seats, day, group).values_list("pk", flat=True)
-    lock(sessions=sessions, episodes=[episode.pk, *moving])
+    sessions = _sessions(seats, day, group)
+    lock(
+        rooms=rooms_above(sessions, seat.get("guests"), seat.get("overflow_reason", "")),
+        sessions=sessions.values_list("pk", flat=True),
+        episodes=[episode.pk, *moving],
+    )
 
 
 def _sessions(

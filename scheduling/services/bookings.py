@@ -44,6 +44,8 @@ def book(
     `patient_busy`, `session_full` or `unknown_booking`.
     """
     nested_in = nested_in or seats_around(session, [episode.patient_id]).get(episode.patient_id)
+    if overflow_reason:
+        lock(rooms=[session.room_id])  # before the session: the room's seats are asked for at last
     if nested_in is not None:
         lock(sessions=[session.pk, nested_in.session_id])
     lock_session(session)

@@ -75,7 +75,12 @@ def combine_sessions(*, session: Session, into: Session, by: User | Job) -> Comb
     who do not fit: they are to be called. Raises Refused `session_cancelled`, `session_over`,
     `not_combinable`, `nobody_fits` where nobody could come along, or `roster_signed`.
     """
-    lock(groups=[session.group_id, into.group_id], moving=[session.pk], sessions=[into.pk])
+    lock(
+        groups=[session.group_id, into.group_id],
+        rooms=[into.room_id],
+        moving=[session.pk],
+        sessions=[into.pk],
+    )
     lock_session(session)
     lock_session(into)
     check_takes_place(session)

@@ -60,6 +60,15 @@ def guests_of(clinic: int, choice: GuestChoice | None) -> list[int]:
     return list(rows.order_by().values_list("episode", flat=True))
 
 
+def rooms_above(
+    sessions: Iterable[Session], choice: GuestChoice | None, overflow_reason: str
+) -> list[int | None]:
+    """The rooms that are locked before these sessions: whoever is given a seat above the capacity
+    has the room asked for its seats. None of them where nobody is."""
+    above = bool(overflow_reason) or (choice is not None and choice.then == Then.ABOVE)
+    return [one.room_id for one in sessions] if above else []
+
+
 def book_planned(
     membership: GroupMembership,
     sessions: Sequence[Session],

@@ -17,7 +17,7 @@ from scheduling.locks import lock
 from scheduling.models import Booking, Group, GroupMembership, Session
 from scheduling.rules import MOST_SEATS, Stay, crowded_on, lowest_free, reseat, seats_taken
 from scheduling.services.bookings import check_reason, withdraw_all
-from scheduling.services.guests import GuestChoice, book_planned, guests_of
+from scheduling.services.guests import GuestChoice, book_planned, guests_of, rooms_above
 from scheduling.services.offers import seats_given, settle_offers
 from scheduling.services.placing import check_rooms
 from scheduling.services.seating import overflow_author
@@ -67,7 +67,11 @@ def enrol(
         raise
     planned = _planned(group, starts_on, ends_on)
     moving = guests_of(group.clinic_id, guests)
-    lock(sessions=[session.pk for session in planned], episodes=[episode.pk, *moving])
+    lock(
+        rooms=rooms_above(planned, guests, overflow_reason),
+        sessions=[session.pk for session in planned],
+        episodes=[episode.pk, *moving],
+    )
     episode.refresh_from_db()
     _check_fits(membership)
     membership.save()
@@ -235,6 +239,7 @@ def transfer(
     left = Session.objects.filter(bookings__membership=membership, starts_at__gt=timezone.now())
     joined = Session.objects.live().on(on, ends_on).filter(group=to_group)
     lock(
+        rooms=rooms_above(joined, guests, overflow_reason),
         sessions=[*left.values_list("pk", flat=True), *joined.values_list("pk", flat=True)],
         episodes=[membership.episode_id, *guests_of(to_group.clinic_id, guests)],
     )

@@ -1,5 +1,6 @@
 """One order for every writer, or two of them could wait for each other."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -70,9 +71,23 @@ def test_sessions_that_move_are_locked_for_update_together_with_the_others(world
     "verb", ["enrol", "transfer", "create", "move", "revive", "expand", "offer", "accept"]
 )
 def test_every_service_keeps_the_order(world: World, verb: str) -> None:
-    statements = CaptureQueriesContext(connection)
-    work = _prepared(world)[verb]
-    with statements:
+    firsts = in_turn(_prepared(world)[verb])
+    assert firsts == sorted(firsts)
+
+
+@pytest.mark.parametrize("verb", ["book", "enrol", "transfer", "combine"])
+def test_a_seat_above_the_capacity_locks_its_room_before_the_session(
+    world: World, verb: str
+) -> None:
+    """The trigger that asks how many seats the room has would lock it last."""
+    firsts = in_turn(_above(world)[verb])
+    assert ORDER.index("scheduling_room") in firsts
+    assert firsts == sorted(firsts)
+
+
+def in_turn(work: Callable[[], Any]) -> list[int]:
+    """The tables that some work locks, by their place in the order, as each is locked first."""
+    with CaptureQueriesContext(connection) as statements:
         work()
     seen = [
         ORDER.index(name)
@@ -82,8 +97,29 @@ def test_every_service_keeps_the_order(world: World, verb: str) -> None:
         and query["sql"].endswith(("FOR UPDATE", "FOR NO KEY UPDATE"))
     ]
     assert len(seen) >= 2
-    firsts = list(dict.fromkeys(seen))
-    assert firsts == sorted(firsts)
+    return list(dict.fromkeys(seen))
+
+
+def _above(world: World) -> dict[str, Callable[[], Any]]:
+    """Each way to a ninth seat, in a group of eight that is full."""
+    full = f.GroupFactory(clinic=world.clinic, program=world.program, capacity=8)
+    session = world.session("2026-03-09", group=full, capacity=8, room=world.room)
+    for episode in world.episodes(8):
+        services.enrol(group=full, episode=episode, starts_on=TODAY, by=world.by)
+    one = world.group_session("2026-03-09")
+    member = services.enrol(
+        group=world.group, episode=world.episode(), starts_on=TODAY, by=world.by
+    )
+    given: dict[str, Any] = {"overflow_reason": "Transfer", "by": world.by}
+    new = world.episode()
+    return {
+        "book": lambda: services.book(session=session, episode=new, **given),
+        "enrol": lambda: services.enrol(group=full, episode=new, starts_on=TODAY, **given),
+        "transfer": lambda: services.transfer(
+            membership=member, to_group=full, on=TODAY.replace(day=9), **given
+        ),
+        "combine": lambda: services.combine_sessions(session=one, into=session, by=world.by),
+    }
 
 
 def _offer(world: World, entry: WaitlistEntry) -> WaitlistOffer:
