@@ -1,8 +1,8 @@
 """Enrolling: where guests hold the last seats, who they are and what becomes of those dates.
 
 Asked only when it happens. The page lists the guests, and sends along whom it has listed: nobody
-else gives up a seat by it. Afterwards it says what is left to do: whom to call, where the patient
-still waits, and that only one seat of the group is left.
+else gives up a seat by it. Afterwards it says what is left to do: whom to call, which combined
+sessions to add the patient to, where the patient still waits, and that only one seat is left.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from django import forms
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
 from iop_clinic.accounts.acting import Refused
@@ -20,7 +22,7 @@ from iop_clinic.accounts.models import User
 from iop_clinic.accounts.reads import note_read
 from scheduling.admin.group_seats import last_seat_left
 from scheduling.admin.wording import session_when
-from scheduling.models import WAITING, Booking, GroupMembership, WaitlistEntry
+from scheduling.models import WAITING, Booking, GroupMembership, Session, WaitlistEntry
 from scheduling.services.guests import GuestChoice, Then
 
 ASKED = ("guests", "guests_reason", "guests_shown")
@@ -92,7 +94,11 @@ class EnrollingForm(ServiceForm):
         """What happened, and what is left to do about it."""
         left = [sentence, self._to_call()]
         if seat is not None:
-            left += [still_waits(seat, self.user), last_seat_left(seat.group, self.user)]
+            left += [
+                held_together(seat, self.user),
+                still_waits(seat, self.user),
+                last_seat_left(seat.group, self.user),
+            ]
         return format_html_join(" ", "{}", ((one,) for one in left if one))
 
     def _to_call(self) -> str:
@@ -110,6 +116,27 @@ class EnrollingForm(ServiceForm):
         ]
         called = format_html_join("; ", "{}, {} ({})", lines)
         return format_html("To call: {}.", called) if lines else ""
+
+
+def held_together(seat: GroupMembership, user: User) -> str:
+    """Sessions to come that the group was combined into: a new member is on no roster of them."""
+    came = Booking.objects.exclude(state=Booking.State.WITHDRAWN).filter(
+        session=OuterRef("pk"), combined_from__session__group=seat.group_id,
+        combined_from__session__live=False,
+    )  # fmt: skip
+    own = Booking.objects.exclude(state=Booking.State.WITHDRAWN).filter(
+        session=OuterRef("pk"), episode=seat.episode_id
+    )
+    rows = Session.objects.visible_to(user).live().on(seat.starts_on, seat.ends_on)
+    rows = rows.not_over(timezone.now()).filter(Exists(came), ~Exists(own), clinic=seat.clinic_id)
+    named = rows.select_related("group", "session_type").order_by("starts_at", "pk")
+    links = format_html_join(
+        "; ", "{}", ((verb_link(one, "roster-add", session_when(one)),) for one in named)
+    )
+    if not links:
+        return ""
+    said = "On these dates {} is combined with another session. Add the patient to that roster: {}."
+    return format_html(said, seat.group, links)
 
 
 def still_waits(seat: GroupMembership, user: User) -> str:

@@ -173,6 +173,23 @@ def test_kept_apart_from_a_guest_says_no_name_and_asks_nothing(world, coordinato
     assert str(guest.patient) not in response.content.decode()
 
 
+def test_a_combined_session_is_named_to_whoever_enrols_meanwhile(world, coordinator):
+    other = factories.GroupFactory(clinic=world.clinic, program=world.program)
+    into = world.session("2026-03-09", "11:00", "12:00", group=other)
+    row = planned(world)
+    factories.booking(row, world.episode())
+    services.combine_sessions(session=row, into=into, by=coordinator.user)
+    episode, data = world.episode(), {"group": world.group, "starts_on": TODAY}
+    answer = coordinator.fill(episode, "enrol", **data)
+    assert not into.bookings.filter(episode=episode).exists()
+    roster = verb_link(into, "roster-add", f"{other}, Mon Mar 9, 11:00 AM")
+    said = f"On these dates {world.group} is combined with another session. "
+    assert f"{said}Add the patient to that roster: {roster}." in answer.sentences[0]
+    services.part_sessions(session=row, by=coordinator.user)
+    answer = coordinator.fill(world.episode(), "enrol", **data)
+    assert "combined" not in answer.sentences[0]
+
+
 def test_a_patient_who_is_booked_elsewhere_is_led_to_that_booking(world, coordinator):
     episode = world.episode()
     other = factories.booking(world.session("2026-03-09", "09:30", "10:30"), episode)
