@@ -38,10 +38,15 @@ def place(
     """
     session.room, session.by_video, session.off_site = room, by_video, off_site
     session.needs_attention = without(session.needs_attention, WITHOUT_ROOM)
-    single = session.group_id is None and session.block_id is None
-    if single and session.session_type.kind not in ONE_PATIENT:
+    if is_open_to_all(session):
         seats = room.seats if room else session.ceiling
         session.capacity = min(session.ceiling, seats)
+
+
+def is_open_to_all(session: Session) -> bool:
+    """A lecture or another single session, which has its seats from its room."""
+    single = session.group_id is None and session.block_id is None
+    return single and session.session_type.kind not in ONE_PATIENT
 
 
 def check_one_place(room: Room | None, by_video: bool, off_site: str) -> None:

@@ -12,6 +12,7 @@ from functools import cache, partial
 from itertools import groupby
 from typing import Any
 
+from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
@@ -21,11 +22,11 @@ from attendance.admin.week_calendar.grid import By, Opening, Place, places_of
 from iop_clinic.accounts.models import Clinic, Therapist, User
 from iop_clinic.accounts.weeks import day_instants
 from scheduling.admin.wording import session_when
-from scheduling.models import Booking, Room, Session
+from scheduling.models import Booking, Room, Session, SessionStaff
 from scheduling.querysets import overlapping
 from scheduling.rules import Span
 from scheduling.services.diary import Diary
-from scheduling.services.placing import seats_needed
+from scheduling.services.placing import is_open_to_all, last_seats
 
 STEP = datetime.timedelta(minutes=30)
 
@@ -39,6 +40,8 @@ class Moving:
 
     session: Any
     leaders: Sequence[Therapist]
+    asked: Sequence[Therapist]
+    """Those of the leaders who have to be qualified for it: not who only co-leads."""
     back: str
 
     @property
@@ -66,7 +69,7 @@ class Moving:
         entries: Iterable[Entry],
         by: By,
     ) -> Iterator[tuple[Place, datetime.date, Opening]]:
-        """By row and day; seven statements for any number of rooms, sessions and patients."""
+        """By row and day; eight statements for any number of rooms, sessions and patients."""
         span = Span(day_instants(days[0], clinic.tz)[0], day_instants(days[-1], clinic.tz)[1])
         free = self._freedom(clinic, span, rooms)
         times = list(_times(self.span, clinic, days, entries))
@@ -95,19 +98,25 @@ class Moving:
             rooms=[self.session.room_id, *(one.pk for one in rooms)],
             ignoring=[self.session],
         )
-        booked = list(_patients_elsewhere(self.session, span))
-        seats = seats_needed(self.session)
+        session, kind = self.session, self.session.session_type
+        booked = list(_patients_elsewhere(session, span))
+        qualified = [one for one in self.asked if not diary.license_trouble(one, self.span, kind)]
+        visits_stay, seats = _visits_stay(session), _seats(session)
 
         @cache
         def people_are_free(at: Span) -> bool:
             return (
                 diary.closure(at) is None
                 and not any(diary.therapist_trouble(one, at) for one in self.leaders)
+                and not any(diary.license_trouble(one, at, kind) for one in qualified)
                 and not any(at.overlaps(other) for other in booked)
+                and (at == self.span or visits_stay(at))
             )
 
         def free(room: Room | None, at: Span) -> bool:
-            return people_are_free(at) and (room is None or not diary.room_trouble(room, at, seats))
+            return people_are_free(at) and (
+                room is None or not diary.room_trouble(room, at, seats(room))
+            )
 
         return free
 
@@ -140,17 +149,51 @@ def moving_of(user: User, clinic: Clinic, key: int, back: str) -> Moving | None:
     if session is None:
         return None
     parts = session.staff.filter(active=True).select_related("therapist").order_by("-role", "pk")
-    return Moving(session, [part.therapist for part in parts], back)
+    leaders = [part.therapist for part in parts]
+    asked = [one.therapist for one in parts if one.role != SessionStaff.Role.CO_FACILITATOR]
+    return Moving(session, leaders, asked, back)
 
 
 def _patients_elsewhere(session: Session, span: Span) -> Iterator[Span]:
-    """When whoever is booked into the session sits in another one; one statement."""
+    """When whoever is booked into the session sits in another one, or is at another visit where it
+    is one itself; one statement."""
     here = Booking.objects.seated().filter(session=session)
+    whose = Q()
+    for outer in (True, False):
+        patients = here.filter(nested_in__isnull=outer).values("patient")
+        whose |= Q(nested_in__isnull=outer, patient__in=patients)
     rows = Booking.objects.seated().filter(
-        overlapping(*span), clinic=session.clinic_id, live=True, patient__in=here.values("patient")
+        whose, overlapping(*span), clinic=session.clinic_id, live=True
     )
     for times in rows.exclude(session=session).values_list("starts_at", "ends_at").distinct():
         yield Span(*times)
+
+
+def _visits_stay(session: Session) -> Callable[[Span], bool]:
+    """Whether the session may have another time: not around a visit, and as a visit only inside the
+    session that it interrupts; one statement."""
+    tied = Booking.objects.exclude(state=Booking.State.WITHDRAWN).filter(
+        Q(session=session, nested_in__isnull=False) | Q(nested_in__session=session)
+    )
+    rows = list(tied.values_list("session", "outer_starts_at", "outer_ends_at"))
+    around = [Span(*times) for key, *times in rows if key == session.pk]
+
+    def stay(at: Span) -> bool:
+        inside = all(one.starts_at <= at.starts_at and at.ends_at <= one.ends_at for one in around)
+        return inside if around else not rows
+
+    return stay
+
+
+def _seats(session: Session) -> Callable[[Room], int]:
+    """How many seats a room needs: of a lecture that changes rooms, as many as are taken."""
+    last = last_seats([session]).get(session.pk, 0)
+
+    def seats(room: Room) -> int:
+        follows = room.pk != session.room_id and is_open_to_all(session)
+        return last if follows else max(session.capacity, last)
+
+    return seats
 
 
 def _times(

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from iop_clinic.accounts.roles import Role
 from scheduling.models import Session
-from scheduling.services import cancel_session
+from scheduling.services import book, cancel_session
 from tests import factories as f
 from tests.admin import Desk, desk, filled
 from tests.attendance.week_calendar.test_access import grow, statements
@@ -96,6 +96,29 @@ def test_not_in_a_room_with_too_few_seats(world, coordinator):
     )  # fmt: skip
 
 
+def test_not_after_the_leaders_license_has_ended(world, coordinator, session):
+    f.LicenseFactory(
+        clinic=world.clinic, therapist=world.therapist, state=world.clinic.state,
+        expires_on=session.local_date,
+    )  # fmt: skip
+    assert list(fits(at_move(coordinator, session))[world.room.name]) == ["Mon", "Tue"]
+
+
+def test_a_visit_stays_inside_what_it_interrupts_and_that_stays_around_it(world, coordinator):
+    other = f.RoomFactory(clinic=world.clinic)
+    around = world.session(TUE, "09:00", "12:00", room=world.room)
+    (outer,) = seated(world, around, 1)
+    visit = world.session(TUE, "10:00", "10:30", room=other, capacity=1)
+    book(session=visit, episode=outer.episode, nested_in=outer, by=world.by)
+    assert fits(at_move(coordinator, visit)) == {
+        other.name: {"Tue": ["9:00 AM of 9:00 AM – 12:00 PM"]},
+    }  # fmt: skip
+    third = f.RoomFactory(clinic=world.clinic)
+    assert fits(at_move(coordinator, around)) == {
+        third.name: {"Tue": ["9:00 AM of 9:00 AM – 12:00 PM"]},
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("by", ["therapist", "group"])
 def test_by_other_rows_it_fits_in_its_own(world, coordinator, session, by):
     f.TherapistFactory(clinic=world.clinic)
@@ -164,4 +187,4 @@ def test_looking_takes_the_same_statements_at_1_and_at_50_rows(world, coordinato
     grow(world, 1)
     few = statements(coordinator, "room", move=session.pk)
     grow(world, 49)
-    assert statements(coordinator, "room", move=session.pk) == few == 11 + 9
+    assert statements(coordinator, "room", move=session.pk) == few == 11 + 10
