@@ -96,7 +96,7 @@ def change_block(
     _check(new)
     if (new.facilitator_id, new.session_type_id) != (old.facilitator_id, old.session_type_id):
         _check_leader(new, by)
-    if (new.room_id, new.seats) != (old.room_id, old.seats):
+    if new.room_id != old.room_id:
         _check_room(new)
     _check_alone(new, besides=old)
     if new.pk is None:

@@ -176,7 +176,9 @@ def _visits_stay(session: Session) -> Callable[[Span], bool]:
         Q(session=session, nested_in__isnull=False) | Q(nested_in__session=session)
     )
     rows = list(tied.values_list("session", "outer_starts_at", "outer_ends_at"))
-    around = [Span(*times) for key, *times in rows if key == session.pk]
+    around = [
+        Span(first, last) for key, first, last in rows if key == session.pk and first and last
+    ]
 
     def stay(at: Span) -> bool:
         inside = all(one.starts_at <= at.starts_at and at.ends_at <= one.ends_at for one in around)
