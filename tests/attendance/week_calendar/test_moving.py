@@ -89,8 +89,8 @@ def test_not_on_a_closed_day_nor_while_the_leader_is_off(world, coordinator, ses
 
 def test_not_in_a_room_with_too_few_seats(world, coordinator):
     row = world.session(TUE, "09:00", "10:00", room=world.room)
-    seats = (row.capacity - 1, row.capacity)
-    small, wide = (f.RoomFactory(clinic=world.clinic, seats=one) for one in seats)
+    seated(world, row, 3)
+    small, wide = (f.RoomFactory(clinic=world.clinic, seats=seats) for seats in (2, 3))
     assert (small.name in (found := fits(at_move(coordinator, row))), wide.name in found) == (
         False, True,
     )  # fmt: skip
