@@ -72,8 +72,7 @@ def create_session(
     group's, any other its type's ceiling, or its room's where that has fewer. A short visit may lie
     inside another session of its patient (see `visits`). Raises Refused `session_length`,
     `session_date`, `one_place`, `clinic_closed`, `therapist_busy`, `not_qualified`, `room_busy`,
-    `room_too_small`, `patient_busy`, `session_full`, `not_active`,
-    `on_hold` or `not_suitable`.
+    `room_too_small`, `patient_busy`, `session_full`, `not_active`, `on_hold` or `not_suitable`.
     """
     span = Span(starts_at, ends_at)
     _check_length(span)
@@ -81,16 +80,16 @@ def create_session(
     check_one_place(room, by_video, off_site)
     session = _unsaved(clinic, session_type, span, group=group, patients=len(episodes))
     patients = [episode.patient_id for episode in episodes]
+    rooms = [room.pk if room else None]
     lock(
         clinics=[clinic.pk],
         groups=[group.pk if group else None],
         therapists=[therapist.pk],
-        rooms=[room.pk if room else None],
+        rooms=rooms,
         sessions=[row.session_id for row in seats_around(session, patients).values()],
         episodes=[episode.pk for episode in episodes],
     )
     around = seats_around(session, patients)
-    rooms = [room.pk if room else None]
     diary = Diary.of(clinic, span, therapists=[therapist.pk], rooms=rooms)
     diary.check_open(span)
     diary.check_therapist(therapist, span)
