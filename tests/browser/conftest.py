@@ -16,7 +16,8 @@ from iop_clinic.accounts.roles import Role
 from tests import factories
 from tests.attendance.house import House
 from tests.browser.evening import Evening
-from tests.browser.site import chromium
+from tests.browser.site import CORA, LOOKS, Visit, chromium, visit_of
+from tests.scheduling.conftest import World, build
 
 
 @pytest.fixture
@@ -62,3 +63,17 @@ def chrome(one_chromium: Any) -> Iterator[Any]:
     yield one_chromium
     for context in one_chromium.contexts:
         context.close()
+
+
+@pytest.fixture
+def world(db: None) -> World:
+    """A clinic with a group, for Cora who coordinates it."""
+    found = build()
+    factories.staff(found.clinic, user__email=CORA)
+    return found
+
+
+@pytest.fixture(params=LOOKS)
+def visit(request: Any, world: World, chrome: Any, live_server: Any) -> Visit:
+    """Cora has signed in, in each look."""
+    return visit_of(chrome, live_server.url, request.param)

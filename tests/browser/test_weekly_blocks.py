@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -12,26 +11,13 @@ from django.utils.formats import date_format
 from iop_clinic.accounts.weeks import full_date
 from scheduling import services
 from scheduling.models import Session, WeeklyBlock
-from tests import factories as f
 from tests.admin import url
-from tests.browser.site import BROWSER, CORA, LOOKS, Visit, hindrances, visit_of
-from tests.scheduling.conftest import World, build
+from tests.browser.site import BROWSER, Visit, hindrances
+from tests.scheduling.conftest import World
 
 pytestmark = BROWSER
 
 DAYS = datetime.timedelta(days=1)
-
-
-@pytest.fixture
-def world(db: None) -> World:
-    found = build()
-    f.staff(found.clinic, user__email=CORA)
-    return found
-
-
-@pytest.fixture(params=LOOKS)
-def visit(request: Any, world: World, chrome: Any, live_server: Any) -> Visit:
-    return visit_of(chrome, live_server.url, request.param)
 
 
 def first_day(world: World) -> datetime.date:
