@@ -22,7 +22,7 @@ django.setup()
 from django.db import connection  # noqa: E402
 from django.test import TransactionTestCase  # noqa: E402
 
-from tests.emptying import empty_tables  # noqa: E402
+from tests.emptying import empty_tables, vacuum_large_tables  # noqa: E402
 from tests.mail import SmtpSink  # noqa: E402
 from tests.workers import WorkerProcess, purge  # noqa: E402
 
@@ -38,6 +38,15 @@ def _tables_are_emptied_quickly() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", empty_tables)
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _tables_stay_small(django_db_blocker: Any) -> Iterator[None]:
+    """After each file, once the transactions that its tests share are over."""
+    yield
+    if connection.connection is not None and not connection.in_atomic_block:
+        with django_db_blocker.unblock():
+            vacuum_large_tables()
 
 
 @pytest.fixture(scope="session")
