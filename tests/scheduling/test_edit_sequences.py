@@ -6,133 +6,30 @@ that pass) and holds the calendar after each against a plain model of what must 
 
 import datetime
 from collections.abc import Callable
+from itertools import cycle
 from typing import Any
 
 import pytest
-import time_machine
-from django.db import transaction
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
 from attendance import blocks as series
-from attendance import closures, memberships, sessions
+from attendance import closures, combining, memberships, sessions
 from attendance.models import AttendanceRecord
-from iop_clinic.accounts.acting import Job, Refused
-from iop_clinic.accounts.weeks import week_of
 from scheduling import services
-from scheduling.models import (
-    Booking,
-    Closure,
-    GroupMembership,
-    Session,
-    SessionStaff,
-    TimeOff,
-    WeeklyBlock,
-)
-from tests import factories as f
-from tests.attendance.house import House
+from scheduling.models import Booking, Closure, GroupMembership, Session, TimeOff, WeeklyBlock
+from scheduling.services.deciding import Choice, Decided, choices_of
+from tests.scheduling.kept import DAY, MORNING, Kept, calendar, facts
 
-NIGHTLY = Job("nightly")
-DAY = datetime.timedelta(days=1)
-MORNING = datetime.datetime(2026, 3, 2, 11, tzinfo=datetime.UTC)
-"""Six o'clock of a Monday in New York; its clocks change on the Sunday after it."""
 STEPS = 30
 HOURS = st.integers(8, 17)
 ANY = st.integers(0, 10_000)
+PICKS = st.lists(ANY, min_size=3, max_size=3)
 
-KEPT_WHILE_CHANGED = {"capacity", "cancel", "substitute", "time_off", "close", "move"}
 
-
-class Timetable(RuleBasedStateMachine):
+class Timetable(Kept):
     """Two groups of one program, three therapists, five patients and a month of sessions."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.undone = transaction.atomic()
-        self.undone.__enter__()
-        self.clock = time_machine.travel(MORNING, tick=False)
-        self.traveller = self.clock.start()
-        self.records: dict[int, tuple[Any, ...]] = {}
-        self.seats: dict[int, tuple[Any, ...]] = {}
-        self.begun: dict[int, tuple[Any, ...]] = {}
-        self.rows: dict[tuple[int, int], str] = {}
-
-    def teardown(self) -> None:
-        self.clock.stop()
-        transaction.set_rollback(True)
-        self.undone.__exit__(None, None, None)
-
-    @initialize()
-    def a_clinic(self) -> None:
-        self.house = House()
-        self.clinic, self.by = self.house.clinic, f.staff(self.house.clinic)
-        house = self.house
-        self.rooms = f.RoomFactory.create_batch(2, clinic=self.clinic)
-        self.therapists = [house.therapist, *f.TherapistFactory.create_batch(2, clinic=self.clinic)]
-        self.other = f.GroupFactory(
-            clinic=self.clinic, program=house.group.program, capacity=8, min_size=1
-        )
-        f.WeeklyBlockFactory(
-            group=self.other, weekday=1, facilitator=self.therapists[1], valid_from=self.today,
-            session_type=house.type, room=self.rooms[0],
-        )  # fmt: skip
-        self.people = [house.patient(seat=None) for _ in range(5)]
-        for episode in self.people[:3]:
-            self.seat(episode, house.group)
-        self.night()
-        self.note()
-
-    # --- what is known ---
-
-    @property
-    def today(self) -> datetime.date:
-        return datetime.datetime.now(self.clinic.tz).date()
-
-    def of(self, rows: Any, which: int) -> Any:
-        found = list(rows.order_by("pk"))
-        return found[which % len(found)] if found else None
-
-    def session(self, which: int, **state: Any) -> Session | None:
-        coming = Session.objects.filter(clinic=self.clinic, **state)
-        return self.of(coming.filter(starts_at__gt=MORNING), which)
-
-    def night(self) -> None:
-        services.expand(clinic=self.clinic, today=self.today, by=NIGHTLY)
-
-    def seat(self, episode: Any, group: Any) -> None:
-        row = memberships.enrol(group=group, episode=episode, starts_on=self.today, by=self.by)
-        self.seats[row.pk] = (group.pk, episode.pk, row.starts_on, row.ends_on)
-
-    def note(self) -> None:
-        """What the next step finds, and may not lose."""
-        self.rows = bookings()
-        now = datetime.datetime.now(datetime.UTC)
-        for row in Session.objects.filter(starts_at__lte=now):
-            self.begun.setdefault(row.pk, told(row))
-
-    def try_to(self, do: Callable[[], Any], *, loses: bool = False) -> Any:
-        """A step that may be refused. Only one that `loses` may withdraw or release a booking."""
-        before = bookings()
-        try:
-            with transaction.atomic():
-                done = do()
-        except Refused:
-            assert bookings() == before
-            return None
-        after = bookings()
-        lost = {key for key, state in before.items() if after.get(key) != state}
-        assert loses or not {key for key in lost if before[key] == "booked"}, lost
-        assert before.keys() <= after.keys()
-        self.note()
-        return done
 
     # --- weekly blocks ---
 
@@ -209,6 +106,34 @@ class Timetable(RuleBasedStateMachine):
                 lambda: services.assign_substitute(session=row, therapist=other, by=self.by)
             )
 
+    @rule(which=ANY, other=ANY)
+    def combine(self, which: int, other: int) -> None:
+        rows = self.session(which, state="scheduled"), self.session(other, state="scheduled")
+        if all(rows):
+            one, into = rows
+            self.try_to(lambda: combining.combine_sessions(session=one, into=into, by=self.by))
+
+    @rule(which=ANY)
+    def part(self, which: int) -> None:
+        joined = Booking.objects.filter(clinic=self.clinic, combined_from__isnull=False)
+        found = Session.objects.filter(pk__in=joined.values("combined_from__session"))
+        if (row := self.of(found, which)) is not None:
+            self.try_to(lambda: combining.part_sessions(session=row, by=self.by))
+
+    @rule(which=ANY, who=ANY, after=st.integers(-1, 3), by=ANY)
+    def screen(self, which: int, who: int, after: int, by: int) -> None:
+        """A drug screen of half an hour, inside a session or half in it."""
+        if (row := self.session(which, state="scheduled")) is None:
+            return
+        starts = row.starts_at + after * datetime.timedelta(minutes=30)
+        self.try_to(
+            lambda: services.create_session(
+                clinic=self.clinic, session_type=self.house.drug_screen, by=self.by,
+                therapist=self.therapists[by % 3], episodes=[self.people[who % 5]],
+                starts_at=starts, ends_at=starts + datetime.timedelta(minutes=30),
+            )
+        )  # fmt: skip
+
     # --- absences of clinic and staff ---
 
     @rule(days=st.integers(0, 20), room=ANY)
@@ -222,10 +147,67 @@ class Timetable(RuleBasedStateMachine):
             )
         )  # fmt: skip
 
+    @rule(days=st.integers(0, 20), room=ANY, picks=PICKS, again=st.booleans())
+    def close_as_decided(self, days: int, room: int, picks: list[int], again: bool) -> None:
+        day = self.today + days * DAY
+        where = [None, *self.rooms][room % 3]
+        facts = {"starts_on": day, "ends_on": day, "room": where, "reason": "Flood"}
+        cause = Closure(clinic=self.clinic, **facts)
+        decided = self.decide(cause, services.affected_sessions(cause), picks)
+        self.and_back(
+            lambda: closures.close(clinic=self.clinic, decided=decided, by=self.by, **facts),
+            lambda row: closures.take_back_closure(closure=row, by=self.by),
+            again=again,
+        )
+
+    @rule(who=ANY, days=st.integers(0, 20), picks=PICKS, again=st.booleans())
+    def away_as_decided(self, who: int, days: int, picks: list[int], again: bool) -> None:
+        therapist = self.therapists[who % 3]
+        starts = datetime.datetime.now(datetime.UTC) + days * DAY
+        span = {"starts_at": starts, "ends_at": starts + DAY}
+        cause = TimeOff(clinic=self.clinic, therapist=therapist, **span)
+        decided = self.decide(cause, services.uncovered_sessions(cause), picks)
+        self.and_back(
+            lambda: closures.add_time_off(therapist=therapist, decided=decided, by=self.by, **span),
+            lambda row: closures.take_back_time_off(time_off=row, by=self.by),
+            again=again,
+        )
+
+    def decide(self, cause: Any, sessions: list[Session], picks: list[int]) -> list[Decided]:
+        return [self.pick(cause, one, pick) for one, pick in zip(sessions, cycle(picks))]
+
+    def pick(self, cause: Any, one: Session, pick: int) -> Decided:
+        choices = choices_of(cause)
+        choice = choices[pick % len(choices)]
+        later = datetime.timedelta(hours=pick % 9 - 4) + (pick % 3) * DAY
+        moved, others = choice == Choice.MOVED, Session.objects.live().exclude(pk=one.pk)
+        return Decided(
+            one,
+            choice,
+            starts_at=one.starts_at + later if moved else None,
+            ends_at=one.ends_at + later if moved else None,
+            therapist=self.therapists[pick % 3] if choice == Choice.COVERED else None,
+            into=self.of(others.filter(clinic=self.clinic, local_date=one.local_date), pick)
+            if choice == Choice.COMBINED
+            else None,
+        )
+
+    def and_back(
+        self, write: Callable[[], Any], take_back: Callable[[Any], Any], *, again: bool
+    ) -> None:
+        """Taken back at once, all is as it was."""
+        before = calendar(self.clinic)
+        row = self.try_to(write)
+        if row is not None and again:
+            undone = self.try_to(lambda: take_back(row))
+            assert undone is not None
+            if not undone.left:
+                assert calendar(self.clinic) == before
+
     @rule(which=ANY)
     def open_again(self, which: int) -> None:
         if (row := self.of(Closure.objects.filter(clinic=self.clinic), which)) is not None:
-            self.try_to(lambda: services.take_back_closure(closure=row, by=self.by))
+            self.try_to(lambda: closures.take_back_closure(closure=row, by=self.by))
 
     @rule(who=ANY, days=st.integers(0, 20))
     def time_off(self, who: int, days: int) -> None:
@@ -240,7 +222,7 @@ class Timetable(RuleBasedStateMachine):
     @rule(which=ANY)
     def work_after_all(self, which: int) -> None:
         if (row := self.of(TimeOff.objects.filter(clinic=self.clinic), which)) is not None:
-            self.try_to(lambda: services.take_back_time_off(time_off=row, by=self.by))
+            self.try_to(lambda: closures.take_back_time_off(time_off=row, by=self.by))
 
     # --- patients ---
 
@@ -305,75 +287,6 @@ class Timetable(RuleBasedStateMachine):
                 recorded_at=row.ends_at,
             )  # fmt: skip
             self.records[record.pk] = facts(record)
-
-    # --- what must hold after each step ---
-
-    @invariant()
-    def no_record_is_changed_or_lost(self) -> None:
-        stored = {one.pk: facts(one) for one in AttendanceRecord.objects.all()}
-        assert stored == self.records
-
-    @invariant()
-    def no_seat_is_changed_or_lost(self) -> None:
-        rows = GroupMembership.objects.values_list("pk", "group", "episode", "starts_on", "ends_on")
-        assert {pk: tuple(rest) for pk, *rest in rows} == self.seats
-
-    @invariant()
-    def what_has_begun_keeps_its_time(self) -> None:
-        stored = {one.pk: told(one) for one in Session.objects.filter(pk__in=self.begun)}
-        assert stored == self.begun
-
-    @invariant()
-    def every_member_is_expected(self) -> None:
-        now = datetime.datetime.now(datetime.UTC)
-        coming = Session.objects.live().filter(starts_at__gt=now, group__isnull=False)
-        known = set(self.rows)
-        for session in coming:
-            there = GroupMembership.objects.on(session.local_date).filter(group=session.group)
-            for membership in there:
-                if session.block_id and session.original_local_date == session.local_date:
-                    assert (session.pk, membership.episode_id) in known
-
-    @invariant()
-    def a_meeting_is_there_once(self) -> None:
-        rows = Session.objects.filter(block__isnull=False).select_related("block")
-        first = self.clinic.week_starts_on
-        weeks = [
-            (root(one.block), week_of(one.original_local_date, week_start=first))
-            for one in rows
-            if one.original_local_date and one.block
-        ]
-        assert len(weeks) == len(set(weeks))
-
-    @invariant()
-    def whoever_leads_it_is_free(self) -> None:
-        parts = SessionStaff.objects.taking_place()
-        for part in parts:
-            off = TimeOff.objects.filter(
-                therapist=part.therapist, starts_at__lt=part.ends_at, ends_at__gt=part.starts_at
-            )
-            assert part.session_id in self.begun or not off.exists()
-
-
-def bookings() -> dict[tuple[int, int], str]:
-    return {
-        (session, episode): state
-        for session, episode, state in Booking.objects.values_list("session", "episode", "state")
-    }
-
-
-def told(row: Session) -> tuple[Any, ...]:
-    return (row.starts_at, row.ends_at, row.local_date, row.block_id)
-
-
-def facts(row: AttendanceRecord) -> tuple[Any, ...]:
-    return (row.booking_id, row.attended, row.recorded_by_id, row.recorded_at)
-
-
-def root(block: WeeklyBlock) -> int:
-    while block.continues is not None:
-        block = block.continues
-    return block.pk
 
 
 def minutes_of(block: WeeklyBlock) -> datetime.timedelta:
