@@ -3,6 +3,7 @@
 `smtp_sink` is a real SMTP server, `celery_worker_process` a real worker on the test database.
 """
 
+import gc
 import os
 
 from tests import services
@@ -31,6 +32,12 @@ def pytest_xdist_setupnodes() -> None:
     """With the settings named in the environment that they inherit, the processes of pytest-xdist
     would load them before this file has given each of them servers of its own."""
     del os.environ["DJANGO_SETTINGS_MODULE"]
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: looking through it for garbage is a tenth of the tests' time."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture(scope="session", autouse=True)
