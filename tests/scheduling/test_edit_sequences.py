@@ -108,9 +108,9 @@ class Timetable(Kept):
 
     @rule(which=ANY, other=ANY)
     def combine(self, which: int, other: int) -> None:
-        rows = self.session(which, state="scheduled"), self.session(other, state="scheduled")
-        if all(rows):
-            one, into = rows
+        one = self.session(which, state="scheduled")
+        into = self.session(other, state="scheduled")
+        if one and into:
             self.try_to(lambda: combining.combine_sessions(session=one, into=into, by=self.by))
 
     @rule(which=ANY)
