@@ -23,20 +23,23 @@ from patients import services as papers
 from patients.models import Authorization, Episode, TreatmentPlan
 from scheduling import services as calendar
 from scheduling.locks import lock
-from scheduling.models import Booking, Group, GroupMembership, Session
+from scheduling.models import WAITING, Booking, Group, GroupMembership, Session, WaitlistEntry
 from scheduling.services.bookings import withdraw_all
 from scheduling.services.guests import guests_of, rooms_above
+from scheduling.services.offers import Answer, leave, waited_for
 
 _DAY = datetime.timedelta(days=1)
-_TREATED = (Episode.State.ADMITTED, Episode.State.ON_HOLD)
+TREATED = (Episode.State.ADMITTED, Episode.State.ON_HOLD)
 
 
 @dataclass(frozen=True, slots=True)
 class LevelChange:
-    """What a change of level wrote. `ended` are the seats that end on its eve or never begin."""
+    """What a change of level wrote. `ended` are the seats that end on its eve or never begin,
+    `left` the waitlists of other levels that the patient is on no longer."""
 
     plan: TreatmentPlan
     ended: tuple[GroupMembership, ...]
+    left: tuple[WaitlistEntry, ...]
     membership: GroupMembership | None
     authorization: Authorization | None
 
@@ -58,7 +61,8 @@ def change_level(
 
     `plan` holds level, age bracket, minutes and days a week as `set_plan` takes them. Seats in
     groups that serve the new level stay; the others end on the eve, and what has not begun is taken
-    back. `group` is where the patient sits from that day on, and `seat` what else `enrol` takes.
+    back; waitlists of other levels are left, and what was offered there is withdrawn. `group` is
+    where the patient sits from that day on, and `seat` what else `enrol` takes.
     `authorization` is one entered before, `approval` a new one as `authorize` takes it; neither is
     an answer too. Bookings follow the seats; weeks judged by the old plan are judged again. From a
     past day on: whoever attended in a group that is left did so, with all the minutes; absences
@@ -72,15 +76,16 @@ def change_level(
     moving = guests_of(episode.clinic_id, (seat or {}).get("guests"))
     _lock_all(episode, starts_on, held, group, moving, seat or {})
     episode.refresh_from_db()
-    if episode.state not in _TREATED:
+    if episode.state not in TREATED:
         raise Refused(
             "not_active",
             "Only a patient in treatment changes the level of care. Admit the patient first.",
         )
     with transaction.atomic():  # a refusal leaves everything as it was, in any caller
         new = papers.set_plan(episode=episode, starts_on=starts_on, by=by, **plan)
-        left = [one for one in _seats_from(episode, starts_on) if not _serves(one.group, new)]
+        left = [one for one in _seats_from(episode, starts_on) if not serves(one.group, new)]
         _leave(left, new, by=by)
+        waited = leave_other_waitlists(episode, new, level_reason(new))
         _withdraw_past(left, new, now or timezone.now())
         taken = _sit_down(episode, group, left, starts_on, seat or {}, by=by)
         paid = _pay(episode, new, authorization, approval, by=by)
@@ -88,7 +93,7 @@ def change_level(
     ids = [episode.pk, *moving]
     judge_again(clinic=episode.clinic, episode_ids=ids, since=since, by=by, now=now)
     judge_papers(clinic=episode.clinic, now=now)
-    return LevelChange(new, tuple(left), taken, paid)
+    return LevelChange(new, tuple(left), tuple(waited), taken, paid)
 
 
 def _seats_from(episode: Episode, day: datetime.date) -> list[GroupMembership]:
@@ -98,7 +103,7 @@ def _seats_from(episode: Episode, day: datetime.date) -> list[GroupMembership]:
     return list(rows.select_related("group", "clinic").order_by("starts_on", "pk"))
 
 
-def _serves(group: Group, plan: TreatmentPlan) -> bool:
+def serves(group: Group, plan: TreatmentPlan) -> bool:
     return (group.level, group.age_bracket) == (plan.level, plan.age_bracket)
 
 
@@ -112,7 +117,8 @@ def _lock_all(
 ) -> None:
     """Every group, room, session and episode in the one order, before anything is written."""
     seats = list(held)
-    lock(groups=[*(one.group_id for one in seats), group.pk if group else None])
+    joined = group.pk if group else None
+    lock(groups=[*(one.group_id for one in seats), *waited_for(episode), joined])
     sessions = _sessions(seats, day, group)
     lock(
         rooms=rooms_above(sessions, seat.get("guests"), seat.get("overflow_reason", "")),
@@ -135,7 +141,7 @@ def _leave(left: Sequence[GroupMembership], plan: TreatmentPlan, *, by: User | J
 
     The last one first: a seat may name the one before it as where it comes from.
     """
-    reason = _reason(plan)
+    reason = level_reason(plan)
     _check_not_begun(left, plan)
     for one in reversed(left):
         if one.starts_on < plan.starts_on:
@@ -143,6 +149,19 @@ def _leave(left: Sequence[GroupMembership], plan: TreatmentPlan, *, by: User | J
             calendar.end_membership(membership=one, ends_on=eve, reason=reason, by=by)
         else:
             calendar.cancel_membership(membership=one, reason=reason, by=by)
+
+
+def leave_other_waitlists(
+    episode: Episode, plan: TreatmentPlan, reason: str
+) -> list[WaitlistEntry]:
+    """The patient waits no longer for groups that do not serve a plan; the groups are locked."""
+    served = Q(group__level=plan.level, group__age_bracket=plan.age_bracket)
+    rows = WaitlistEntry.objects.filter(
+        ~served, clinic=episode.clinic_id, episode=episode, state__in=WAITING
+    )
+    entries = list(rows.select_related("group").order_by("pk"))
+    leave([one.pk for one in entries], WaitlistEntry.State.REMOVED, reason, Answer.WITHDRAWN)
+    return entries
 
 
 def _check_not_begun(left: Iterable[GroupMembership], plan: TreatmentPlan) -> None:
@@ -168,10 +187,10 @@ def _withdraw_past(
     )
     before_today = Q(session__local_date__lt=timezone.localdate(now, plan.clinic.tz))
     gone = since.filter(Q(attendance__isnull=True) & before_today | Q(attendance__attended=False))
-    withdraw_all(list(gone.values_list("pk", flat=True)), reason=_reason(plan))
+    withdraw_all(list(gone.values_list("pk", flat=True)), reason=level_reason(plan))
 
 
-def _reason(plan: TreatmentPlan) -> str:
+def level_reason(plan: TreatmentPlan) -> str:
     return f"Level of care: {plan.get_level_display()}"
 
 

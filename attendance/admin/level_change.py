@@ -29,10 +29,10 @@ from iop_clinic.accounts.admin.forms import (
 from iop_clinic.accounts.admin.panels import Panel
 from iop_clinic.accounts.weeks import full_date, hours_and_minutes, long_date
 from patients.admin.verbs import IN_TREATMENT, EpisodeForm
-from patients.models import AgeBracket, Authorization, Episode, Level, Payer
+from patients.models import AgeBracket, Authorization, Episode, Level, Payer, TreatmentPlan
 from patients.rules import OF_AGE, WEEKLY_MINUTES, age_on
 from scheduling.admin.enrolling import EnrollingForm
-from scheduling.models import Group
+from scheduling.models import Group, WaitlistEntry
 
 PLAN = ("level", "age_bracket", "weekly_minutes_target", "days_per_week", "review_due_on")
 SEAT = ("population_opt_in", "overflow_reason", "guests")
@@ -50,6 +50,10 @@ def _ranges(bracket: AgeBracket) -> str:
 RECORD_FIRST = (
     "Of what is not recorded yet nothing will count: if the patient came, have it recorded first."
 )
+WAITS_NO_MORE = {
+    WaitlistEntry.State.WAITING: "the patient waits no longer",
+    WaitlistEntry.State.OFFERED: "the patient waits no longer, and the offer is withdrawn",
+}
 RANGES = " ".join(map(_ranges, AgeBracket))
 
 
@@ -163,28 +167,18 @@ def _next(done: LevelChange) -> Iterator[str]:
 
 
 def _panels(told: LevelPreview) -> Iterator[Panel]:
-    yield Panel("Plan", ("When", "Level", "Minutes", "Days", "From"), list(_plans(told)))
+    yield plans_panel(told.plan_before, told.change.plan)
     yield Panel(
         "Seats in groups",
         ("Group", "What", "When"),
         list(_seats(told.change)),
         empty="Nothing changes: every seat serves the new level, or there is none.",
     )
-    yield Panel(
-        "Bookings",
-        ("Session", "What", "How many", "Between"),
-        [_booked(one) for one in told.bookings],
-        empty="No booking changes.",
-        note=RECORD_FIRST if any(one.what == UNRECORDED for one in told.bookings) else "",
-    )
-    judged = any(one.since is not None for one in told.standards)
-    yield Panel(
-        "Standards that judge",
-        ("Standard", "Asks for", "When"),
-        [_standard(one) for one in told.standards],
-        empty="",
-        note="" if judged else "No standard is for this level and age bracket: nothing judges it.",
-    )
+    if told.change.left:
+        lines = [(one.group, WAITS_NO_MORE[one.state]) for one in told.change.left]
+        yield Panel("Waitlists", ("Group", "What"), lines)
+    yield bookings_panel(told.bookings)
+    yield standards_panel(told.standards)
     yield Panel(
         "Authorization on the first day",
         ("Authorization",),
@@ -193,8 +187,33 @@ def _panels(told: LevelPreview) -> Iterator[Panel]:
     )
 
 
-def _plans(told: LevelPreview) -> Iterator[tuple[object, ...]]:
-    for name, plan in (("Now", told.plan_before), ("Then", told.change.plan)):
+def plans_panel(now: TreatmentPlan | None, then: TreatmentPlan) -> Panel:
+    return Panel("Plan", ("When", "Level", "Minutes", "Days", "From"), list(_plans(now, then)))
+
+
+def bookings_panel(bookings: Sequence[Bookings]) -> Panel:
+    return Panel(
+        "Bookings",
+        ("Session", "What", "How many", "Between"),
+        [_booked(one) for one in bookings],
+        empty="No booking changes.",
+        note=RECORD_FIRST if any(one.what == UNRECORDED for one in bookings) else "",
+    )
+
+
+def standards_panel(standards: Sequence[JudgedBy]) -> Panel:
+    judged = any(one.since is not None for one in standards)
+    return Panel(
+        "Standards that judge",
+        ("Standard", "Asks for", "When"),
+        [_standard(one) for one in standards],
+        empty="",
+        note="" if judged else "No standard is for this level and age bracket: nothing judges it.",
+    )
+
+
+def _plans(now: TreatmentPlan | None, then: TreatmentPlan) -> Iterator[tuple[object, ...]]:
+    for name, plan in (("Now", now), ("Then", then)):
         if plan is not None:
             level = f"{plan.get_level_display()}, {plan.get_age_bracket_display()}"
             minutes = hours_and_minutes(plan.weekly_minutes_target)

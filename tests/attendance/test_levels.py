@@ -15,7 +15,7 @@ from iop_clinic.accounts.acting import Refused, acting
 from iop_clinic.accounts.roles import PERMISSIONS, Can
 from patients.models import Authorization, Episode, Level, TreatmentPlan
 from patients.services import set_plan
-from scheduling.models import Booking, GroupMembership
+from scheduling.models import Booking, Group, GroupMembership, WaitlistEntry
 from scheduling.services import enrol, transfer
 from tests import factories as f
 from tests.admin import actors
@@ -109,6 +109,31 @@ def test_what_has_not_begun_is_taken_back_with_its_bookings(at):
     done = at.change(group=at.new)
     assert seats(at.pat) == [(at.old, MON, TUE), (at.new, WED, None)]
     assert [one.group for one in done.ended] == [at.old, other]
+
+
+def wait(at: Leveling, group: Group, state: str = "waiting") -> WaitlistEntry:
+    row = WaitlistEntry.objects.create(
+        clinic=at.clinic, group=group, episode=at.pat, added_at=NOW, state=state
+    )
+    if state == "offered":
+        row.offers.create(
+            clinic=at.clinic, starts_on=FRI, made_at=NOW, made_by=at.by, expires_at=NOW + DAY
+        )
+    return row
+
+
+def test_waitlists_of_other_levels_are_left_and_their_offers_withdrawn(at):
+    other = wait(at, at.group(level=Level.IOP), "offered")
+    teens = wait(at, at.group(level=Level.PHP, age_bracket=2))
+    same = wait(at, at.group(level=Level.PHP))
+    done = at.change(group=at.new)
+    for row in (other, teens, same):
+        row.refresh_from_db()
+    assert done.left == (other, teens)
+    assert [(row.state, row.left_reason) for row in (other, teens, same)] == [
+        ("removed", UP), ("removed", UP), ("waiting", ""),
+    ]  # fmt: skip
+    assert (other.offers.get().answer, other.offers.get().reason) == ("withdrawn", UP)
 
 
 def test_a_seat_that_ends_before_the_day_is_left_alone(at):

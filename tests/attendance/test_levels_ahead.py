@@ -17,6 +17,7 @@ from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.roles import Role
 from patients.models import Authorization, Level, TreatmentPlan
 from scheduling.models import GroupMembership
+from scheduling.services import put_on_waitlist
 from scheduling.services.memberships import OR_WAIT
 from tests.admin import Desk, desk, typed, url
 from tests.api import nothing_written
@@ -162,6 +163,14 @@ def test_a_seat_taken_back_is_told(at, coordinator):
             "or book single sessions. No authorization was named: look at who pays."
         )
     ]
+
+
+def test_the_waitlists_that_are_left_are_named(at, coordinator):
+    other = at.group(level=Level.IOP)
+    put_on_waitlist(group=other, episode=at.pat, by=at.by)
+    ahead = coordinator.look(at.pat, "level", **given(at))
+    rows = {panel.title: panel.rows for panel in ahead.panels}
+    assert rows["Waitlists"] == [(other, "the patient waits no longer")]
 
 
 @pytest.mark.parametrize(
