@@ -1,4 +1,4 @@
-"""What a change of level would change, told before it is saved.
+"""What a change of level, or taking one back, would change, told before it is saved.
 
 It is done, read and taken back: so the preview refuses what saving would refuse.
 """
@@ -17,6 +17,7 @@ from django.utils import timezone
 from attendance.compliance.settings import DatedStandard
 from attendance.compliance.status import week_statuses
 from attendance.levels import LevelChange, change_level
+from attendance.levels_taken_back import LevelTakenBack, take_back_level
 from iop_clinic.accounts.acting import Job, service
 from iop_clinic.accounts.models import User
 from patients.models import Authorization, Episode, TreatmentPlan
@@ -82,6 +83,32 @@ def preview_level(
         bookings=tuple(_bookings(before, after)),
         standards=tuple(_standards(before, after)),
         covers=covers,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBackPreview:
+    """What taking a change of level back would do; `plan_before` is what it would take back."""
+
+    plan_before: TreatmentPlan
+    done: LevelTakenBack
+    bookings: tuple[Bookings, ...]
+    standards: tuple[JudgedBy, ...]
+
+
+@service
+def preview_taken_back(
+    *, plan: TreatmentPlan, by: User | Job, now: datetime.datetime | None = None
+) -> TakenBackPreview:
+    """What `take_back_level` would do. Raises what it raises; leaves nothing."""
+    now = now or timezone.now()
+    before = _Known.of(plan.episode, plan.starts_on, now)
+    with transaction.atomic():
+        done = take_back_level(plan=plan, by=by, now=now)
+        after = _Known.of(plan.episode, plan.starts_on, now)
+        transaction.set_rollback(True)
+    return TakenBackPreview(
+        plan, done, tuple(_bookings(before, after)), tuple(_standards(before, after))
     )
 
 

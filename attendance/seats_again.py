@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import datetime
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
+from attendance.trail import before
+from iop_clinic.accounts.acting import Refused
+from iop_clinic.accounts.models import AuditEvent
 from patients.models import Episode
-from scheduling.eligibility import refusals
+from scheduling.eligibility import check_apart, refusals
 from scheduling.models import Booking, Group, GroupMembership, Session
+from scheduling.rules import lowest_free
+from scheduling.services.offers import settle_offers
 from scheduling.services.seating import Expected, Seating, plan_seating
+
+_DAY = datetime.timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +29,43 @@ class Resumption:
 
     booked: int
     not_booked: tuple[datetime.date, ...]
+
+
+# --- seats in groups -----------------------------------------------------------------------------
+
+
+def seats_run_on(
+    rows: QuerySet[GroupMembership], event: AuditEvent, day: datetime.date
+) -> Iterator[str]:
+    """Let seats that ended on a local date after an event run on as before it, where they are free;
+    of the others, what to do."""
+    for row, old in before(rows.select_related("group", "episode"), event, ends_on=str(day)):
+        last = old["ends_on"] and datetime.date.fromisoformat(old["ends_on"])
+        others = GroupMembership.objects.during(day + _DAY, last).filter(group=row.group)
+        taken = set(others.exclude(pk=row.pk).values_list("seat", flat=True))
+        within = row.seat <= row.group.capacity or row.overflow_reason
+        if refused := _kept_apart(row, day + _DAY, last):
+            yield f"No seat in {row.group}: {refused}"
+        elif row.group.active and within and row.seat not in taken:
+            row.ends_on = last
+            row.save(update_fields=["ends_on"])
+            settle_offers(row.group)
+        elif seat := lowest_free(taken, row.group.capacity) if row.group.active else None:
+            yield f"Enrol the patient again in {row.group}: seat {seat} is free."
+        else:
+            yield f"No seat is free in {row.group}: choose another group, or the waitlist."
+
+
+def _kept_apart(row: GroupMembership, on: datetime.date, until: datetime.date | None) -> str:
+    """Why the patient may not sit with whom the group has taken since; empty where they may."""
+    try:
+        check_apart(episode=row.episode, group=row.group, on=on, until=until)
+    except Refused as refused:
+        return refused.message
+    return ""
+
+
+# --- seats in sessions ---------------------------------------------------------------------------
 
 
 def groups_of(episode: Episode) -> QuerySet[Group, int]:

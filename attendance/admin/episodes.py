@@ -12,6 +12,7 @@ from django.utils.html import format_html, format_html_join
 
 from attendance.admin.leaving import taken_panels
 from attendance.admin.level_change import LevelForm
+from attendance.admin.level_taken_back import TakeLevelBackForm
 from attendance.admin.make_ups import MakeUpHereForm
 from attendance.admin.patient.cases import open_cases, outreach_and_settled
 from attendance.admin.patient.checklist import checklist
@@ -197,6 +198,7 @@ EPISODE_VERBS = (
     HoldForm,
     ResumeForm,
     LevelForm,
+    TakeLevelBackForm,
     DischargeForm,
     TakeDischargeBackForm,
 )

@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 import time_machine
 
+from attendance.levels_taken_back import take_back_level
 from iop_clinic.accounts.acting import Refused
 from patients.models import Authorization, Episode, Level, TreatmentPlan
 from scheduling.models import GroupMembership
@@ -84,3 +85,28 @@ def test_members_who_cross_between_two_levels_do_not_lock_each_other_out(at):
     assert {standing(one)[1][0] for one in (*up, *down)} == {TUE}
     assert deadlocks() == before
     assert GroupMembership.objects.filter(starts_on=WED).count() == 6
+
+
+def test_of_two_who_take_one_change_back_one_is_told_so(at):
+    plan = at.change(group=at.new).plan
+    before = deadlocks()
+    outcomes = race([
+        partial(take_back_level, plan=TreatmentPlan.objects.get(pk=plan.pk), by=at.by)
+        for _ in range(2)
+    ])  # fmt: skip
+    told = [one.value.code for one in outcomes if isinstance(one.value, Refused)]
+    assert (told, deadlocks()) == (["taken_back"], before)
+    assert standing(at.pat) == ([Level.IOP], [None])
+
+
+def test_taking_back_and_stepping_up_into_the_same_groups_do_not_lock_each_other_out(at):
+    backs = [at.change(one, group=at.new).plan for one in (at.pat, member(at, 2), member(at, 3))]
+    ups = [member(at, seat) for seat in (4, 5, 6)]
+    before = deadlocks()
+    outcomes = race([
+        *(partial(take_back_level, plan=plan, by=at.by) for plan in backs),
+        *(partial(at.change, Episode.objects.get(pk=one.pk), group=at.new) for one in ups),
+    ])  # fmt: skip
+    names = [type(one.value).__name__ for one in outcomes]
+    assert (names, deadlocks()) == (["LevelTakenBack"] * 3 + ["LevelChange"] * 3, before)
+    assert {standing(plan.episode)[1][0] for plan in backs} == {None}

@@ -80,7 +80,7 @@ TABLES: Mapping[str, Table] = {
             "agreement": "manage_episodes", "admit": "manage_episodes", "plan": "manage_episodes",
             "resume": "manage_episodes", "mandate": "manage_episodes", "hold": "manage_episodes",
             "level": "manage_episodes", "discharge": "manage_episodes",
-            "take-discharge-back": "manage_episodes",
+            "take-discharge-back": "manage_episodes", "take-level-back": "manage_episodes",
             "authorize": "manage_authorizations", "certify": "manage_authorizations",
             "call-in": "take_call_ins", "make_ups": "book", "book": "book", "enrol": "book",
             "find-place": "book", "transfer": "book", "attendance-summary": "view_patients",
