@@ -14,7 +14,7 @@ from attendance.querysets import SETTLED
 from attendance.seats_again import Resumption, groups_of, seat_again, sessions_again
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import User
-from iop_clinic.accounts.weeks import long_date
+from iop_clinic.accounts.weeks import full_date, long_date
 from patients.models import Episode, EpisodeHold, Patient, TreatmentPlan
 from patients.services import holds
 from scheduling.locks import lock
@@ -49,7 +49,8 @@ def discharge(
     patient leaves the waitlists; open cases close with the outcome "discharged". A death is noted
     with the patient and stops every rule and call. Nothing discharges by itself (R22).
 
-    Raises Refused `not_active` when discharged already, `discharge_reason`, `discharge_in_future`,
+    Raises Refused `not_active` when discharged already, `discharge_reason` (also one that does not
+    fit: whoever was never admitted was not admitted, or died), `discharge_in_future`,
     `discharge_before_admission`, or `attended_after_discharge` with the `dates`.
     """
     now = now or timezone.now()
@@ -78,6 +79,8 @@ def _check(
         raise Refused("not_active", DISCHARGED_ALREADY)
     if reason not in Reason.values:
         raise Refused("discharge_reason", "Choose why the patient leaves.", field="reason")
+    if reason not in Reason.fitting(admitted=episode.admitted_on is not None):
+        raise Refused("discharge_reason", _unfit(episode), field="reason")
     if discharged_on > timezone.localdate(now, episode.clinic.tz):
         message = "This lies in the future. Enter a discharge on its day."
         raise Refused("discharge_in_future", message, field="discharged_on")
@@ -95,6 +98,13 @@ def _check(
             field="discharged_on",
             dates=dates,
         )
+
+
+def _unfit(episode: Episode) -> str:
+    if episode.admitted_on is not None:
+        return f"The patient was admitted on {full_date(episode.admitted_on)}: choose what ends it."
+    named = " or ".join(f"“{one.label}”" for one in Reason.fitting(admitted=False))
+    return f"The patient was never admitted: choose {named}."
 
 
 # --- which rows -----------------------------------------------------------------------------------

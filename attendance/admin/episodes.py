@@ -129,6 +129,10 @@ class DischargeForm(EpisodeForm):
         if not self.is_bound and not self.offered(self.row):
             self.submits, self.leave = False, "Back to the episode"
             self.fields.clear()
+            return
+        fitting = Episode.DischargeReason.fitting(admitted=self.row.admitted_on is not None)
+        reason: Any = self.fields["reason"]
+        reason.choices = [("", "Select …"), *((one.value, one.label) for one in fitting)]
 
     def introduction(self) -> str:
         return self.explanation if self.offered(self.row) else DISCHARGED_ALREADY

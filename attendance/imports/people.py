@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.db.models import Model
@@ -109,6 +109,9 @@ def _check_dates(intake: Intake, row: Row) -> None:
         intake.refuse(row, "discharge_reason", "must be filled for a discharged episode")
     if row["discharge_reason"] and not row["discharged_on"]:
         intake.refuse(row, "discharged_on", "must be filled where a discharge reason is")
+    fitting = Episode.DischargeReason.fitting(admitted=bool(row["admitted_on"]))
+    if row["discharge_reason"] and row["discharge_reason"] not in fitting:
+        intake.refuse(row, "discharge_reason", _unfit(row, fitting))
     for paper in PAPERS:
         if row["admitted_on"] and not row[paper]:
             intake.refuse(row, paper, "must be filled for an admitted episode")
@@ -117,6 +120,12 @@ def _check_dates(intake: Intake, row: Row) -> None:
     for name in ("admitted_on", "discharged_on"):
         if row[name] and row[name] > intake.today:
             intake.refuse(row, name, f"{row[name]} lies in the future")
+
+
+def _unfit(row: Row, fitting: Iterable[str]) -> str:
+    if row["admitted_on"]:
+        return "not_admitted is for a referral that was never admitted"
+    return f"must be {' or '.join(fitting)} for a referral that was never admitted"
 
 
 def _settle_admitted(

@@ -61,6 +61,13 @@ class Episode(ClinicModel):
         NOT_ADMITTED = "not_admitted", "Not admitted"
         OTHER = "other", "Other"
 
+        @classmethod
+        def fitting(cls, *, admitted: bool) -> list[Episode.DischargeReason]:
+            """By which reasons it ends: a referral that was turned away, or whoever was treated."""
+            if not admitted:
+                return [cls.NOT_ADMITTED, cls.DECEASED]
+            return [one for one in cls if one != cls.NOT_ADMITTED]
+
     class Priority(models.TextChoices):
         """Why a missed day needs a call within two hours (R19)."""
 
@@ -136,6 +143,12 @@ class Episode(ClinicModel):
                 condition=Q(discharged_on__isnull=True, discharge_reason="")
                 | Q(discharged_on__isnull=False) & ~Q(discharge_reason=""),
                 violation_error_message="A discharge needs a date and a reason.",
+            ),
+            models.CheckConstraint(
+                name="episode_not_admitted_is_a_referral",
+                condition=~Q(discharge_reason="not_admitted") | Q(admitted_on__isnull=True),
+                violation_error_code="discharge_reason",
+                violation_error_message="The patient was admitted. Choose another reason.",
             ),
             models.CheckConstraint(
                 name="episode_discharged_after_admission",

@@ -142,6 +142,24 @@ def test_a_discharge_that_ends_nothing_else_is_looked_at_too(week, coordinator):
     assert Episode.objects.get(pk=referred.pk).state == "referred"
 
 
+def test_the_reasons_of_a_discharge_fit_whether_the_patient_was_admitted(week, coordinator):
+    referred = f.EpisodeFactory(patient__clinic=week.clinic, referred_on=MON)
+    offered = [
+        [
+            value
+            for value, _ in coordinator.open(row, "discharge")
+            .context["form"]["reason"]
+            .field.choices
+        ]
+        for row in (referred, week.patient)
+    ]
+    assert offered[0] == ["", "not_admitted", "deceased"]
+    assert ("completed" in offered[1], "not_admitted" in offered[1]) == (True, False)
+    given = {"discharged_on": f"{WED}", "reason": "not_admitted"}
+    answer = coordinator.send(url(week.patient, "discharge"), given)
+    assert list(answer.errors) == ["reason"]
+
+
 def test_who_withdraws_a_booking_is_told_what_the_week_loses(week, coordinator):
     before = changed()
     said = coordinator.open(week.friday, "withdraw").context["form"].introduction()

@@ -210,6 +210,21 @@ def test_a_referral_that_is_not_admitted(stay):
     assert (ended.state, ended.admitted_on) == ("discharged", None)
 
 
+def test_whoever_was_never_admitted_completed_nothing(stay):
+    referral = f.EpisodeFactory(patient=f.PatientFactory(clinic=stay.clinic), referred_on=LAST)
+    with pytest.raises(Refused) as refusal:
+        discharge(
+            episode=referral, discharged_on=LAST, reason="completed", by=Job("clean-up"),
+            now=stay.now,
+        )  # fmt: skip
+    referral.refresh_from_db()
+    assert (refusal.value.code, refusal.value.field) == ("discharge_reason", "reason")
+    assert refusal.value.message == (
+        "The patient was never admitted: choose “Not admitted” or “Deceased”."
+    )
+    assert referral.state == "referred"
+
+
 @pytest.mark.parametrize(
     ("on", "reason", "code"),
     [
@@ -217,6 +232,7 @@ def test_a_referral_that_is_not_admitted(stay):
         (datetime.date(2026, 1, 4), "completed", "discharge_before_admission"),
         (LAST, "bored", "discharge_reason"),
         (LAST, "", "discharge_reason"),
+        (LAST, "not_admitted", "discharge_reason"),
     ],
 )
 def test_a_wrong_discharge_changes_nothing(stay, on, reason, code):

@@ -163,6 +163,16 @@ def problems(folder):
             "agreement_signed_on: must be filled for an admitted episode",
         ),
         (
+            "episodes",
+            "H-2,Day program,2026-03-07,,,2026-03-08,completed,,,,,",
+            "discharge_reason: must be not_admitted or deceased for a referral that was never admitted",
+        ),
+        (
+            "episodes",
+            "H-2,Day program,2026-03-07,,2026-03-08,2026-03-09,not_admitted,,2026-03-07,F10.20,2026-03-08,",
+            "discharge_reason: not_admitted is for a referral that was never admitted",
+        ),
+        (
             "staff",
             "x@example.com,Ex,therapist,LPC,LPC,,,",
             "license_state: must be filled when other columns of the license are",

@@ -82,6 +82,9 @@ CASES: dict[str, Callable[[Any], None]] = {
     "episode_discharge_has_reason": lambda r: update(
         r.episode, state="discharged", discharged_on=NEXT
     ),
+    "episode_not_admitted_is_a_referral": lambda r: update(
+        r.episode, state="discharged", discharged_on=NEXT, discharge_reason="not_admitted"
+    ),
     "episode_discharged_after_admission": lambda r: update(
         r.episode, state="discharged", discharged_on=BEFORE, discharge_reason="completed"
     ),
