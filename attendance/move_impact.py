@@ -28,6 +28,8 @@ from scheduling import services as calendar
 from scheduling.eligibility import refusals
 from scheduling.models import Booking, CallIn, Session
 from scheduling.querysets import overlapping
+from scheduling.rules import Span
+from scheduling.services.visits import ties_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,10 @@ class Moved:
 def clashes(
     session: Session, starts_at: datetime.datetime, ends_at: datetime.datetime
 ) -> list[Booking]:
-    """Where else somebody booked in a session sits at another time: such a move is refused."""
+    """Where else somebody booked in a session sits at another time: such a move is refused.
+
+    A visit that would lie inside it is none.
+    """
     here = Booking.objects.seated().filter(session=session)
     rows = Booking.objects.seated().filter(
         overlapping(starts_at, ends_at),
@@ -54,7 +59,9 @@ def clashes(
         live=True,
     )
     shown = rows.select_related("patient", "session__group", "session__session_type")
-    return list(shown.exclude(session=session).order_by("patient", "starts_at"))
+    visits = [visit.pk for visit, _ in ties_at(session, Span(starts_at, ends_at))]
+    elsewhere = shown.exclude(session=session).exclude(pk__in=visits)
+    return list(elsewhere.order_by("patient", "starts_at"))
 
 
 @service

@@ -8,12 +8,15 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Self
 
+from django.db.models import QuerySet
+
 from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.models import Clinic, License, Therapist
 from iop_clinic.accounts.weeks import local_date
 from scheduling.leading import check_qualified, not_qualified
 from scheduling.models import Booking, Closure, Room, Session, SessionStaff, SessionType, TimeOff
 from scheduling.rules import Span, closed_span
+from scheduling.services.visits import VISITS
 
 WITHOUT_LEADER = "No leader: "
 WITHOUT_ROOM = "No room: "
@@ -178,9 +181,15 @@ def closed_spans(closure: Closure, zone: datetime.tzinfo, around: Span) -> Itera
 
 
 def check_patients_free(
-    patient_ids: Iterable[int], span: Span, *, ignoring: Session, nested: bool = False
+    patient_ids: Iterable[int],
+    span: Span,
+    *,
+    ignoring: Session,
+    nested: bool = False,
+    but: Iterable[Booking] = (),
 ) -> None:
-    """Refuse when one of the patients is booked elsewhere than in `ignoring` at this time."""
+    """Refuse when one of the patients is booked elsewhere than in `ignoring` at this time, `but`
+    for these bookings."""
     elsewhere = (
         Booking.objects.seated()
         .overlapping(*span)
@@ -192,7 +201,10 @@ def check_patients_free(
     )
     if ignoring.pk is not None:
         elsewhere = elsewhere.exclude(session=ignoring)
+    elsewhere = elsewhere.exclude(pk__in=[one.pk for one in but])
     busy = elsewhere.values("patient").distinct().count()
+    if busy == 1 and is_across_a_visit(ignoring, elsewhere):
+        raise Refused("patient_busy", ACROSS_A_VISIT)
     if busy == 1:
         raise Refused(
             "patient_busy", "The patient is booked elsewhere at this time. Choose another time."
@@ -202,6 +214,18 @@ def check_patients_free(
             "patient_busy",
             f"{busy} patients are booked elsewhere at this time. Choose another one.",
         )
+
+
+ACROSS_A_VISIT = (
+    "A visit of the patient lies in a part of this time. Move the visit wholly inside the session "
+    "or out of it first, or choose another time."
+)
+
+
+def is_across_a_visit(session: Session, elsewhere: QuerySet[Booking]) -> bool:
+    """Whether only visits are in the way of a session that could have them inside."""
+    others = elsewhere.exclude(session__session_type__kind__in=VISITS)
+    return session.session_type.kind not in VISITS and not others.exists()
 
 
 def without(text: str, *prefixes: str) -> str:

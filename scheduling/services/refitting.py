@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from django.db import connection
@@ -33,8 +33,9 @@ from scheduling.services.diary import (
     without,
 )
 from scheduling.services.placing import last_seats
-from scheduling.services.seating import Expected, plan_seating, who_leaves
+from scheduling.services.seating import Busy, Expected, busy_between, plan_seating, who_leaves
 from scheduling.services.sessions import SUBSTITUTE_ACCESS
+from scheduling.services.visits import let_in
 
 Role = SessionStaff.Role
 NOT_PLANNED = "The weekly block does not meet in this week any more"
@@ -103,10 +104,11 @@ class _Refit:
         moving = self._sort()
         retimed = [one for one in moving if self._was(one) != _span(one)]
         untie_visits(one.pk for one in retimed)
-        _check_patients([one for one in retimed if one.live])
+        ties = _check_patients([one for one in retimed if one.live])
         if moving:
             self._arrange(moving)
-        self._save()
+        with let_in(ties):
+            self._save()
         self._seat([one for one in moving if one.local_date != self.days[one.pk]])
         return self.result
 
@@ -336,42 +338,46 @@ def _place(row: Session | WeeklyBlock) -> tuple[int | None, bool, str]:
     return row.room_id, row.by_video, row.off_site
 
 
-def _check_patients(sessions: Sequence[Session]) -> None:
-    """Refuse, with the dates, where somebody booked is elsewhere at the new time."""
+def _check_patients(sessions: Sequence[Session]) -> list[tuple[Booking, Booking]]:
+    """Refuse, with the dates, where somebody booked is elsewhere at the new time.
+
+    Answers the visits that lie inside it, each with the booking around it as that will be.
+    """
     if not sessions:
-        return
+        return []
     seated = Booking.objects.seated().filter(session__in=sessions)
-    by_session: dict[int, set[int]] = defaultdict(set)
-    for session, patient in seated.values_list("session", "patient"):
-        by_session[session].add(patient)
-    busy = _elsewhere(sessions, by_session)
-    found = [
-        (one.local_date, key)
+    by_session: dict[int, dict[int, Booking]] = defaultdict(dict)
+    for row in seated.order_by("pk"):
+        by_session[row.session_id][row.patient_id] = row
+    busy = _elsewhere(sessions, {patient for rows in by_session.values() for patient in rows})
+    met = [
+        (one, row, other)
         for one in sessions
-        for patient in by_session[one.pk]
-        for key, span in busy[patient]
-        if _span(one).overlaps(span)
+        for patient, row in by_session[one.pk].items()
+        for other in busy[patient]
+        if _span(one).overlaps(other.span)
     ]
-    dates = sorted({day for day, _ in found})
-    if dates:
+    stuck = [(one, other) for one, _, other in met if not other.may_interrupt(one)]
+    if dates := sorted({one.local_date for one, _ in stuck}):
         days = ", ".join(long_date(day) for day in dates)
         message = f"Patients are booked elsewhere at the new time on {days}. Change that first."
-        keys = sorted({key for _, key in found})
+        keys = sorted({other.booking for _, other in stuck if other.booking})
         raise Refused("patient_busy", message, field="starts_at", dates=dates, bookings=keys)
+    return _ties(met)
 
 
-def _elsewhere(
-    sessions: Sequence[Session], by_session: dict[int, set[int]]
-) -> dict[int, list[tuple[int, Span]]]:
-    """By patient: their bookings beside these sessions, and when."""
+def _ties(met: Iterable[tuple[Session, Booking, Busy]]) -> list[tuple[Booking, Booking]]:
+    around = {}
+    for session, row, visit in met:
+        row.starts_at, row.ends_at = _span(session)
+        around[visit.booking] = row
+    found = Booking.objects.filter(pk__in=around) if around else ()
+    return [(visit, around[visit.pk]) for visit in found]
+
+
+def _elsewhere(sessions: Sequence[Session], patients: Collection[int]) -> dict[int, list[Busy]]:
+    """By patient: where they are expected beside these sessions."""
     first, last = min(one.starts_at for one in sessions), max(one.ends_at for one in sessions)
-    rows = Booking.objects.seated().overlapping(first, last)
-    rows = rows.filter(
-        clinic=sessions[0].clinic_id,
-        patient__in={key for keys in by_session.values() for key in keys},
-        nested_in__isnull=True,
-    ).exclude(session__in=sessions)
-    busy: dict[int, list[tuple[int, Span]]] = defaultdict(list)
-    for patient, key, *span in rows.values_list("patient", "pk", "starts_at", "ends_at"):
-        busy[patient].append((key, Span(*span)))
-    return busy
+    return busy_between(
+        Span(first, last), sessions[0].clinic_id, patients, but=[one.pk for one in sessions]
+    )

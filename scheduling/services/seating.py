@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -337,16 +337,22 @@ def busy_times(sessions: Sequence[Session], people: Iterable[Expected]) -> dict[
     """By patient: every live booking while sessions of their clinic last, or in between."""
     first = min(session.starts_at for session in sessions)
     last = max(session.ends_at for session in sessions)
-    rows = Booking.objects.seated().overlapping(first, last).order_by()
-    rows = rows.filter(
-        clinic=sessions[0].clinic_id,
-        patient__in={person.episode.patient_id for person in people},
-        nested_in__isnull=True,
-    )
+    patients = {person.episode.patient_id for person in people}
+    return busy_between(Span(first, last), sessions[0].clinic_id, patients)
+
+
+def busy_between(
+    span: Span, clinic: int, patients: Collection[int], *, but: Collection[int] = ()
+) -> dict[int, list[Busy]]:
+    """By patient: every live booking that touches a time, `but` for those in some sessions."""
+    rows = Booking.objects.seated().overlapping(*span).order_by()
+    rows = rows.filter(clinic=clinic, patient__in=patients, nested_in__isnull=True)
+    if but:
+        rows = rows.exclude(session__in=but)
     busy: dict[int, list[Busy]] = defaultdict(list)
     named = ["patient", "pk", "session__session_type__kind", "session", "starts_at", "ends_at"]
-    for patient, key, kind, session, *span in rows.values_list(*named):
-        busy[patient].append(Busy(session, Span(*span), key, kind in VISITS))
+    for patient, key, kind, session, *times in rows.values_list(*named):
+        busy[patient].append(Busy(session, Span(*times), key, kind in VISITS))
     return busy
 
 

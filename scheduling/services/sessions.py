@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.core.exceptions import ValidationError
 from django.utils import timezone
@@ -32,14 +32,18 @@ from scheduling.services.bookings import (
     combined_bookings,
     untie_visits,
 )
-from scheduling.services.diary import (
-    Diary,
-    attend,
-    check_patients_free,
-)
+from scheduling.services.diary import Diary, attend, check_patients_free
 from scheduling.services.placing import ONE_PATIENT, PLACE, check_one_place, place, seats_needed
 from scheduling.services.seating import Expected, new_booking, plan_seating
-from scheduling.services.visits import nest, seats_around, stays_inside, tie_again
+from scheduling.services.visits import (
+    let_in,
+    nest,
+    seats_around,
+    stays_inside,
+    tie_again,
+    ties_at,
+    visits_inside,
+)
 
 LATE_ENTRY = datetime.timedelta(days=31)
 """How long after it a person may still enter a session that took place."""
@@ -70,9 +74,10 @@ def create_session(
 
     An individual session has as many seats as patients (at least one), a group's extra session the
     group's, any other its type's ceiling, or its room's where that has fewer. A short visit may lie
-    inside another session of its patient (see `visits`). Raises Refused `session_length`,
-    `session_date`, `one_place`, `clinic_closed`, `therapist_busy`, `not_qualified`, `room_busy`,
-    `room_too_small`, `patient_busy`, `session_full`, `not_active`, `on_hold` or `not_suitable`.
+    inside another session of its patient, and a session around a visit (see `visits`). Raises
+    Refused `session_length`, `session_date`, `one_place`, `clinic_closed`, `therapist_busy`,
+    `not_qualified`, `room_busy`, `room_too_small`, `patient_busy`, `session_full`, `not_active`,
+    `on_hold` or `not_suitable`.
     """
     span = Span(starts_at, ends_at)
     _check_length(span)
@@ -86,10 +91,13 @@ def create_session(
         groups=[group.pk if group else None],
         therapists=[therapist.pk],
         rooms=rooms,
-        sessions=[row.session_id for row in seats_around(session, patients).values()],
+        sessions=[
+            *(row.session_id for row in seats_around(session, patients).values()),
+            *(row.session_id for row in visits_inside(session, patients)),
+        ],
         episodes=[episode.pk for episode in episodes],
     )
-    around = seats_around(session, patients)
+    around, inside = seats_around(session, patients), visits_inside(session, patients)
     diary = Diary.of(clinic, span, therapists=[therapist.pk], rooms=rooms)
     diary.check_open(span)
     diary.check_therapist(therapist, span)
@@ -99,10 +107,10 @@ def create_session(
     _check_capacity(session, patients=len(episodes))
     diary.check_room(room, span, session.capacity)
     attend(session, diary.license_trouble(therapist, span, session_type))
-    members = _check_patients(session, episodes, span, around) if episodes else {}
+    members = _check_patients(session, episodes, span, around, inside) if episodes else {}
     session.save()
     add_staff(session, therapist, SessionStaff.Role.FACILITATOR)
-    _book_first(session, episodes, members, around)
+    _book_first(session, episodes, members, around, inside)
     return session
 
 
@@ -163,14 +171,18 @@ def _check_capacity(session: Session, *, patients: int) -> None:
 
 
 def _check_patients(
-    session: Session, episodes: Sequence[Episode], span: Span, around: Mapping[int, Booking]
+    session: Session,
+    episodes: Sequence[Episode],
+    span: Span,
+    around: Mapping[int, Booking],
+    inside: Sequence[Booking],
 ) -> dict[int, int]:
     """By episode, the membership of the session's group by which it comes."""
     members = check_may_come(episodes=episodes, session=session)
     for nested in (False, True):
         patients = [one.patient_id for one in episodes if (one.patient_id in around) == nested]
         if patients:
-            check_patients_free(patients, span, ignoring=session, nested=nested)
+            check_patients_free(patients, span, ignoring=session, nested=nested, but=inside)
     return members
 
 
@@ -179,14 +191,16 @@ def _book_first(
     episodes: Sequence[Episode],
     members: Mapping[int, int],
     around: Mapping[int, Booking],
+    inside: Sequence[Booking],
 ) -> None:
-    rows = []
+    rows = {}
     for seat, episode in enumerate(episodes, start=1):
         row = new_booking(session, episode, seat=seat)
         row.membership_id = members.get(episode.pk)
         nest(row, around.get(episode.patient_id))
-        rows.append(row)
-    Booking.objects.bulk_create(rows)
+        rows[episode.patient_id] = row
+    with let_in([(visit, rows[visit.patient_id]) for visit in inside]):
+        Booking.objects.bulk_create(rows.values())
 
 
 def add_staff(session: Session, therapist: Therapist, role: str) -> SessionStaff:
@@ -218,11 +232,11 @@ def move_session(
     """Move a session that has not begun, with its staff and bookings; it keeps its place unless a
     `room` is given, or where else it meets.
 
-    The occurrence stays the same one: its original local date is kept. Raises Refused
-    `session_cancelled`, `session_begun`, `session_length`, `session_date`, `session_breaks_inside`,
-    `nested_visit`, `one_place`, `clinic_closed`, `therapist_busy`, `not_qualified` where the
-    leader's license reaches the old date and not the new one, `room_busy`, `room_too_small` or
-    `patient_busy`.
+    The occurrence stays the same one: its original local date is kept. Visits of its patients that
+    lie inside the new time interrupt it then. Raises Refused `session_cancelled`, `session_begun`,
+    `session_length`, `session_date`, `session_breaks_inside`, `nested_visit`, `one_place`,
+    `clinic_closed`, `therapist_busy`, `not_qualified` where the leader's license reaches the old
+    date and not the new one, `room_busy`, `room_too_small` or `patient_busy`.
     """
     span = Span(starts_at, ends_at)
     _check_length(span)
@@ -238,12 +252,16 @@ def move_session(
     if room is not None or off_site:
         place(session, room=room, off_site=off_site)
     diary.check_open(span)
-    _check_free(session, diary, span)
+    ties = ties_at(session, span)
+    _check_free(session, diary, span, [visit for visit, _ in ties])
     session.starts_at, session.ends_at = starts_at, ends_at
     session.local_date = local_date(starts_at, session.clinic.tz)
     session.zone = session.clinic.zone
     session.version += 1
-    session.save(update_fields=["starts_at", "ends_at", "local_date", "zone", *PLACE, "version"])
+    with let_in(ties):
+        session.save(
+            update_fields=["starts_at", "ends_at", "local_date", "zone", *PLACE, "version"]
+        )
     session.staff.filter(role=SessionStaff.Role.SUBSTITUTE).update(
         access_until=ends_at + SUBSTITUTE_ACCESS
     )
@@ -263,6 +281,7 @@ def lock_for_move(session: Session, span: Span, room: Room | None = None) -> Dia
         groups=[session.group_id],
         therapists=therapists,
         rooms=rooms,
+        sessions=[visit.session_id for visit, _ in ties_at(session, span)],
         moving=[session.pk],
     )
     lock_session(session)
@@ -284,7 +303,7 @@ def _check_not_begun(session: Session, span: Span) -> None:
         raise Refused("session_date", "A session cannot be moved into the past.", field="starts_at")
 
 
-def _check_free(session: Session, diary: Diary, span: Span) -> None:
+def _check_free(session: Session, diary: Diary, span: Span, visits: Iterable[Booking] = ()) -> None:
     parts = session.staff.filter(active=True).select_related("therapist")
     for part in parts:
         diary.check_therapist(part.therapist, span)
@@ -294,7 +313,7 @@ def _check_free(session: Session, diary: Diary, span: Span) -> None:
     seated = session.bookings.filter(state=Booking.State.BOOKED)
     for nested in (False, True):
         patients = seated.filter(nested_in__isnull=not nested).values_list("patient", flat=True)
-        check_patients_free(patients, span, ignoring=session, nested=nested)
+        check_patients_free(patients, span, ignoring=session, nested=nested, but=visits)
 
 
 def _check_stays_qualified(

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from iop_clinic.accounts.acting import Refused
 from scheduling.models import Booking, Session, SessionType
@@ -54,12 +55,15 @@ def nest(row: Booking, outer: Booking | None) -> None:
     row.outer_ends_at = outer.ends_at if outer else None
 
 
-def interrupting(session: Session, others: Iterable[Booking]) -> list[Booking]:
-    """Which bookings of its patients elsewhere are visits that lie inside a session that is none.
+def interrupting(
+    session: Session, others: Iterable[Booking], span: Span | None = None
+) -> list[Booking]:
+    """Which bookings of its patients elsewhere are visits that lie inside a session that is none,
+    or would at the time of `span`.
 
     Nothing is asked of the database unless one lies inside.
     """
-    span = Span(session.starts_at, session.ends_at)
+    span = span or Span(session.starts_at, session.ends_at)
     inside = [one.pk for one in others if is_inside(one, span)]
     if not inside or session.session_type.kind in VISITS:
         return []
@@ -83,11 +87,26 @@ def tie_again(session: Session) -> None:
     tie([*ties, *((visit, rows[visit.patient_id]) for visit in visits)])
 
 
-def visits_inside(session: Session, patients: Collection[int]) -> list[Booking]:
-    """The visits of these patients that lie inside a session and interrupt none yet."""
-    elsewhere = Booking.objects.seated().overlapping(session.starts_at, session.ends_at)
+def visits_inside(
+    session: Session, patients: Collection[int] | QuerySet[Any, int], span: Span | None = None
+) -> list[Booking]:
+    """The visits of these patients that interrupt nothing yet and lie inside a session, or would at
+    the time of `span`."""
+    span = span or Span(session.starts_at, session.ends_at)
+    elsewhere = Booking.objects.seated().overlapping(*span).filter(~Q(session=session.pk))
     others = elsewhere.filter(clinic=session.clinic_id, patient__in=patients, nested_in=None)
-    return interrupting(session, others)
+    return interrupting(session, others, span)
+
+
+def ties_at(session: Session, span: Span) -> list[tuple[Booking, Booking]]:
+    """The visits that would lie inside a session at another time, each with the booking around it
+    as that will be; one statement where there are none."""
+    seated = session.bookings.filter(state=Booking.State.BOOKED, nested_in=None)
+    visits = visits_inside(session, seated.values_list("patient", flat=True), span)
+    rows = {row.patient_id: row for row in seated} if visits else {}
+    for row in rows.values():
+        row.starts_at, row.ends_at = span
+    return [(visit, rows[visit.patient_id]) for visit in visits]
 
 
 def tie(ties: Iterable[tuple[Booking, Booking]]) -> None:

@@ -81,6 +81,17 @@ def test_whom_it_would_put_into_two_places_is_listed_and_nothing_moves(week, coo
     assert friday(week).local_date == FRI
 
 
+def test_a_visit_that_would_lie_inside_is_not_in_the_way(week, coordinator):
+    patient = friday(week).bookings.get().episode
+    visit = week.house.drug_screen
+    f.booking(
+        f.session(week.clinic, SAT.isoformat(), "09:30", "09:45", session_type=visit), patient
+    )
+    coordinator.save(coordinator.look(friday(week), "move", day=SAT))
+    inside = Booking.objects.get(session__session_type=visit)
+    assert (friday(week).local_date, inside.nested_in) == (SAT, friday(week).bookings.get())
+
+
 def test_it_is_looked_at_again_when_somebody_is_booked_meanwhile(week, coordinator):
     ahead = coordinator.look(friday(week), "move", day=SAT)
     f.booking(friday(week), week.other(), 2)
@@ -105,7 +116,7 @@ def test_it_takes_the_same_statements_for_one_and_for_twelve(week, coordinator):
     before = statements(coordinator, friday(week))
     for seat in range(2, 13):
         f.booking(friday(week), week.other(), seat)
-    assert statements(coordinator, friday(week)) == before == 56
+    assert statements(coordinator, friday(week)) == before == 59
 
 
 def test_who_may_not_move_is_told_nothing(week):

@@ -209,6 +209,22 @@ def test_a_visit_inside_is_not_torn_out(world: World) -> None:
     assert Session.objects.filter(by_video=True).count() == 4
 
 
+def test_a_block_is_changed_around_a_visit(world: World) -> None:
+    block = planned(world)
+    member = Booking.objects.order_by("starts_at")[1]
+    kind = f.SessionTypeFactory(clinic=world.clinic, kind="prescriber")
+    alone = services.create_session(
+        clinic=world.clinic, session_type=kind,
+        therapist=f.TherapistFactory(clinic=world.clinic), episodes=[member.episode], by=world.by,
+        starts_at=world.at("2026-03-10", "09:10"), ends_at=world.at("2026-03-10", "09:30"),
+    )  # fmt: skip
+    change(world, block, weekday=1)
+    member.refresh_from_db()
+    inside = alone.bookings.get()
+    assert (member.starts_at, inside.nested_in) == (world.at("2026-03-10", "09:00"), member)
+    assert (inside.outer_starts_at, inside.outer_ends_at) == (member.starts_at, member.ends_at)
+
+
 def test_two_blocks_change_places_in_two_steps_only(world: World) -> None:
     """One leads both: the second hour is taken until its block has moved."""
     block = planned(world)

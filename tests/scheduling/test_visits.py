@@ -11,6 +11,7 @@ from iop_clinic.accounts.acting import Job, Refused
 from patients.models import Episode
 from scheduling import services
 from scheduling.models import Booking, Session
+from scheduling.services.diary import ACROSS_A_VISIT
 from tests import factories as f
 from tests.scheduling.conftest import World
 
@@ -173,6 +174,41 @@ def test_a_cancelled_visit_leaves_the_session_as_it_was(world, outer):
     assert session.bookings.get().nested_in == outer
 
 
+# --- a session around a visit that was there first -----------------------------------------------
+
+
+def around(world: World, row: Booking, starts: str, ends: str, kind: str = "individual") -> Session:
+    return visit(world, starts, ends, row.episode, kind=kind)
+
+
+@pytest.mark.parametrize("kind", ["individual", "family", "education"])
+def test_a_session_is_planned_around_a_visit(world, kind):
+    row = visit(world, "09:20", "09:40", world.episode()).bookings.get()
+    outer = around(world, row, "09:00", "10:00", kind).bookings.get()
+    assert tied(row) == (True, "booked", outer, outer.starts_at, outer.ends_at)
+    assert (outer.state, outer.nested_in) == ("booked", None)
+
+
+def test_a_session_is_moved_around_a_visit(world):
+    row = visit(world, "09:20", "09:40", world.episode()).bookings.get()
+    outer = around(world, row, "13:00", "14:00").bookings.get()
+    move(world, outer.session, "09:00", "10:00")
+    outer.refresh_from_db()
+    assert tied(row) == (True, "booked", outer, world.at(DAY, "09:00"), world.at(DAY, "10:00"))
+
+
+def test_across_a_visit_it_is_said_what_to_do(world):
+    row = visit(world, "09:20", "09:40", world.episode()).bookings.get()
+    session = around(world, row, "13:00", "14:00")
+    for wanted in (around, lambda *_: move(world, session, "09:30", "10:30")):
+        with pytest.raises(Refused) as caught:
+            wanted(world, row, "09:30", "10:30")
+        assert (caught.value.code, caught.value.message) == ("patient_busy", ACROSS_A_VISIT)
+    session.refresh_from_db()
+    assert (session.starts_at, Session.objects.count()) == (world.at(DAY, "13:00"), 2)
+    assert tied(row) == (True, "booked", None, None, None)
+
+
 # --- tied again ----------------------------------------------------------------------------------
 
 
@@ -211,7 +247,7 @@ def test_no_session_takes_place_again_across_a_visit(world, outer):
     row = visit(world, "09:50", "10:10", outer.episode).bookings.get()
     with pytest.raises(Refused) as caught:
         services.revive_session(session=outer.session, by=world.by)
-    assert (caught.value.code, caught.value.message) == ("patient_busy", BUSY)
+    assert (caught.value.code, caught.value.message) == ("patient_busy", ACROSS_A_VISIT)
     outer.refresh_from_db()
     assert (outer.live, tied(row)) == (False, (True, "booked", None, None, None))
 
