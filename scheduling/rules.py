@@ -105,6 +105,11 @@ def free_from(stays: Sequence[Stay], most: int, today: datetime.date) -> datetim
     return None
 
 
+def only_breaks(length: datetime.timedelta, breaks: Iterable[Sequence[int]]) -> bool:
+    """Whether breaks, pairs of minutes from the start, leave nothing of a length."""
+    return datetime.timedelta(minutes=sum(last - first for first, last in breaks)) >= length
+
+
 # --- occurrences ---------------------------------------------------------------------------------
 
 

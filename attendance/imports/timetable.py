@@ -26,8 +26,17 @@ from scheduling.models import (
     WaitlistEntry,
     WeeklyBlock,
 )
-from scheduling.rules import LONGEST, SHORTEST, Stay, crowded_on, lowest_free, seats_taken
+from scheduling.rules import (
+    LONGEST,
+    SHORTEST,
+    Stay,
+    crowded_on,
+    lowest_free,
+    only_breaks,
+    seats_taken,
+)
 from scheduling.services import add_time_off, affected_sessions
+from scheduling.services.blocks import A_YEAR
 from scheduling.services.closures import losing_leader
 from scheduling.services.diary import check_seats
 from scheduling.services.offers import seats_given
@@ -68,7 +77,7 @@ def _load_blocks(intake: Intake) -> None:
 
 
 def _block(intake: Intake, row: Row) -> Draft | None:
-    _check_length(intake, row)
+    _check_times(intake, row)
     if row["group"]:
         draft = intake.draft(row, WeeklyBlock)
     else:
@@ -92,12 +101,16 @@ def _check_place(intake: Intake, draft: Draft) -> None:
         intake.refuse(draft.row, refused.field, refused.message)
 
 
-def _check_length(intake: Intake, row: Row) -> None:
+def _check_times(intake: Intake, row: Row) -> None:
     length = _after_midnight(row["ends"]) - _after_midnight(row["starts"])
     if not SHORTEST <= length <= LONGEST:
         intake.refuse(row, "ends", "a session lasts 15 minutes to 6 hours")
     elif row["breaks"] and row["breaks"][-1][1] * 60 > length.seconds:
         intake.refuse(row, "breaks", "the last break ends after the session")
+    elif only_breaks(length, row["breaks"] or ()):
+        intake.refuse(row, "breaks", "are as long as the whole block")
+    if row["valid_from"] > intake.today + A_YEAR:
+        intake.refuse(row, "valid_from", f"{row['valid_from']} lies more than a year ahead")
     if row["co_facilitator"] and row["co_facilitator"] == row["facilitator"]:
         intake.refuse(row, "co_facilitator", "is the facilitator")
 

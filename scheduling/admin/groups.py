@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from unfold import widgets
 
@@ -204,6 +204,31 @@ class BreaksField(forms.CharField):
         return self.prepare_value(initial or []) != (data or "")
 
 
+class RunsFilter(admin.SimpleListFilter):
+    """What meets or is to meet, unless others are asked for."""
+
+    title = "state"
+    parameter_name = "runs"
+
+    def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
+        return [("ended", "Ended"), ("all", "All")]
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        first, *others = super().choices(changelist)
+        yield {**first, "display": "Running or to come"}
+        yield from others
+
+    def queryset(self, request: Any, rows: Any) -> Any:
+        ended = Q(valid_until__lt=timezone.localdate())
+        match self.value():
+            case "ended":
+                return rows.filter(ended)
+            case "all":
+                return rows
+            case _:
+                return rows.exclude(ended)
+
+
 @admin.register(WeeklyBlock)
 class WeeklyBlockAdmin(ClinicModelAdmin):
     """Entered, changed and ended by the verbs of the floor that knows what a week adds up to."""
@@ -221,7 +246,12 @@ class WeeklyBlockAdmin(ClinicModelAdmin):
         "where",
         "valid_until",
     )
-    list_filter = (("group", ClinicRelatedFilter), ("facilitator", ClinicRelatedFilter), "weekday")
+    list_filter = (
+        RunsFilter,
+        ("group", ClinicRelatedFilter),
+        ("facilitator", ClinicRelatedFilter),
+        "weekday",
+    )
     related = ("group", "episode__patient", "session_type", "facilitator", "room")
     ordering = ("weekday", "starts_at", "pk")
     fields = (

@@ -20,7 +20,7 @@ from iop_clinic.accounts.weeks import DAYS_IN_WEEK, Week, full_date, local_date,
 from scheduling.leading import check_qualified
 from scheduling.locks import lock
 from scheduling.models import Session, WeeklyBlock
-from scheduling.rules import LONGEST, SHORTEST, occurrences, span_on
+from scheduling.rules import LONGEST, SHORTEST, occurrences, only_breaks, span_on
 from scheduling.services.diary import check_seats
 from scheduling.services.refitting import Refitted, refit
 
@@ -47,6 +47,8 @@ AT_FIELD = {
     "weeklyblock_two_facilitators_differ": "co_facilitator",
 }
 """Where a person mends what a named constraint does not take, by its code."""
+A_YEAR = datetime.timedelta(days=366)
+"""How far from today a new block may begin, either way."""
 _DAY = datetime.timedelta(days=1)
 _WEEK = datetime.timedelta(days=DAYS_IN_WEEK)
 
@@ -56,11 +58,13 @@ def add_block(*, block: WeeklyBlock, by: User | Job) -> WeeklyBlock:
     """Save a new weekly block of a group or a patient. Its sessions come with the next expansion.
 
     Raises Refused for what a field or a named constraint does not take, `session_length`,
-    `room_too_small`, `not_active` for a patient who is discharged, `not_qualified` or
-    `block_overlaps`.
+    `only_breaks`, `first_day` where that is more than a year away, `room_too_small`, `not_active`
+    for a patient who is discharged, `not_qualified` or `block_overlaps`.
     """
     lock(clinics=[block.clinic_id], groups=[block.group_id])
     _check(block)
+    _check_breaks(block)
+    _check_first_day(block)
     _check_leader(block, by)
     _check_room(block)
     _check_alone(block)
@@ -94,6 +98,7 @@ def change_block(
     new = _continuation(block, since, changes)
     old = WeeklyBlock.objects.get(pk=block.pk)
     _check(new)
+    _check_breaks(new)
     if (new.facilitator_id, new.session_type_id) != (old.facilitator_id, old.session_type_id):
         _check_leader(new, by)
     if new.room_id != old.room_id:
@@ -151,6 +156,22 @@ def _check(block: WeeklyBlock) -> None:
     if discharged and (block.valid_until is None or block.valid_until > discharged):
         message = f"The patient was discharged on {full_date(discharged)}. End it by then."
         raise Refused("not_active", message, field="valid_until")
+
+
+def _check_breaks(block: WeeklyBlock) -> None:
+    span = span_on(block.valid_from, block.starts_at, block.ends_at, datetime.UTC)
+    if only_breaks(span.ends_at - span.starts_at, block.breaks):
+        message = "The breaks are as long as the whole block. Leave some of its minutes."
+        raise Refused("only_breaks", message, field="breaks")
+
+
+def _check_first_day(block: WeeklyBlock) -> None:
+    """A year that was typed wrongly plans nothing, or what nobody meant."""
+    away = block.valid_from - local_date(timezone.now(), block.clinic.tz)
+    if abs(away) > A_YEAR:
+        side = "ahead" if away > A_YEAR else "back"
+        message = f"{full_date(block.valid_from)} lies more than a year {side}. Look at the year."
+        raise Refused("first_day", message, field="valid_from")
 
 
 def _check_leader(block: WeeklyBlock, by: User | Job) -> None:

@@ -134,6 +134,16 @@ def problems(folder):
         ),
         (
             "blocks",
+            "Harbor A,,friday,09:00,10:00,0-60,Group therapy,lead@example.com,,2026-03-02",
+            "breaks: are as long as the whole block",
+        ),
+        (
+            "blocks",
+            "Harbor A,,friday,09:00,10:00,,Group therapy,lead@example.com,,2027-03-26",
+            "valid_from: 2027-03-26 lies more than a year ahead",
+        ),
+        (
+            "blocks",
             "Harbor A,H-1,friday,09:00,10:00,,Group therapy,lead@example.com,,2026-03-02",
             "group: give exactly one of group and record_number",
         ),

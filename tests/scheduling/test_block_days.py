@@ -186,6 +186,9 @@ def entered(world: World, **wrong: Any) -> WeeklyBlock:
     [
         ({"ends_at": datetime.time(8)}, "weeklyblock_ends_after_start", "ends_at"),
         ({"breaks": [[50, 70]]}, "weeklyblock_breaks_inside", "breaks"),
+        ({"breaks": [[0, 20], [20, 60]]}, "only_breaks", "breaks"),
+        ({"valid_from": datetime.date(2020, 3, 3)}, "first_day", "valid_from"),
+        ({"valid_from": datetime.date(2027, 3, 5)}, "first_day", "valid_from"),
         ({"facilitator_id": None}, "invalid", "facilitator"),
         ({"ends_at": datetime.time(16)}, "session_length", "ends_at"),
         ({"ends_at": datetime.time(9, 10)}, "session_length", "ends_at"),

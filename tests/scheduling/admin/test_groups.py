@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 
-from scheduling.models import Group, WaitlistEntry
+import pytest
+
+from scheduling.models import Group, WaitlistEntry, WeeklyBlock
 from tests.admin import actors, url
 from tests.scheduling.admin.planned import TODAY, enrolled, planned
 
@@ -79,3 +81,34 @@ def test_who_stands_in_the_way_of_fewer_seats_is_listed(world, coordinator):
     answer = coordinator.fill(world.group, "capacity", capacity=8)
     assert "Members on Mar 2, 2026" in answer.html
     assert all(url(one.memberships.get(), "change") in answer.html for one in members)
+
+
+def test_the_list_of_blocks_shows_what_runs_or_is_to_come(world, coordinator):
+    ended = world.block(valid_from=BEFORE, valid_until=BEFORE)
+    running = world.block(weekday=1, valid_from=BEFORE, valid_until=TODAY)
+    coming = world.block(weekday=2, valid_from=TODAY + datetime.timedelta(days=7))
+
+    def listed(**asked: str) -> list[WeeklyBlock]:
+        rows = coordinator.open(WeeklyBlock, **asked).context["cl"].result_list
+        return [one for one in rows if one in (ended, running, coming)]
+
+    assert listed() == [running, coming]
+    assert (listed(runs="ended"), listed(runs="all")) == ([ended], [ended, running, coming])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"breaks": "0-30, 30-60"}, "breaks"),
+        ({"valid_from": datetime.date(2020, 3, 7)}, "valid_from"),
+        ({"valid_from": datetime.date(2027, 3, 13)}, "valid_from"),
+    ],
+)
+def test_a_block_of_breaks_alone_or_of_a_wrong_year_is_refused(world, coordinator, wrong, field):
+    given = {
+        "group": world.group, "session_type": world.kind, "weekday": 5, "starts_at": "09:00",
+        "ends_at": "10:00", "facilitator": world.therapist, "valid_from": TODAY, **wrong,
+    }  # fmt: skip
+    before = WeeklyBlock.objects.count()
+    answer = coordinator.fill(WeeklyBlock, "new", **given)
+    assert (list(answer.errors), WeeklyBlock.objects.count()) == ([field], before)
