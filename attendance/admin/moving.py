@@ -13,6 +13,8 @@ from scheduling.admin import sessions
 from scheduling.admin.wording import session_when
 from scheduling.models import Booking
 
+A_MONTH = 31
+"""Days."""
 FREE = "Nothing else is planned for its staff or its room at the new time."
 
 
@@ -53,10 +55,17 @@ class MoveForm(sessions.MoveForm):
             **self.to_place(),
         )
         moved.sort(key=lambda one: (not one.hindrances, not falls(one.week)))
-        return [_panel(moved)]
+        return [_panel(moved, _far((span.starts_at - self.row.starts_at).days))]
 
 
-def _panel(moved: Sequence[Moved]) -> Panel:
+def _far(days: int) -> str:
+    """A move out of the month may be a year that was typed wrongly."""
+    if abs(days) <= A_MONTH:
+        return ""
+    return f"{abs(days)} days {'later' if days > 0 else 'earlier'}: look at the date. "
+
+
+def _panel(moved: Sequence[Moved], far: str) -> Panel:
     rows = [
         (
             link(one.patient),
@@ -67,7 +76,7 @@ def _panel(moved: Sequence[Moved]) -> Panel:
         for one in moved
     ]
     headers = ("Patient", "On the new day", "Week can reach", "Then")
-    return Panel("Who moves along", headers, rows, note=_summary(moved), empty="")
+    return Panel("Who moves along", headers, rows, note=far + _summary(moved), empty="")
 
 
 def _summary(moved: Sequence[Moved]) -> str:

@@ -48,6 +48,12 @@ def test_the_week_it_leaves_loses_its_hours(week, coordinator):
     assert told(coordinator, friday(week), day=NEXT_MON)[1][0][1] == "6 h → 3 h"
 
 
+def test_a_year_typed_wrongly_is_said_first(week, coordinator):
+    note, _ = told(coordinator, friday(week), day=SAT + datetime.timedelta(days=365))
+    assert note.startswith("366 days later: look at the date. 1 patient is expected.")
+    assert "look at the date" not in told(coordinator, friday(week), day=NEXT_MON)[0]
+
+
 def test_what_stands_against_the_new_day_is_said_first(week, coordinator):
     guest = week.other()
     f.booking(friday(week), guest, 2)
