@@ -24,6 +24,7 @@ from attendance.admin.groups import group_panels
 from attendance.admin.last_seat import last_seat_panels
 from attendance.admin.leaving import EndAccessForm, EndForm, TakeBackForm, WithdrawForm
 from attendance.admin.moving import MoveForm
+from attendance.admin.planning import PlanSessionForm
 from attendance.admin.sessions import SESSION_VERBS, session_panels
 from attendance.admin.summaries import SUMMARY_PAGES
 from attendance.admin.therapists import COLUMNS, tell_therapists, therapist_panels
@@ -38,6 +39,7 @@ from patients.admin.care import Care
 from patients.admin.episodes import EpisodeAdmin
 from patients.admin.people import PatientAdmin
 from scheduling.admin.bookings import BookingAdmin
+from scheduling.admin.calendar_link import CalendarLinkForm
 from scheduling.admin.call_ins import CallInAdmin
 from scheduling.admin.groups import GroupAdmin, GroupMembershipAdmin, WeeklyBlockAdmin
 from scheduling.admin.places import ClosureAdmin, TimeOffAdmin
@@ -53,6 +55,7 @@ EpisodeAdmin.show(episode_panels)
 SessionAdmin.offer(
     *SESSION_VERBS, CancelForm, MoveForm, CombineForm, PartForm, weekly_blocks.ChangeHereForm
 )
+SessionAdmin.list_verbs = (PlanSessionForm, CalendarLinkForm)
 SessionAdmin.show(session_panels)
 SessionAdmin.week_page = staticmethod(week_page)
 GroupAdmin.show(last_seat_panels)

@@ -96,19 +96,25 @@ class PlanSessionForm(SessionForm):
     episode = found_field(Booking, "episode", "Patient", required=False)
     session: Session | None = None
 
-    def run(self) -> str:
+    def plan(self) -> dict[str, Any]:
+        """What is planned, as `create_session` takes it."""
         given, span = self.given, self.span()
         for name in ("day", "starts", "ends"):
             given.pop(name)
         patient = given.pop("episode", None)
-        self.session = Seats.create_session(
-            clinic=self.clinic,
-            starts_at=span.starts_at,
-            ends_at=span.ends_at,
-            episodes=[patient] if patient else [],
-            by=self.user,
+        return {
+            "clinic": self.clinic,
+            "starts_at": span.starts_at,
+            "ends_at": span.ends_at,
+            "episodes": [patient] if patient else [],
+            "by": self.user,
             **given,
-        )
+        }
+
+    def run(self) -> str:
+        self.session = Seats.create_session(**self.plan())
+        if self.session.ends_at <= timezone.now():
+            return f"{self.session} is entered: it took place. Record who came."
         return f"{self.session} is planned."
 
     def next_url(self) -> str:

@@ -169,8 +169,19 @@ def planned(house: House, pat: Episode, starts: str, ends: str) -> dict[str, Any
 
 def test_at_the_admin_site(house, pat, ahead):
     coordinator = Desk(f.staff(house.clinic), Client())
-    answer = coordinator.fill(Session, "plan", **planned(house, pat, "09:20", "09:40"))
+    shown = coordinator.look(Session, "plan", **planned(house, pat, "09:20", "09:40"))
+    assert not ahead.nested.exists()
+    assert [(one.title, one.rows) for one in shown.panels] == [(
+        "The patient steps out",
+        [(f"{house.group}, Mon Mar 9, 9:00 AM", "Prescriber visit", "9:20 AM – 9:40 AM")],
+    )]  # fmt: skip
+    assert shown.panels[0].note == (
+        "These minutes leave the session and count once, as Prescriber visit. The week can reach: "
+        "1 h; short already."
+    )
+    answer = coordinator.save(shown)
     assert answer.status == 302, answer.errors
+    assert answer.sentences[0].endswith(" is planned.")
     assert ahead.nested.count() == 1
     (line,) = lines(panels(coordinator, ahead.session)["Roster"])
     assert line[2] == "unrecorded, visit 9:20 AM – 9:40 AM"
@@ -182,6 +193,15 @@ def test_at_the_admin_site(house, pat, ahead):
     answer = coordinator.fill(Session, "plan", **planned(house, pat, "09:45", "10:15"))
     assert "Choose a time wholly inside that session, or outside of it." in answer.refusal
     assert ahead.nested.count() == 1
+
+
+def test_one_that_stands_alone_is_planned_at_once_and_one_that_is_over_is_entered(house, pat):
+    coordinator = Desk(f.staff(house.clinic), Client())
+    answer = coordinator.fill(Session, "plan", **planned(house, pat, "09:20", "09:40"))
+    assert answer.sentences[0].endswith(" is planned.")
+    over = planned(house, pat, "09:20", "09:40") | {"day": "2026-03-02"}
+    (said,) = coordinator.fill(Session, "plan", **over).sentences
+    assert said.endswith(" is entered: it took place. Record who came.")
 
 
 # --- what becomes of both ------------------------------------------------------------------------
