@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, Subquery
@@ -15,7 +14,7 @@ from django.utils.html import format_html
 from attendance.models import AttendanceRecord
 from attendance.models.records import AbsenceReason
 from attendance.records import services
-from attendance.records.roster import roster_rows
+from attendance.records.roster import RosterRow, roster_rows
 from attendance.roster_pages.units import cancelled_said
 from iop_clinic.accounts.admin.panels import Panel
 from iop_clinic.accounts.models import User
@@ -99,7 +98,6 @@ def session_panels(request: Any, row: Session) -> Iterable[Panel]:
     if not row.live:
         yield _nobody_expected(row)
         return
-    visits = _visits(row)
     yield Panel(
         "Roster",
         ("Patient", "Seat", "Status", "Credited"),
@@ -107,7 +105,7 @@ def session_panels(request: Any, row: Session) -> Iterable[Panel]:
             (
                 _booking_link(line.booking_id, line.patient_name),
                 line.seat if line.booking_state == "booked" else "gave notice",
-                ", ".join([_status(line), *visits[line.booking_id]]),
+                ", ".join([_status(line), *_visits(line)]),
                 hours_and_minutes(line.credited_minutes),
             )
             for line in roster_rows(row)
@@ -127,15 +125,13 @@ def _nobody_expected(row: Session) -> Panel:
     )
 
 
-def _visits(row: Session) -> Mapping[int | None, list[str]]:
-    """By booking, when a visit takes the patient out of the session; one statement."""
-    inside = Booking.objects.seated().filter(clinic=row.clinic_id, nested_in__session=row)
-    found: defaultdict[int | None, list[str]] = defaultdict(list)
-    for outer, *times in inside.order_by("starts_at").values_list(
-        "nested_in", "starts_at", "ends_at"
-    ):
-        found[outer].append(f"visit {' – '.join(map(_clock, times))}")
-    return found
+def _visits(line: RosterRow) -> list[str]:
+    """When, and with whom, the patient is out of the session."""
+    return [
+        f"{f'with {one.therapist}' if one.therapist else 'visit'} "
+        f"{_clock(one.starts_at)} – {_clock(one.ends_at)}"
+        for one in line.visits
+    ]
 
 
 def _booking_link(pk: int, name: str) -> str:

@@ -105,6 +105,12 @@ class RosterWeek(serializers.Serializer):
     )
 
 
+class VisitOut(serializers.Serializer):
+    starts_at = Instant()
+    ends_at = Instant()
+    therapist = serializers.CharField(help_text="Whom the patient is with; empty: nobody yet.")
+
+
 class RecordOut(serializers.Serializer):
     """One expected patient. `version` is null while nothing is recorded."""
 
@@ -112,6 +118,9 @@ class RecordOut(serializers.Serializer):
     patient = PatientRef(source="*")
     seat = serializers.IntegerField()
     booking_state = serializers.ChoiceField(Booking.State.choices)
+    visits = VisitOut(
+        many=True, help_text="Short visits inside the session, for which the patient leaves it."
+    )
     status = serializers.ChoiceField(STATUSES)
     late = serializers.BooleanField()
     left_early = serializers.BooleanField()

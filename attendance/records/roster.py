@@ -8,7 +8,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, cast
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import JSONObject
 from django.utils import timezone
 
 from attendance.models import AttendanceRecord
@@ -17,7 +19,21 @@ from attendance.records.facts import attendance_facts, policy_on, session_facts,
 from attendance.records.rules import CreditPolicy, Interval, Labels, Status, labels, status
 from iop_clinic.accounts.prepared import prepared
 from patients.models import CourtReferral
-from scheduling.models import Booking, Session
+from scheduling.models import Booking, Session, SessionStaff
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """When, and to whom, a patient leaves a session for a short visit inside it."""
+
+    starts_at: datetime.datetime
+    ends_at: datetime.datetime
+    therapist: str
+
+    @classmethod
+    def told(cls, found: dict[str, Any]) -> Visit:
+        times = (datetime.datetime.fromisoformat(found[name]) for name in ("starts_at", "ends_at"))
+        return cls(*times, found["therapist"] or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +53,7 @@ class RosterRow:
     patient_short_name: str
     seat: int
     booking_state: str
+    visits: tuple[Visit, ...]
     status: Status
     late: bool
     left_early: bool
@@ -115,9 +132,22 @@ def _expected_at(
         Booking.objects.exclude(state=Booking.State.WITHDRAWN)
         .filter(session__in=sessions)
         .select_related("session__session_type", "patient", "attendance__recorded_by", "call_in")
-        .annotate(day_starts_at=Subquery(first), court_involved=Exists(court))
+        .annotate(day_starts_at=Subquery(first), court_involved=Exists(court), visits=_visits())
         .order_by("starts_at", "session", "seat", "pk")
     )
+
+
+def _visits() -> ArraySubquery:
+    """The visits inside an outer booking that take place."""
+    parts = SessionStaff.objects.filter(session=OuterRef("session"), active=True)
+    led_by = parts.exclude(role=SessionStaff.Role.CO_FACILITATOR).order_by("-role", "pk")
+    inside = Booking.objects.seated().filter(clinic=OuterRef("clinic"), nested_in=OuterRef("pk"))
+    told = JSONObject(
+        starts_at="starts_at",
+        ends_at="ends_at",
+        therapist=Subquery(led_by.values("therapist__name")[:1]),
+    )
+    return ArraySubquery(inside.order_by("starts_at").values(told=told))
 
 
 def _row(booking: Booking, policy: CreditPolicy, now: datetime.datetime) -> RosterRow:
@@ -135,6 +165,7 @@ def _row(booking: Booking, policy: CreditPolicy, now: datetime.datetime) -> Rost
         patient_short_name=booking.patient.short_name,
         seat=booking.seat,
         booking_state=booking.state,
+        visits=tuple(map(Visit.told, booking.visits)),  # type: ignore[attr-defined]
         **_judgement(booking, record, policy, now),
         arrived_at=record.arrived_at if record else None,
         left_at=record.left_at if record else None,

@@ -5,11 +5,11 @@ import datetime
 import pytest
 
 from attendance.models import CreditRule
-from attendance.records.roster import roster_rows
+from attendance.records.roster import Visit, roster_rows
 from patients.models import CourtReferral
 from scheduling.models import Booking
 from tests import factories as f
-from tests.attendance.rosters import roster
+from tests.attendance.rosters import DAY, roster
 
 pytestmark = pytest.mark.django_db
 
@@ -30,6 +30,25 @@ def test_an_unrecorded_row(sheet):
     assert (row.patient, row.patient_name) == (booking.patient.public_id, str(booking.patient))
     assert (row.seat, row.booking_state, row.status) == (2, "booked", "unrecorded")
     assert (row.version, row.credited_minutes, row.away) == (None, 0, ())
+
+
+def test_a_row_says_with_whom_the_patient_is_out_of_the_session(sheet):
+    outer = sheet.bookings[1]
+    leaders = [f.TherapistFactory(clinic=sheet.clinic) for _ in range(2)]
+    for (starts, ends), leader in zip(
+        [("09:40", "09:55"), ("09:05", "09:20")], leaders, strict=True
+    ):
+        visit = f.session(sheet.clinic, DAY, starts, ends, therapist=leader)
+        nested = {"outer_starts_at": outer.starts_at, "outer_ends_at": outer.ends_at}
+        f.booking(visit, outer.episode, nested_in=outer, **nested)
+    assert [row.visits for row in rows(sheet)] == [
+        (),
+        (
+            Visit(sheet.at("09:05"), sheet.at("09:20"), leaders[1].name),
+            Visit(sheet.at("09:40"), sheet.at("09:55"), leaders[0].name),
+        ),
+        (),
+    ]
 
 
 def test_a_recorded_row(sheet):

@@ -152,6 +152,12 @@ def test_over_rest(house, pat, ahead):
     answer = client.post(f"{API}/sessions/", body(house, pat, "09:20", "09:40"))
     assert answer.status_code == 201, answer.json()
     assert Booking.objects.get(session__public_id=answer.json()["id"]).nested_in == ahead
+    (row,) = client.get(f"{API}/sessions/{ahead.session.public_id}/").json()["roster"]
+    (day,) = client.get(f"{API}/group-days/{house.group.public_id}/2026-03-09/").json()["roster"]
+    out = {"starts_at": "2026-03-09T09:20:00-04:00", "ends_at": "2026-03-09T09:40:00-04:00"}
+    assert (
+        row["visits"] == day["bookings"][0]["visits"] == [out | {"therapist": house.therapist.name}]
+    )
     with nothing_written():
         refused = client.post(f"{API}/sessions/", body(house, pat, "09:50", "10:10"))
     (error,) = refused.json()["errors"]
@@ -184,7 +190,7 @@ def test_at_the_admin_site(house, pat, ahead):
     assert answer.sentences[0].endswith(" is planned.")
     assert ahead.nested.count() == 1
     (line,) = lines(panels(coordinator, ahead.session)["Roster"])
-    assert line[2] == "unrecorded, visit 9:20 AM – 9:40 AM"
+    assert line[2] == f"unrecorded, with {house.therapist.name} 9:20 AM – 9:40 AM"
     told = panels(coordinator, ahead)["Visits during it"]
     assert lines(told) == [("Prescriber visit, Mon Mar 9, 9:20 AM",)]
     assert f"/plan/?episode={pat.pk}&amp;day=2026-03-09" in told.note

@@ -103,6 +103,14 @@ function noticeWords(line, clock) {
   return `Gave notice ${clock.say(told.notified_at)}${why}`;
 }
 
+/** "with Dr. Grey 10:00 AM – 10:30 AM": where the patient is out of a session for a visit. */
+export function visitWords(line, clock) {
+  const visits = line.bookings.flatMap((booking) => booking.visits);
+  const said = ({ therapist, starts_at, ends_at }) =>
+    `${therapist ? `with ${therapist}` : "visit"} ${clock.spanWords([starts_at, ends_at])}`;
+  return visits.map(said).join(", ");
+}
+
 /** "2 of 3 sessions" while later ones are not recorded. */
 export function partWords(line) {
   return isPartial(line) ? `${recorded(line).length} of ${line.bookings.length} sessions` : "";

@@ -2,7 +2,7 @@
 
 import {
   after, authorWords, authors, factWords, gaveNotice, isShort, minutesWords, partWords, stored,
-  storedWords,
+  storedWords, visitWords,
 } from "./lines.js"; // prettier-ignore
 
 const list = document.getElementById("lines");
@@ -70,23 +70,25 @@ function fill(item, line, marks, clock, enabled) {
   const doing = focused ? document.activeElement.dataset.do : null;
   row.classList.toggle("marked", facts !== null);
   row.classList.toggle("unsure", marks.length > 0);
-  row.replaceChildren(head(line, row), words(line, marks, facts, clock));
+  row.replaceChildren(head(line, row, clock), words(line, marks, facts, clock));
   const refused = marks.find((mark) => mark.refused);
   row.append(refused ? question(line, refused, clock) : buttons(facts, line, enabled));
   for (const button of row.querySelectorAll("button")) button.tabIndex = row.tabIndex;
   if (focused) (row.querySelector(`[data-do="${doing}"]`) ?? row).focus();
 }
 
-function head(line, row) {
+function head(line, row, clock) {
   const name = make("h2", line.patient.short_name, "name");
   name.id = `name-${line.patient.id}`;
   row.setAttribute("aria-labelledby", name.id);
-  row.setAttribute("aria-describedby", `state-${line.patient.id}`);
+  row.setAttribute("aria-describedby", `visit-${line.patient.id} state-${line.patient.id}`);
   const place = make("p", "", "who");
   const seat = line.bookings[0];
   place.append(make("span", gaveNotice(line) ? "seat free" : `Seat ${seat.seat}`, "quiet"));
+  const out = make("p", visitWords(line, clock), "visit");
+  out.id = `visit-${line.patient.id}`;
   const box = make("div", "", "head");
-  box.append(name, place);
+  box.append(name, place, ...(out.textContent ? [out] : []));
   return box;
 }
 
