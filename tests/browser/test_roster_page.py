@@ -10,6 +10,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from scheduling.models import Session
+from tests import factories as f
 from tests.browser.evening import (
     Evening,
     a_visit,
@@ -23,6 +24,7 @@ from tests.browser.evening import (
 from tests.browser.site import BROWSER, fill_in_login
 
 pytestmark = BROWSER
+MINUTE = datetime.timedelta(minutes=1)
 
 
 @pytest.mark.parametrize("size", [12])
@@ -363,3 +365,30 @@ def test_times_are_the_clinics_wherever_the_browser_is(chrome, evening, live_ser
     expect(visit.page.locator("main")).to_contain_text(f"Times in {evening.house.clinic.zone}.")
     came = evening.session.starts_at + datetime.timedelta(minutes=5)
     assert evening.records("arrived_at") == [(came,)]
+
+
+@pytest.mark.parametrize("size", [2])
+def test_a_line_says_with_whom_the_patient_is_meanwhile(chrome, evening, live_server):
+    def step_out() -> str:
+        outer = evening.session.bookings.order_by("seat")[0]
+        leader = f.TherapistFactory(clinic=evening.house.clinic)
+        begun = timezone.localtime(evening.session.starts_at, evening.session.tz)
+        starts, ends = (f"{begun + n * MINUTE:%H:%M}" for n in (20, 40))
+        inside = f.session(
+            evening.house.clinic, f"{evening.session.local_date}", starts, ends, therapist=leader
+        )
+        f.booking(
+            inside, outer.episode, nested_in=outer, outer_starts_at=outer.starts_at,
+            outer_ends_at=outer.ends_at,
+        )  # fmt: skip
+        return leader.name
+
+    name = beside(step_out)
+    visit = a_visit(chrome, live_server)
+    open_sheet(visit, evening, evening.leader)
+    times = "–".join(clock(evening, minutes, half=True) for minutes in (20, 40))
+    expect(visit.page.locator(".visit")).to_have_text(f"with {name} {times}")
+    visit.page.keyboard.press("p")
+    unsent(visit.page, 0)
+    expect(visit.page.locator(".line").first.locator(".visit")).to_have_text(f"with {name} {times}")
+    assert visit.faults == []
