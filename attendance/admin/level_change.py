@@ -50,7 +50,7 @@ def _ranges(bracket: AgeBracket) -> str:
 RECORD_FIRST = (
     "Of what is not recorded yet nothing will count: if the patient came, have it recorded first."
 )
-WAITS_NO_MORE = {
+WAITS_NO_MORE: dict[str, str] = {
     WaitlistEntry.State.WAITING: "the patient waits no longer",
     WaitlistEntry.State.OFFERED: "the patient waits no longer, and the offer is withdrawn",
 }

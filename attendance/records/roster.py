@@ -32,8 +32,10 @@ class Visit:
 
     @classmethod
     def told(cls, found: dict[str, Any]) -> Visit:
-        times = (datetime.datetime.fromisoformat(found[name]) for name in ("starts_at", "ends_at"))
-        return cls(*times, found["therapist"] or "")
+        starts_at, ends_at = (
+            datetime.datetime.fromisoformat(found[name]) for name in ("starts_at", "ends_at")
+        )
+        return cls(starts_at, ends_at, found["therapist"] or "")
 
 
 @dataclass(frozen=True, slots=True)
