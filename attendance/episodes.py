@@ -16,7 +16,7 @@ from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import User
 from iop_clinic.accounts.weeks import full_date, long_date
 from patients.models import Episode, EpisodeHold, Patient, TreatmentPlan
-from patients.services import holds
+from patients.services import discharge_reasons, holds
 from scheduling.locks import lock
 from scheduling.models import (
     Booking,
@@ -79,7 +79,7 @@ def _check(
         raise Refused("not_active", DISCHARGED_ALREADY)
     if reason not in Reason.values:
         raise Refused("discharge_reason", "Choose why the patient leaves.", field="reason")
-    if reason not in Reason.fitting(admitted=episode.admitted_on is not None):
+    if reason not in discharge_reasons(admitted=episode.admitted_on is not None):
         raise Refused("discharge_reason", _unfit(episode), field="reason")
     if discharged_on > timezone.localdate(now, episode.clinic.tz):
         message = "This lies in the future. Enter a discharge on its day."
@@ -103,7 +103,7 @@ def _check(
 def _unfit(episode: Episode) -> str:
     if episode.admitted_on is not None:
         return f"The patient was admitted on {full_date(episode.admitted_on)}: choose what ends it."
-    named = " or ".join(f"“{one.label}”" for one in Reason.fitting(admitted=False))
+    named = " or ".join(f"“{one.label}”" for one in discharge_reasons(admitted=False))
     return f"The patient was never admitted: choose {named}."
 
 

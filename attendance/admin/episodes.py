@@ -33,7 +33,7 @@ from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import long_date
 from patients.admin.verbs import IN_TREATMENT, EpisodeForm
 from patients.models import Episode, EpisodeHold
-from patients.services import next_hold
+from patients.services import discharge_reasons, next_hold
 from scheduling.admin.wording import session_when
 
 NOTHING_ELSE = "No seat, no booking and no open case."
@@ -130,7 +130,7 @@ class DischargeForm(EpisodeForm):
             self.submits, self.leave = False, "Back to the episode"
             self.fields.clear()
             return
-        fitting = Episode.DischargeReason.fitting(admitted=self.row.admitted_on is not None)
+        fitting = discharge_reasons(admitted=self.row.admitted_on is not None)
         reason: Any = self.fields["reason"]
         reason.choices = [("", "Select …"), *((one.value, one.label) for one in fitting)]
 

@@ -37,7 +37,7 @@ from patients.models import (
     TreatmentPlan,
 )
 from patients.rules import NO_ADOLESCENT, OF_AGE, age_on, bracket_fits
-from patients.services.episodes import ICD_10
+from patients.services.episodes import ICD_10, discharge_reasons
 
 State = Episode.State
 PAPERS = ("evaluated_on", "diagnosis", "agreement_signed_on")
@@ -109,7 +109,7 @@ def _check_dates(intake: Intake, row: Row) -> None:
         intake.refuse(row, "discharge_reason", "must be filled for a discharged episode")
     if row["discharge_reason"] and not row["discharged_on"]:
         intake.refuse(row, "discharged_on", "must be filled where a discharge reason is")
-    fitting = Episode.DischargeReason.fitting(admitted=bool(row["admitted_on"]))
+    fitting = discharge_reasons(admitted=bool(row["admitted_on"]))
     if row["discharge_reason"] and row["discharge_reason"] not in fitting:
         intake.refuse(row, "discharge_reason", _unfit(row, fitting))
     for paper in PAPERS:

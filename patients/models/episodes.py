@@ -61,13 +61,6 @@ class Episode(ClinicModel):
         NOT_ADMITTED = "not_admitted", "Not admitted"
         OTHER = "other", "Other"
 
-        @classmethod
-        def fitting(cls, *, admitted: bool) -> list[Episode.DischargeReason]:
-            """By which reasons it ends: a referral that was turned away, or whoever was treated."""
-            if not admitted:
-                return [cls.NOT_ADMITTED, cls.DECEASED]
-            return [one for one in cls if one != cls.NOT_ADMITTED]
-
     class Priority(models.TextChoices):
         """Why a missed day needs a call within two hours (R19)."""
 

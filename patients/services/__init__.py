@@ -11,6 +11,7 @@ from patients.services.coverage import (
 from patients.services.episodes import (
     admit,
     diagnose,
+    discharge_reasons,
     edit_episode,
     evaluate,
     mandate,
@@ -29,6 +30,7 @@ __all__ = [
     "authorize",
     "certify",
     "diagnose",
+    "discharge_reasons",
     "edit_authorization",
     "edit_certification",
     "edit_coverage",

@@ -250,6 +250,14 @@ def mandate(
     return referral
 
 
+def discharge_reasons(*, admitted: bool) -> list[Episode.DischargeReason]:
+    """By which reasons an episode ends: a referral that was turned away, or whoever was treated."""
+    reasons = Episode.DischargeReason
+    if not admitted:
+        return [reasons.NOT_ADMITTED, reasons.DECEASED]
+    return [one for one in reasons if one != reasons.NOT_ADMITTED]
+
+
 def missing_papers(episode: Episode) -> list[str]:
     """Keys of PAPERS that an admission still needs; the database asks for the same three."""
     licensed = Q(license__may_diagnose=True, license__expires_on__gte=F("diagnosed_on")) & (
