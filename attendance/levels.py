@@ -28,6 +28,8 @@ from scheduling.services.bookings import withdraw_all
 from scheduling.services.guests import guests_of, rooms_above
 from scheduling.services.offers import Answer, leave, waited_for
 
+LEVEL_OF_CARE = "Level of care: "
+"""How the reason of what a change of level withdraws begins."""
 _DAY = datetime.timedelta(days=1)
 TREATED = (Episode.State.ADMITTED, Episode.State.ON_HOLD)
 
@@ -191,7 +193,7 @@ def _withdraw_past(
 
 
 def level_reason(plan: TreatmentPlan) -> str:
-    return f"Level of care: {plan.get_level_display()}"
+    return f"{LEVEL_OF_CARE}{plan.get_level_display()}"
 
 
 def _sit_down(

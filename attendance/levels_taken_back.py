@@ -15,7 +15,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from attendance.compliance.again import judge_again, judge_papers
-from attendance.levels import TREATED, leave_other_waitlists, level_reason, serves
+from attendance.levels import LEVEL_OF_CARE, TREATED, leave_other_waitlists, serves
 from attendance.seats_again import (
     Resumption,
     groups_of,
@@ -39,14 +39,15 @@ _DAY = datetime.timedelta(days=1)
 @dataclass(frozen=True, slots=True)
 class LevelTakenBack:
     """`plan` is in force again. `given_up` are the seats that are gone, `kept` the bookings in them
-    that stay as a guest's, `waits` the waitlists on which the patient is again, `authorizations`
-    those of the level that is left, which stay, `to_do` sentences."""
+    that stay as a guest's, `waits` the waitlists on which the patient is again, `left` those of the
+    level that is left, `authorizations` that level's, which stay, `to_do` sentences."""
 
     plan: TreatmentPlan
     given_up: tuple[GroupMembership, ...]
     kept: tuple[Booking, ...]
     seats: Resumption
     waits: tuple[WaitlistEntry, ...]
+    left: tuple[WaitlistEntry, ...]
     authorizations: tuple[Authorization, ...]
     to_do: tuple[str, ...]
 
@@ -76,7 +77,8 @@ def take_back_level(
     back = _plan_of_before(plan, ended)
     given_up = _given_up(plan, back)
     kept = _give_up(given_up, local_date(now, episode.clinic.tz), now)
-    waits = _wait_again(plan, back, ended)
+    waits = _wait_again(plan, ended)
+    left = leave_other_waitlists(episode, back, TAKEN_BACK)
     to_do = [*_seats_run_on(plan, ended), *_gone(plan, ended)]
     seats = seat_again(episode, away, plan.starts_on, None)
     since = max(plan.starts_on, episode.admitted_on or plan.starts_on)
@@ -84,7 +86,14 @@ def take_back_level(
     judge_papers(clinic=episode.clinic, now=now)
     stay = _of_the_level(plan) if plan.level != back.level else ()
     return LevelTakenBack(
-        back, tuple(given_up), tuple(kept), seats, tuple(waits), tuple(stay), tuple(to_do)
+        back,
+        tuple(given_up),
+        tuple(kept),
+        seats,
+        tuple(one for one in waits if one not in left),
+        tuple(one for one in left if one not in waits),
+        tuple(stay),
+        tuple(to_do),
     )
 
 
@@ -203,7 +212,7 @@ def _away(plan: TreatmentPlan) -> QuerySet[Booking]:
         episode=plan.episode_id,
         membership__isnull=False,
         state=Booking.State.WITHDRAWN,
-        withdrawn_reason=level_reason(plan),
+        withdrawn_reason__startswith=LEVEL_OF_CARE,
         session__local_date__gte=plan.starts_on,
     )
     return rows.order_by("starts_at", "-ends_at", "pk")
@@ -216,15 +225,14 @@ def _seats_run_on(plan: TreatmentPlan, ended: AuditEvent) -> Iterator[str]:
     return seats_run_on(rows.exclude(same), ended, eve)
 
 
-def _wait_again(plan: TreatmentPlan, back: TreatmentPlan, ended: AuditEvent) -> list[WaitlistEntry]:
-    """As before the change, and no longer for groups of the level that is left."""
+def _wait_again(plan: TreatmentPlan, ended: AuditEvent) -> list[WaitlistEntry]:
+    """Those whom the change took off a list wait again, unless they were entered anew."""
     rows = WaitlistEntry.objects.filter(clinic=plan.clinic_id, episode=plan.episode)
     removed = WaitlistEntry.State.REMOVED
     anew = rows.exclude(state=removed).values("group")
-    gone = rows.exclude(group__in=anew).filter(left_reason=level_reason(plan), state=removed)
-    keys = list(gone.values_list("pk", flat=True))
-    restore(gone, ended, state=removed)
-    leave_other_waitlists(plan.episode, back, TAKEN_BACK)
+    gone = rows.filter(state=removed, left_reason__startswith=LEVEL_OF_CARE)
+    keys = list(gone.exclude(group__in=anew).values_list("pk", flat=True))
+    restore(rows.filter(pk__in=keys), ended, state=removed)
     waiting = rows.filter(pk__in=keys, state=WaitlistEntry.State.WAITING)
     return list(waiting.select_related("group").order_by("pk"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from attendance.admin.level_change import (
+    WAITS_NO_MORE,
     authorization_said,
     bookings_panel,
     plans_panel,
@@ -90,9 +91,12 @@ def _panels(told: TakenBackPreview) -> Iterator[Panel]:
         kept = [(link(one, session_when(one.session)),) for one in told.done.kept]
         yield Panel("Attended or begun there: stays, as a guest's", ("Session",), kept)
     yield bookings_panel(told.bookings)
-    if told.done.waits:
-        waits = [(one.group,) for one in told.done.waits]
-        yield Panel("Waitlists on which the patient is again", ("Group",), waits)
+    waits = [
+        *((one.group, "the patient waits again") for one in told.done.waits),
+        *((one.group, WAITS_NO_MORE[one.state]) for one in told.done.left),
+    ]
+    if waits:
+        yield Panel("Waitlists", ("Group", "What"), waits)
     yield standards_panel(told.standards)
     left = [(one,) for one in _left_to_do(told.done)]
     yield Panel("Left to do", ("What",), left, empty="Nothing.")

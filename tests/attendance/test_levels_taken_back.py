@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import time_machine
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from attendance.episodes import discharge
+from attendance.levels_ahead import preview_taken_back
 from attendance.levels_taken_back import LevelTakenBack, take_back_level
 from attendance.models import WeekResult
 from iop_clinic.accounts.acting import Refused
@@ -99,7 +103,7 @@ def test_the_patient_waits_again_and_for_the_other_level_no_more(at):
     assert list(rows) == [
         (before.pk, "waiting", ""), (since.pk, "removed", "Change of level taken back"),
     ]  # fmt: skip
-    assert done.waits == (before,)
+    assert (done.waits, done.left) == ((before,), (since,))
 
 
 def test_an_authorization_stays(at):
@@ -233,6 +237,22 @@ def test_the_page_shows_what_would_stand_again_and_then_does_it(at):
     ]
     assert paid.endswith("until Apr 1, 2026 stays: look whether it is still right.")
     assert plans(at) == [(Level.IOP, MON, None)]
+
+
+def statements(at: Leveling, plan: TreatmentPlan) -> int:
+    with CaptureQueriesContext(connection) as captured:
+        preview_taken_back(plan=plan, by=at.by, now=NOW)
+    return len(captured)
+
+
+def test_it_takes_the_same_statements_however_many_bookings_follow(at):
+    plan = at.change(group=at.new).plan
+    before = statements(at, plan)
+    back(at, plan)
+    for n in range(1, 11):
+        session = at.session(at.old, WED + n * datetime.timedelta(weeks=1), "09:00", "12:20")
+        f.booking(session, at.pat, membership=at.seat)
+    assert statements(at, at.change(group=at.new).plan) == before
 
 
 def test_without_a_change_there_is_nothing_to_send(at):
