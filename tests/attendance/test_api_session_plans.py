@@ -316,5 +316,5 @@ def test_a_wrong_plan_is_400_at_its_place(week: ShortWeek, client: Any, name: st
 @pytest.mark.parametrize("people", [1, 15])
 def test_planning_takes_the_same_statements(week: ShortWeek, client: Any, people: int) -> None:
     ids = [str(week.other().patient.public_id) for _ in range(people)]
-    with exactly(33):
+    with exactly(35):
         assert plan(week, client, type="education", patients=ids).status_code == 201
