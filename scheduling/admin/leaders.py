@@ -9,47 +9,107 @@ from django import forms
 from django.utils import timezone
 from unfold import widgets
 
+from iop_clinic.accounts.admin.forms import ServiceForm, many_field, yes_field
 from iop_clinic.accounts.admin.panels import Panel, link, phone_link
 from iop_clinic.accounts.models import Clinic, License, Therapist
+from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import full_date
+from scheduling.admin.wording import session_when
 from scheduling.leading import LICENSE, licensed_until, not_qualified
 from scheduling.models import Session, SessionType
 from scheduling.models.places import credentials_in, validate_credentials
+from scheduling.services.credentials import (
+    Leaderless,
+    held_credentials,
+    leaderless,
+    set_credentials,
+)
 from scheduling.standing_in import Candidate, leaders_for
 
-USUAL = "LCSW, LPC, LMFT, LADC, CADC"
+SHOWN = 20
 
 
 # --- a session type ------------------------------------------------------------------------------
 
 
 class CredentialsField(forms.CharField):
-    """Codes as licenses carry them, "LCSW, LPC"; stored as a list in capital letters."""
+    """Codes as licenses carry them, "LCSW, LPC"; a list in capital letters."""
 
     widget = widgets.UnfoldAdminTextInputWidget
-
-    def prepare_value(self, value: Any) -> Any:
-        return ", ".join(value) if isinstance(value, list) else value
 
     def to_python(self, value: Any) -> Any:
         return credentials_in(str(value or ""))
 
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        return bool(self.to_python(data) != (initial or []))
 
-
-def credentials_field(request: Any) -> CredentialsField:
-    """With the codes of the clinic's own licenses as the example; one statement."""
-    own = License.objects.visible_to(request.user).in_clinic(request.user.working_clinic_id)
-    codes = sorted({code.strip().upper() for code in own.values_list("credential", flat=True)})
-    return CredentialsField(
-        label="Led by",
+class LeadersForm(ServiceForm):
+    title = "Say who may lead it"
+    path = "leaders"
+    can = Can.MANAGE_CLINIC
+    looks_ahead = True
+    explanation = (
+        "Who leads it holds a license of one of these. None: any license, or staff without one."
+    )
+    row: SessionType
+    held = many_field((), "Led by")
+    others = CredentialsField(
+        label="Or by",
         required=False,
         max_length=200,
         validators=[validate_credentials],
-        help_text=f"Credentials of which the leader holds one, as licenses carry them: "
-        f"{', '.join(codes) or USUAL}. Empty: any license, or staff without one.",
+        help_text="What no therapist here holds yet, as licenses carry it.",
     )
+    unheld = yes_field("Nobody holds it yet: ask for it all the same")
+
+    def narrow(self) -> None:
+        """With the codes of the clinic's own licenses; one statement."""
+        field: Any = self.fields["held"]
+        known = held_credentials(self.clinic)
+        field.choices = [(code, code) for code in known]
+        asked = self.row.credentials
+        self.start_with(
+            held=[code for code in asked if code in known],
+            others=", ".join(code for code in asked if code not in known),
+        )
+
+    @property
+    def _asked(self) -> dict[str, Any]:
+        given = self.cleaned_data
+        codes = list(dict.fromkeys([*given["held"], *given["others"]]))
+        return {"session_type": self.row, "credentials": codes, "unheld": given["unheld"]}
+
+    def ahead(self) -> Sequence[Panel]:
+        return list(_lost_panels(leaderless(**self._asked, user=self.user)))
+
+    def run(self) -> str:
+        kind = set_credentials(**self._asked, by=self.user)
+        led_by = " or ".join(kind.credentials) or "any license, or staff without one"
+        return f"{kind} is led by {led_by}."
+
+
+def _lost_panels(lost: Leaderless) -> Iterator[Panel]:
+    """What nobody qualified would lead any more; nothing where nothing changes."""
+    if not (lost.blocks or lost.sessions):
+        return
+    yield Panel(
+        f"Weekly blocks that nobody qualified would lead: {len(lost.blocks)}",
+        ("Weekly block", "Why"),
+        [(link(one, f"{one.group or one.session_type}, {one}"), why.removeprefix(LICENSE))
+         for one, why in lost.blocks[:SHOWN]],
+        empty="None.",
+        note=_and_more(lost.blocks),
+    )  # fmt: skip
+    yield Panel(
+        f"Sessions to come that would need cover: {len(lost.sessions)}",
+        ("Session", "Why"),
+        [(link(one, session_when(one)), why.removeprefix(LICENSE))
+         for one, why in lost.sessions[:SHOWN]],
+        empty="None.",
+        note=_and_more(lost.sessions),
+    )  # fmt: skip
+
+
+def _and_more(rows: Sequence[object]) -> str:
+    return f"The first {SHOWN} are shown." if len(rows) > SHOWN else ""
 
 
 def leaders_panel(request: Any, row: SessionType) -> Panel:
@@ -64,8 +124,14 @@ def leaders_panel(request: Any, row: SessionType) -> Panel:
         ("Therapist", "May lead", "Licensed until"),
         [line for _, line in lines],
         empty="No therapist yet.",
-        note="A co-facilitator needs no credential: they work under the facilitator’s supervision.",
+        note=f"{_asks_for(row)} A co-facilitator needs no credential: they work under the "
+        "facilitator’s supervision.",
     )
+
+
+def _asks_for(row: SessionType) -> str:
+    codes = " or ".join(row.credentials)
+    return f"Asked for: {codes}." if codes else "Asked for: any license, or staff without one."
 
 
 def _asked(request: Any, row: SessionType) -> Iterator[tuple[Therapist, str, str]]:

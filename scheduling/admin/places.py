@@ -11,7 +11,7 @@ from iop_clinic.accounts.admin.base import ClinicModelAdmin
 from iop_clinic.accounts.admin.filters import ClinicRelatedFilter
 from iop_clinic.accounts.admin.panels import Panel
 from iop_clinic.accounts.roles import Can
-from scheduling.admin.leaders import credentials_field, leaders_panel
+from scheduling.admin.leaders import LeadersForm, leaders_panel
 from scheduling.admin.rooms import room_panels, tell_rooms
 from scheduling.models import Closure, Room, SessionType, TimeOff
 
@@ -50,16 +50,13 @@ class SessionTypeAdmin(ClinicModelAdmin):
     list_display = ("name", "kind", "creditable", "ceiling", "led_by", "active")
     list_filter = ("kind", "creditable")
     search_fields = ("name",)
-    fields = ("name", "kind", "creditable", "ceiling", "credentials", "active")
+    fields = ("name", "kind", "creditable", "ceiling", "active")
+    verbs = (LeadersForm,)
+    next_step = "Next: say who may lead it, unless everybody may."
 
     @admin.display(description="Led by")
     def led_by(self, row: SessionType) -> str:
         return " or ".join(row.credentials)
-
-    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
-        if db_field.name == "credentials":
-            return credentials_field(request)
-        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def panels(self, request: Any, row: SessionType) -> Iterable[Panel]:
         yield leaders_panel(request, row)

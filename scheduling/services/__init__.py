@@ -15,6 +15,7 @@ from scheduling.services.combining import (
     combine_sessions,
     part_sessions,
 )
+from scheduling.services.credentials import set_credentials
 from scheduling.services.deciding import Decided, choices_of
 from scheduling.services.expansion import Expansion, expand
 from scheduling.services.groups import open_second_group
@@ -97,6 +98,7 @@ __all__ = [
     "release",
     "revive_session",
     "set_capacity",
+    "set_credentials",
     "take_back_call_in",
     "take_back_closure",
     "take_back_time_off",

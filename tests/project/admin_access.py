@@ -128,7 +128,8 @@ TABLES: Mapping[str, Table] = {
     ),
     "scheduling_room": Table("view_schedule", "manage_schedule", "manage_schedule", whose="clinic"),
     "scheduling_sessiontype": Table(
-        "view_schedule", "manage_clinic", "manage_clinic", whose="clinic"
+        "view_schedule", "manage_clinic", "manage_clinic", whose="clinic",
+        verbs={"leaders": "manage_clinic"},
     ),
     "scheduling_closure": Table(
         "view_schedule", whose="clinic",
