@@ -136,7 +136,9 @@ class ServiceView(UnfoldModelAdminViewMixin, FormView):
         return seal([sent, ahead])
 
     def _refuse(self, form: ServiceForm, error: Exception) -> None:
+        """The page shows the row as it is, not what was tried with a copy of it."""
         refused = refusal_of(error)
+        form.row = self.row
         if refused.code == "stale_version" and self.row is not None:
             now = self.model_admin.get_object(self.request, str(self.row.pk))
             if now is None:  # taken away by somebody else meanwhile

@@ -192,3 +192,12 @@ def test_a_room_with_fewer_seats_is_refused_at_the_room(world, coordinator):
     extra = single(world, group=world.group, room=small)
     assert coordinator.fill(Session, "plan", **extra).errors == {"room": [said]}
     assert planned(world).room == world.room
+
+
+def test_after_a_refusal_the_page_shows_where_it_meets_now(world, coordinator):
+    taken = factories.RoomFactory(clinic=world.clinic, name="Taken")
+    world.session(NEXT.isoformat(), "09:30", "10:30", room=taken)
+    answer = coordinator.fill(planned(world), "place", room=taken)
+    assert answer.errors == {"room": ["Taken is taken. Choose another time, or another room."]}
+    assert f"Now: {world.room}." in answer.html
+    assert planned(world).room == world.room
