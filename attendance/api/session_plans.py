@@ -11,7 +11,7 @@ from django.db.models import Model, Q
 from rest_framework import serializers
 
 from iop_clinic.accounts.acting import Refused
-from iop_clinic.accounts.api.fields import Instant, PublicId, Strict, Text
+from iop_clinic.accounts.api.fields import Flag, Instant, PublicId, Strict, Text
 from iop_clinic.accounts.api.problems import Problem
 from iop_clinic.accounts.models import Clinic, Therapist, User
 from iop_clinic.accounts.weeks import local_date
@@ -51,6 +51,13 @@ class SessionPlan(Strict):
         max_length=60,
         help_text="The room's name, in upper or lower case, as sessions show it.",
     )
+    by_video = Flag(required=False, help_text="It meets by video, and in no room.")
+    off_site = Text(
+        required=False,
+        allow_blank=True,
+        max_length=80,
+        help_text="Where else it meets, in neutral words; in no room then.",
+    )
     patients = serializers.ListField(
         child=PublicId(),
         required=False,
@@ -81,6 +88,8 @@ def planned(given: dict[str, Any], *, clinic: Clinic, user: User) -> dict[str, A
         "starts_at": given["starts_at"],
         "ends_at": given["ends_at"],
         "room": _room(given.get("room"), clinic, user),
+        "by_video": given.get("by_video", False),
+        "off_site": given.get("off_site", ""),
         "group": _group(given.get("group"), clinic, user),
         "episodes": _episodes(given.get("patients", []), day, clinic, user),
     }

@@ -77,6 +77,14 @@ def test_a_planned_session_is_answered_as_the_list_shows_it(week: ShortWeek, cli
     assert [row.episode for row in session.bookings.all()] == [week.patient]
 
 
+@pytest.mark.parametrize(
+    "place", [{"by_video": True, "off_site": ""}, {"by_video": False, "off_site": "Main St clinic"}]
+)
+def test_it_is_planned_by_video_or_off_site(week: ShortWeek, client: Any, place: Any) -> None:
+    answer = plan(week, client, room=None, **place).json()
+    assert {name: answer[name] for name in ("room", *place)} == {"room": None, **place}
+
+
 def test_a_name_goes_before_a_kind(week: ShortWeek, client: Any) -> None:
     f.SessionTypeFactory(clinic=week.clinic, name="Long hour", kind="individual")
     by_name = plan(week, client, type="INDIVIDUAL", therapist=week.house.therapist.name.upper())
@@ -294,6 +302,9 @@ WRONG: dict[str, tuple[dict[str, Any], list[Any], str]] = {
     "type as number": ({"type": 7}, ["type"], "invalid"),
     "type empty": ({"type": " "}, ["type"], "blank"),
     "room too long": ({"room": "x" * 61}, ["room"], "max_length"),
+    "two places": ({"by_video": True, "off_site": "Main St"}, ["off_site"], "one_place"),
+    "off site too long": ({"off_site": "x" * 81}, ["off_site"], "max_length"),
+    "by video as text": ({"by_video": "yes"}, ["by_video"], "invalid"),
     "group as name": ({"group": "Maple"}, ["group"], "invalid"),
     "patients as text": ({"patients": "all"}, ["patients"], "not_a_list"),
     "a patient as number": ({"patients": [NOTHING, 7]}, ["patients", 1], "invalid"),

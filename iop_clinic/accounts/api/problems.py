@@ -41,6 +41,7 @@ STATUS_OF_REFUSAL: dict[str, int] = {
     "departure_before_arrival": 400,
     "duplicate_record": 400,
     "invalid": 400,
+    "one_place": 400,
     "reason_required": 400,
     "required": 400,
     "session_date": 400,
