@@ -46,8 +46,6 @@ def enrol(
     `group_full` (with `dates` and `bookings` where `guests` is asked for), `patient_busy` with the
     same, or `reason_required`. An offer to somebody else keeps nobody out.
     """
-    if ends_on is not None and ends_on < starts_on:
-        raise Refused("dates_in_order", "The membership ends before it starts.", field="ends_on")
     lock(groups=[group.pk])
     group.refresh_from_db()
     membership = GroupMembership(
@@ -91,11 +89,13 @@ def _planned(group: Group, first: datetime.date, last: datetime.date | None) -> 
 
 
 def _check_new(membership: GroupMembership) -> None:
-    group = membership.group
+    group, first, last = membership.group, membership.starts_on, membership.ends_on
+    if last is not None and last < first:
+        raise Refused("dates_in_order", "The membership ends before it starts.", field="ends_on")
     if not group.active:
         message = f"{group} takes no members any more. Choose another group."
         raise Refused("group_closed", message, field="group")
-    held = GroupMembership.objects.during(membership.starts_on, membership.ends_on)
+    held = GroupMembership.objects.during(first, last)
     if held.filter(group=group, episode=membership.episode).exists():
         raise Refused(
             "already_member", "The patient is already in this group on these dates.", field="group"

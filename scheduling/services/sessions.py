@@ -72,39 +72,33 @@ def create_session(
 ) -> Session:
     """An individual or one-off session with its leader and, booked in one step, its patients.
 
-    An individual session has as many seats as patients (at least one), a group's extra session the
-    group's, any other its type's ceiling, or its room's where that has fewer. A short visit may lie
-    inside another session of its patient, and a session around a visit (see `visits`). Raises
-    Refused `session_length`, `session_date`, `one_place`, `clinic_closed`, `therapist_busy`,
-    `not_qualified`, `room_busy`, `room_too_small`, `patient_busy`, `session_full`, `not_active`,
-    `on_hold` or `not_suitable`.
+    A short visit may lie inside another session of its patient, and a session around a visit (see
+    `visits`). Raises Refused `session_length`, `session_date`, `one_place`, `clinic_closed`,
+    `therapist_busy`, `not_qualified`, `room_busy`, `room_too_small`, `patient_busy`,
+    `session_full`, `not_active`, `on_hold` or `not_suitable`.
     """
     span = Span(starts_at, ends_at)
     _check_length(span)
     _check_date(span, clinic, by)
     check_one_place(room, by_video, off_site)
-    session = _unsaved(clinic, session_type, span, group=group, patients=len(episodes))
+    session = _unsaved(clinic, session_type, span, group)
     patients = [episode.patient_id for episode in episodes]
-    rooms = [room.pk if room else None]
     lock(
         clinics=[clinic.pk],
         groups=[group.pk if group else None],
         therapists=[therapist.pk],
-        rooms=rooms,
-        sessions=[
-            *(row.session_id for row in seats_around(session, patients).values()),
-            *(row.session_id for row in visits_inside(session, patients)),
-        ],
+        rooms=[room.pk if room else None],
+        sessions=_tied_with(session, patients),
         episodes=[episode.pk for episode in episodes],
     )
     around, inside = seats_around(session, patients), visits_inside(session, patients)
-    diary = Diary.of(clinic, span, therapists=[therapist.pk], rooms=rooms)
+    diary = Diary.of(clinic, span, therapists=[therapist.pk], rooms=[room.pk if room else None])
     diary.check_open(span)
     diary.check_therapist(therapist, span)
     if is_plan(span, by):
         diary.check_qualified(therapist, span, session_type)
+    _give_seats(session, len(episodes))
     place(session, room=room, by_video=by_video, off_site=off_site)
-    _check_capacity(session, patients=len(episodes))
     diary.check_room(room, span, session.capacity)
     attend(session, diary.license_trouble(therapist, span, session_type))
     members = _check_patients(session, episodes, span, around, inside) if episodes else {}
@@ -112,6 +106,12 @@ def create_session(
     add_staff(session, therapist, SessionStaff.Role.FACILITATOR)
     _book_first(session, episodes, members, around, inside)
     return session
+
+
+def _tied_with(session: Session, patients: Sequence[int]) -> list[int]:
+    """The sessions that these patients leave for this one, or for which they leave it."""
+    rows = [*seats_around(session, patients).values(), *visits_inside(session, patients)]
+    return [row.session_id for row in rows]
 
 
 def _check_length(span: Span) -> None:
@@ -141,15 +141,7 @@ def is_plan(span: Span, by: User | Job) -> bool:
     return isinstance(by, User) and span.ends_at > timezone.now()
 
 
-def _unsaved(
-    clinic: Clinic, session_type: SessionType, span: Span, *, group: Group | None, patients: int
-) -> Session:
-    if group is not None:
-        capacity, ceiling = group.capacity, MOST_SEATS
-    elif session_type.kind in ONE_PATIENT:
-        capacity, ceiling = max(1, patients), session_type.ceiling
-    else:
-        capacity, ceiling = session_type.ceiling, session_type.ceiling
+def _unsaved(clinic: Clinic, session_type: SessionType, span: Span, group: Group | None) -> Session:
     return Session(
         clinic=clinic,
         session_type=session_type,
@@ -158,12 +150,22 @@ def _unsaved(
         ends_at=span.ends_at,
         zone=clinic.zone,
         local_date=local_date(span.starts_at, clinic.tz),
-        capacity=capacity,
-        ceiling=ceiling,
     )
 
 
-def _check_capacity(session: Session, *, patients: int) -> None:
+def _give_seats(session: Session, patients: int) -> None:
+    """An individual session has as many seats as patients (at least one), a group's extra session
+    the group's, which is locked, any other its type's ceiling, or its room's where that has fewer
+    (see `place`)."""
+    session.capacity = session.ceiling = session.session_type.ceiling
+    if session.group is not None:
+        session.group.refresh_from_db(fields=["capacity"])
+        session.capacity, session.ceiling = session.group.capacity, MOST_SEATS
+    elif session.session_type.kind in ONE_PATIENT:
+        session.capacity = max(1, patients)
+
+
+def _check_capacity(session: Session, patients: int) -> None:
     if session.capacity > session.ceiling or patients > session.capacity:
         most = min(session.capacity, session.ceiling)
         message = f"{session.session_type} takes at most {most} patients there."
@@ -178,6 +180,7 @@ def _check_patients(
     inside: Sequence[Booking],
 ) -> dict[int, int]:
     """By episode, the membership of the session's group by which it comes."""
+    _check_capacity(session, len(episodes))
     members = check_may_come(episodes=episodes, session=session)
     for nested in (False, True):
         patients = [one.patient_id for one in episodes if (one.patient_id in around) == nested]

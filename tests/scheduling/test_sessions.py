@@ -10,7 +10,7 @@ from iop_clinic.accounts.acting import Job, Refused
 from iop_clinic.accounts.models import AuditEvent
 from patients.models import KeepApart
 from scheduling import services
-from scheduling.models import Booking, Session, SessionType
+from scheduling.models import Booking, Group, Session, SessionType
 from tests import factories as f
 from tests.scheduling.conftest import TODAY, World
 
@@ -65,6 +65,11 @@ def test_a_lecture_has_its_types_ceiling(world: World) -> None:
 def test_an_extra_session_of_a_group_has_the_groups_seats(world: World) -> None:
     row = create(world, group=world.group)
     assert (row.capacity, row.ceiling, row.title) == (8, 15, world.group.name)
+
+
+def test_an_extra_session_has_the_seats_that_its_group_has_by_then(world: World) -> None:
+    services.set_capacity(group=Group.objects.get(), capacity=10, by=world.by)
+    assert (world.group.capacity, create(world, group=world.group).capacity) == (8, 10)
 
 
 def test_an_evening_session_belongs_to_its_local_date(world: World) -> None:
