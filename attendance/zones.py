@@ -16,15 +16,17 @@ def change_zone(*, clinic: Clinic, zone: str, by: User | Job) -> calendar.Rezone
     """Put a clinic into another zone (see `scheduling.services.change_zone`).
 
     No local date changes, so that no week is judged again. Raises what that raises, or Refused
-    `attendance_recorded` with `dates`: a record says what happened at the time of the session.
+    `attendance_recorded` with `dates` and `bookings`: a record says what happened at the time of
+    the session.
     """
     found = calendar.change_zone(clinic=clinic, zone=zone, by=by)
     records = AttendanceRecord.objects.filter(booking__session__in=found.moved)
-    dates = sorted(set(records.values_list("booking__session__local_date", flat=True)))
-    if dates:
+    recorded = dict(records.values_list("booking", "booking__session__local_date"))
+    if recorded:
+        dates = sorted(set(recorded.values()))
         days = ", ".join(map(long_date, dates))
         message = f"Attendance is recorded for sessions to come on {days}. Clear these first."
-        raise Refused("attendance_recorded", message, dates=dates)
+        raise Refused("attendance_recorded", message, dates=dates, bookings=list(recorded))
     return found
 
 

@@ -157,7 +157,7 @@ class ChangeForm(BlockForm):
         if self.elsewhere:
             rows = [(link(one.patient), link(one, session_when(one.session)))
                     for one in self.elsewhere]  # fmt: skip
-            yield Panel("Booked elsewhere at the new time", ("Patient", "Where"), rows)
+            yield Panel("In the way at the new time", ("Patient", "Where"), rows)
 
     def ahead(self) -> Sequence[Panel]:
         note_read(self.row, by=self.user)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from attendance.zones import change_zone, preview_zone
+from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.admin.forms import ServiceForm, text_field
 from iop_clinic.accounts.admin.panels import Panel, link
 from iop_clinic.accounts.models import Clinic
+from iop_clinic.accounts.reads import note_read
 from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import hours_and_minutes, long_moment
-from scheduling.models import Session
+from scheduling.admin.wording import session_when
+from scheduling.models import Booking, Session
 from scheduling.services import Rezoned
 
 SHOWN = 12
@@ -32,10 +36,30 @@ class ZoneForm(ServiceForm):
         "9:00 AM. What has begun stays as it was. First you see what moves."
     )
     row: Clinic
+    in_the_way: Sequence[Booking] = ()
+    """The visits or records for which it was refused."""
     zone = text_field("New time zone", max_length=60, help_text=f"In the US: {US_ZONES}.")
 
     def introduction(self) -> str:
         return f"Now {self.row.zone}. {self.explanation}"
+
+    def refuse(self, refused: Refused) -> None:
+        keys: Any = refused.details.get("bookings") or ()
+        rows = Booking.objects.visible_to(self.user).filter(clinic=self.clinic, pk__in=keys)
+        named = rows.select_related("patient", "session__group", "session__session_type")
+        self.in_the_way = list(named.order_by("starts_at", "pk"))
+        if self.in_the_way:
+            note_read(*self.in_the_way, by=self.user)
+        super().refuse(refused)
+
+    def before(self) -> Iterable[Panel]:
+        if self.in_the_way:
+            yield Panel(
+                "In the way",
+                ("Patient", "Booking"),
+                [(link(one.patient), link(one, session_when(one.session)))
+                 for one in self.in_the_way],
+            )  # fmt: skip
 
     def ahead(self) -> Sequence[Panel]:
         zone = self.cleaned_data["zone"]

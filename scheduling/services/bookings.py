@@ -218,17 +218,20 @@ def withdraw_all(bookings: Sequence[int], *, reason: str) -> int:
 
 
 def untie_visits(sessions: Iterable[int]) -> None:
-    """Refuse to move sessions that are, or have inside, a visit; a withdrawn one is untied."""
+    """Refuse to move sessions that are, or have inside, a visit, with the `dates` and `bookings` of
+    the visits; one that is withdrawn or cancelled is untied."""
     keys = list(sessions)
     tied = Booking.objects.filter(
         Q(session__in=keys, nested_in__isnull=False) | Q(nested_in__session__in=keys)
     )
-    tied.filter(state=WITHDRAWN).update(nested_in=None, outer_starts_at=None, outer_ends_at=None)
-    dates = sorted(set(tied.values_list("session__local_date", flat=True)))
-    if dates:
+    gone = tied.filter(Q(state=WITHDRAWN) | Q(live=False))
+    gone.update(nested_in=None, outer_starts_at=None, outer_ends_at=None)
+    visits = list(tied.order_by("starts_at", "pk").values_list("pk", "session__local_date"))
+    if visits:
+        dates = sorted({day for _, day in visits})
         days = ", ".join(long_date(day) for day in dates)
         message = f"A visit lies inside another session on {days}. Withdraw it first, then move."
-        raise Refused("nested_visit", message, dates=dates)
+        raise Refused("nested_visit", message, dates=dates, bookings=[key for key, _ in visits])
 
 
 def check_reason(reason: str) -> None:

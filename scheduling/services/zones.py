@@ -47,7 +47,8 @@ def change_zone(*, clinic: Clinic, zone: str, by: User | Job) -> Rezoned:
     Sessions that have begun or are signed are facts and keep their zone. Planned sessions and time
     off to come move by the difference of the zones, with what was decided about those sessions;
     closures and weekly blocks are wall time already. Raises Refused `zone`, `same_zone`, or
-    `nested_visit` with the `dates` of visits inside a session that does not move along.
+    `nested_visit` with the `dates` and `bookings` of visits inside a session that does not move
+    along.
     """
     try:
         validate_zone(zone)

@@ -320,7 +320,7 @@ def test_who_is_booked_elsewhere_is_named_with_the_dates_and_nothing_moves(
     answer = coordinator.fill(block, "change-block", starts_at="13:00", ends_at="14:00")
     said = "Patients are booked elsewhere at the new time on Sat Mar 14. Change that first."
     assert answer.errors == {"starts_at": [said]}
-    assert "Booked elsewhere at the new time" in answer.html
+    assert "In the way at the new time" in answer.html
     assert str(week.patient.patient) in answer.html
     assert written() == before
 

@@ -12,10 +12,11 @@ from django.test.utils import CaptureQueriesContext
 from attendance.models import AttendanceRecord
 from attendance.zones import change_zone
 from iop_clinic.accounts.acting import Refused
+from iop_clinic.accounts.admin.panels import link
 from iop_clinic.accounts.roles import Role
 from patients.models import Episode
 from scheduling.models import Booking, Session
-from tests.admin import Desk, desk, url
+from tests.admin import Desk, actors, desk, url
 from tests.api import nothing_written
 from tests.attendance.house import FRI, MON, WED, House
 
@@ -54,7 +55,20 @@ def test_what_is_recorded_before_it_begins_is_in_the_way(house):
     AttendanceRecord.objects.create(clinic=house.clinic, booking=booking, attended=False)
     with nothing_written(), pytest.raises(Refused) as refusal:
         change_zone(clinic=house.clinic, zone="America/Denver", by=house.user)
-    assert (refusal.value.code, refusal.value.details) == ("attendance_recorded", {"dates": [WED]})
+    assert (refusal.value.code, refusal.value.details) == (
+        "attendance_recorded", {"dates": [WED], "bookings": [booking.pk]},
+    )  # fmt: skip
+
+
+def test_the_form_leads_to_what_is_in_the_way(house):
+    booking = Booking.objects.get(session__local_date=WED)
+    AttendanceRecord.objects.create(clinic=house.clinic, booking=booking, attended=False)
+    at = admin(house)
+    page = at.client.post(url(house.clinic, "zone"), {"zone": "America/Denver"})
+    said = link(booking, f"{house.group}, Wed Mar 4, 9:00 AM")
+    assert link(booking.patient) in (html := page.content.decode())
+    assert said in html
+    assert actors(booking, "R") == {at.user.actor}
 
 
 def test_the_form_shows_what_moves_and_then_moves_it(house):

@@ -88,9 +88,22 @@ def test_a_visit_in_a_session_that_has_begun_is_refused(world: World) -> None:
         pytest.raises(Refused) as refusal,
     ):
         change(world)
-    assert (refusal.value.code, refusal.value.details["dates"]) == ("nested_visit", [TODAY])
+    assert (refusal.value.code, refusal.value.details) == (
+        "nested_visit", {"dates": [TODAY], "bookings": [visit.pk]},
+    )  # fmt: skip
     visit.refresh_from_db()
     assert (visit.outer_starts_at, walls(today)[2]) == (today.starts_at, "America/New_York")
+
+
+def test_a_cancelled_visit_in_a_session_that_has_begun_is_in_nobodys_way(world: World) -> None:
+    today, _ = planned(world)
+    visit = with_visit(world, today)
+    services.cancel_session(session=visit.session, reason="Not needed", by=world.by)
+    with time_machine.travel(world.at("2026-03-02", "09:05"), tick=False):
+        change(world)
+    visit.refresh_from_db()
+    assert (visit.nested_in, walls(today)[2]) == (None, "America/New_York")
+    assert walls(visit.session)[2] == NEW
 
 
 def test_what_is_expanded_afterwards_is_in_the_new_zone_and_nothing_comes_twice(
