@@ -19,7 +19,7 @@ from attendance.closures_ahead import losses_ahead
 from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.admin.forms import ServiceForm, choice_field, date_field, time_field
 from iop_clinic.accounts.admin.panels import Panel, page_url
-from iop_clinic.accounts.admin.views import ServiceView, seal
+from iop_clinic.accounts.admin.views import ServiceView, seal, sent
 from iop_clinic.accounts.models import Therapist
 from iop_clinic.accounts.reads import note_read
 from iop_clinic.accounts.roles import Can
@@ -38,9 +38,6 @@ FIELDS = {"starts_at": "starts", "ends_at": "ends", "room": "room", "into": "int
 """Of a service's refusal: the box beside the session that it is about."""
 
 
-NOT_SENT = ("seen", "csrfmiddlewaretoken")
-
-
 class DecidePage(ServiceView):
     """The facts, then each session. What is sent and what is shown are sealed apart: whoever sent
     the same again is told that something has changed meanwhile."""
@@ -48,7 +45,6 @@ class DecidePage(ServiceView):
     template_name = "admin/attendance/deciding.html"
 
     def form_valid(self, form: Any) -> HttpResponse:
-        self.form = form
         answer = super().form_valid(form)
         seen = self.request.POST.get("seen", "").partition(".")
         shown = getattr(answer, "context_data", None) or {}
@@ -57,10 +53,8 @@ class DecidePage(ServiceView):
             shown["changed"] = True
         return answer
 
-    def _seal(self, ahead: list[Panel]) -> str:
-        form = self.form
-        sent = sorted((key, rows) for key, rows in form.data.lists() if key not in NOT_SENT)
-        return f"{seal(sent)}.{seal([form.seen, ahead])}"
+    def _seal(self, form: Any, ahead: list[Panel]) -> str:
+        return f"{seal(sent(form))}.{seal([form.seen, ahead])}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.http import HttpResponse, QueryDict
 
 from attendance.admin.cancelling import change_said, effects_said, falls
 from attendance.move_impact import Moved, clashes, move_impact
 from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.admin.panels import Panel, link
+from iop_clinic.accounts.admin.refusing import REFUSALS, refusal_of
+from iop_clinic.accounts.admin.untouched import as_sent
+from iop_clinic.accounts.admin.views import ServiceView
 from iop_clinic.accounts.reads import note_read
 from scheduling.admin import sessions
 from scheduling.admin.wording import session_when
@@ -18,9 +24,31 @@ A_MONTH = 31
 FREE = "Nothing else is planned for its staff or its room at the new time."
 
 
+class MovePage(ServiceView):
+    """An address that names the whole time, as a place in the week's calendar does, shows at once
+    what comes of it: as if the form had been sent as it is shown first."""
+
+    def get(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not request.GET.keys() >= {"day", "starts", "ends"}:
+            return super().get(request, *args, **kwargs)
+        sent = QueryDict(mutable=True)
+        for bound in self.get_form():
+            for name, texts in as_sent(bound).items():
+                sent.setlist(name, texts)
+        form = self.form_class(**self.get_form_kwargs(), data=sent)
+        if not form.is_valid():
+            return self.form_invalid(form)
+        try:
+            return self.told_ahead(form) or self.form_invalid(form)
+        except REFUSALS as error:
+            form.refuse(refusal_of(error))
+        return self.form_invalid(form)
+
+
 class MoveForm(sessions.MoveForm):
     """Takes the place of the form below, which does not know what a week adds up to."""
 
+    page = MovePage
     looks_ahead = True
     elsewhere: Sequence[Booking] = ()
 

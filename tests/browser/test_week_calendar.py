@@ -129,9 +129,8 @@ def test_a_session_is_moved_by_keyboard_to_where_it_fits(coming, chrome, live_se
     day = f"{thursday:%a %b} {thursday.day}"
     page.get_by_role("link", name=f"Move here, 9:00 AM on {day}").first.press("Enter")
     page.wait_for_url(f"**day={thursday}**")
-    for _ in range(2):  # what comes of it, and then it is saved
-        page.locator("form button[type=submit]:visible").last.press("Enter")
-        page.wait_for_load_state()
+    page.get_by_text("This is what would change").wait_for()
+    page.locator("form button[type=submit]:visible").last.press("Enter")
     page.wait_for_url(f"**/week/?by=room&day={coming.local_date}")
     coming.refresh_from_db()
     assert coming.local_date == thursday

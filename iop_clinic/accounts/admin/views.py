@@ -28,6 +28,12 @@ def seal(shown: object) -> str:
     return hashlib.sha256(repr(shown).encode()).hexdigest()
 
 
+def sent(form: Any) -> list[tuple[str, list[str]]]:
+    """What a person entered, without what the page adds for itself."""
+    own = ("seen", "csrfmiddlewaretoken")
+    return sorted((key, texts) for key, texts in form.data.lists() if key not in own)
+
+
 def shown_at_first(field: Field, value: Any) -> Any:
     """A date of an address is written 2026-11-23 there, a time 14:00; boxes have their own way."""
     if not isinstance(field, DateField | TimeField):
@@ -103,11 +109,8 @@ class ServiceView(UnfoldModelAdminViewMixin, FormView):
 
     def form_valid(self, form: ServiceForm) -> HttpResponse:
         try:
-            if form.looks_ahead:
-                ahead = list(form.ahead())
-                if ahead and self.request.POST.get("seen") != self._seal(ahead):
-                    told = {"ahead": ahead, "seal": self._seal(ahead)}
-                    return self.render_to_response(self.get_context_data(form=form, **told))
+            if told := self.told_ahead(form):
+                return told
             sentence = form.run() if self.row is None else self._run_alone(form, by=form.user)
         except REFUSALS as error:
             self._refuse(form, error)
@@ -129,11 +132,16 @@ class ServiceView(UnfoldModelAdminViewMixin, FormView):
             raise refused
         return form.run()
 
-    def _seal(self, ahead: list[Panel]) -> str:
+    def told_ahead(self, form: ServiceForm) -> HttpResponse | None:
+        """What would change; None where nothing would, or where it was seen as it is."""
+        ahead = list(form.ahead()) if form.looks_ahead else []
+        if not ahead or form.data.get("seen") == (now := self._seal(form, ahead)):
+            return None
+        return self.render_to_response(self.get_context_data(form=form, ahead=ahead, seal=now))
+
+    def _seal(self, form: ServiceForm, ahead: list[Panel]) -> str:
         """What was sent and shown, in short: where either differs it is looked at again."""
-        own = ("seen", "csrfmiddlewaretoken")
-        sent = sorted((key, rows) for key, rows in self.request.POST.lists() if key not in own)
-        return seal([sent, ahead])
+        return seal([sent(form), ahead])
 
     def _refuse(self, form: ServiceForm, error: Exception) -> None:
         """The page shows the row as it is, not what was tried with a copy of it."""

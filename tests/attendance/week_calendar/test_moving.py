@@ -12,7 +12,7 @@ from iop_clinic.accounts.roles import Role
 from scheduling.models import Session
 from scheduling.services import book, cancel_session
 from tests import factories as f
-from tests.admin import Desk, desk, filled
+from tests.admin import Desk, desk, filled, url
 from tests.attendance.week_calendar.test_access import grow, statements
 from tests.attendance.week_calendar.wall import MON, TUE, WED, closed, individual, seated, week
 from tests.scheduling.conftest import World
@@ -126,23 +126,36 @@ def test_by_other_rows_it_fits_in_its_own(world, coordinator, session, by):
     assert list(fits(at_move(coordinator, session, by=by))) == [own]
 
 
-def test_a_place_leads_to_the_move_filled_in_and_then_back_to_the_week(world, coordinator, session):
+def test_a_place_leads_to_what_comes_of_the_move_and_then_back_to_the_week(
+    world, coordinator, session
+):
     other = f.RoomFactory(clinic=world.clinic)
     page = at_move(coordinator, session)
     cells = dict(page.context["rows"])[other.name]
     (opening,) = [one for cell, day in cells if day.date.isoformat() == WED for one in cell.items]
-    form = coordinator.client.get(opening.url)
-    sent = filled(form)
+    ahead = coordinator.client.get(opening.url)
+    sent = filled(ahead)
     assert (sent["day"], sent["starts"], sent["ends"], sent["room"]) == (
         "03/04/2026", "02:00 PM", "02:50 PM", str(other.pk),
     )  # fmt: skip
-    ahead = coordinator.client.post(opening.url, sent).context
-    assert ahead["ahead"][0].title == "Who moves along"
-    saved = coordinator.send(opening.url, {**sent, "seen": ahead["seal"]})
+    assert ahead.context["ahead"][0].title == "Who moves along"
+    saved = coordinator.send(opening.url, {**sent, "seen": ahead.context["seal"]})
     assert saved.sentences == ["Moved to Wed Mar 4, 2:00 PM EST."]
     assert saved.location == "/admin/scheduling/session/week/?by=room&day=2026-03-03"
     session.refresh_from_db()
     assert (session.local_date, session.room) == (datetime.date(2026, 3, 4), other)
+
+
+def test_a_place_that_was_taken_meanwhile_is_said_at_once(world, coordinator, session):
+    (booking,) = session.bookings.all()
+    f.booking(individual(world, WED, "14:00"), booking.episode)
+    address = url(session, "move") + "?day=2026-03-04&starts=14:00&ends=14:50"
+    before = list(Session.objects.order_by("pk").values())
+    page = coordinator.client.get(address)
+    assert list(page.context["form"].errors) == ["starts"]
+    assert list(Session.objects.order_by("pk").values()) == before
+    page = coordinator.client.get(url(session, "move") + "?day=2026-03-04&starts=14:00&ends=x")
+    assert list(page.context["form"].errors) == ["ends"]
 
 
 def test_each_session_to_come_leads_to_its_move_and_no_other(world, coordinator, session):
