@@ -84,7 +84,8 @@ OR_WAIT = "Put the patient on the waitlist, or say why a seat above the capacity
 def _planned(group: Group, first: datetime.date, last: datetime.date | None) -> list[Session]:
     """The group's sessions on these dates that take place and are not over."""
     rows = Session.objects.live().on(first, last).not_over(timezone.now())
-    planned = rows.filter(group=group, signed_at__isnull=True).select_related("room")
+    planned = rows.filter(group=group, signed_at__isnull=True)
+    planned = planned.select_related("room", "session_type")
     return list(planned.order_by("pk"))
 
 

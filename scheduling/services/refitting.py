@@ -355,7 +355,7 @@ def _check_patients(sessions: Sequence[Session]) -> list[tuple[Booking, Booking]
         for one in sessions
         for patient, row in by_session[one.pk].items()
         for other in busy[patient]
-        if _span(one).overlaps(other.span)
+        if _span(one).overlaps(other.span) and not other.nested  # the one around it is in the way
     ]
     stuck = [(one, other) for one, _, other in met if not other.may_interrupt(one)]
     if dates := sorted({one.local_date for one, _ in stuck}):

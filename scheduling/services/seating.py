@@ -50,15 +50,24 @@ class Busy(NamedTuple):
     span: Span
     booking: int | None = None
     is_visit: bool = False
+    nested: bool = False
+    """In the way of other visits alone: of a session it is the one around it."""
 
     def may_interrupt(self, session: Session) -> bool:
         """Whether it is a visit inside a session that is none."""
-        inside = self.is_visit and is_inside(self.span, _span(session))
-        return inside and session.session_type.kind not in VISITS
+        inside = not self.nested and is_inside(self.span, _span(session))
+        return inside and self.is_visit and session.session_type.kind not in VISITS
+
+    def is_around(self, session: Session) -> bool:
+        """Whether the session is a visit inside this one, which is none."""
+        inside = not self.nested and is_inside(_span(session), self.span)
+        return inside and not self.is_visit and session.session_type.kind in VISITS
 
     def keeps_from(self, session: Session) -> bool:
         other = self.session != session.pk and self.span.overlaps(_span(session))
-        return other and not self.may_interrupt(session)
+        if self.nested:
+            return other and session.session_type.kind in VISITS
+        return other and not (self.may_interrupt(session) or self.is_around(session))
 
 
 @dataclass(slots=True)
@@ -94,24 +103,29 @@ class Seating:
 
     def write(self) -> int:
         """Insert and update; how many bookings there are now that were not before."""
-        with let_in(self._visits()):
+        with let_in(self._ties()):
             Booking.objects.bulk_create(self.new)
             if self.revived:
                 Booking.objects.bulk_update(self.revived, SEATED_FIELDS)
         return len(self.new) + len(self.revived)
 
-    def _visits(self) -> list[tuple[Booking, Booking]]:
-        """The visits that lie inside what is written, each with the row around it."""
-        found = {
-            one.booking: row
-            for row in (*self.new, *self.revived)
-            if row.live and row.state == BOOKED
+    def _ties(self) -> list[tuple[Booking, Booking]]:
+        """Each visit that is written, or lies inside what is written, with the row around it."""
+        rows = [row for row in (*self.new, *self.revived) if row.live and row.state == BOOKED]
+        found = [
+            (one, row)
+            for row in rows
             for one in self.around.get(row.patient_id, ())
-            if one.is_visit and one.may_interrupt(row.session)
-        }
-        if not found:
-            return []
-        return [(visit, found[visit.pk]) for visit in Booking.objects.filter(pk__in=found)]
+            if one.may_interrupt(row.session) or one.is_around(row.session)
+        ]
+        stored = Booking.objects.in_bulk({one.booking for one, _ in found if one.booking})
+        written = {(row.patient_id, row.session_id): row for row in rows}
+        ties = {}
+        for one, row in found:
+            other = stored.get(one.booking or 0) or written[row.patient_id, one.session]
+            visit, outer = (other, row) if one.is_visit else (row, other)
+            ties[visit.patient_id, visit.session_id] = (visit, outer)
+        return list(ties.values())
 
 
 SEATED_FIELDS = [
@@ -257,7 +271,8 @@ def _seat(
         seating.full.append(session)
         return
     taken.add(seat)
-    busy.append(Busy(session.pk, _span(session)))
+    if session.live:
+        busy.append(Busy(session.pk, _span(session), None, session.session_type.kind in VISITS))
     overflow = person.membership if seat > session.capacity else None
     why = (overflow.overflow_reason, overflow.overflow_by_id) if overflow else ("", None)
     seating.sit(session, person, row, seat, *why)
@@ -346,13 +361,14 @@ def busy_between(
 ) -> dict[int, list[Busy]]:
     """By patient: every live booking that touches a time, `but` for those in some sessions."""
     rows = Booking.objects.seated().overlapping(*span).order_by()
-    rows = rows.filter(clinic=clinic, patient__in=patients, nested_in__isnull=True)
+    rows = rows.filter(clinic=clinic, patient__in=patients)
     if but:
         rows = rows.exclude(session__in=but)
     busy: dict[int, list[Busy]] = defaultdict(list)
-    named = ["patient", "pk", "session__session_type__kind", "session", "starts_at", "ends_at"]
-    for patient, key, kind, session, *times in rows.values_list(*named):
-        busy[patient].append(Busy(session, Span(*times), key, kind in VISITS))
+    named = ["patient", "pk", "session__session_type__kind", "nested_in", "session"]
+    found = rows.values_list(*named, "starts_at", "ends_at")
+    for patient, key, kind, outer, session, *times in found:
+        busy[patient].append(Busy(session, Span(*times), key, kind in VISITS, outer is not None))
     return busy
 
 

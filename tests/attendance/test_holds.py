@@ -160,6 +160,33 @@ def test_another_seat_will_do(member):
     assert Booking.objects.get(pk=member.bookings[3].pk).seat == 8
 
 
+@pytest.mark.parametrize("guest", [False, True])
+def test_a_visit_inside_the_group_comes_back_nested(member, guest):
+    outer = member.bookings[3]
+    if guest:
+        Booking.objects.filter(pk=outer.pk).update(membership=None)
+    kind = f.SessionTypeFactory(clinic=member.clinic, kind="prescriber")
+    session = f.session(member.clinic, "2026-03-09", "09:15", "09:30", session_type=kind)
+    visit = services.book(session=session, episode=member.episode, by=member.by)
+    assert visit.nested_in == outer
+    member.pause()
+    assert member.back() == Resumption(3, ())
+    visit.refresh_from_db()
+    assert (visit.state, visit.nested_in, visit.outer_starts_at) == (
+        "booked", outer, outer.starts_at,
+    )  # fmt: skip
+
+
+def test_a_cancelled_session_keeps_nobody_out_of_another_one_at_its_time(member):
+    gone, other = (f.session(member.clinic, "2026-03-09", "13:00", "14:00") for _ in range(2))
+    f.booking(gone, member.episode)
+    services.cancel_session(session=gone, reason="Snow", by=member.by)
+    f.booking(other, member.episode)
+    member.pause()
+    assert member.back() == Resumption(4, ())
+    assert other.bookings.get().state == "booked"
+
+
 def test_what_was_withdrawn_for_another_reason_stays_withdrawn(member):
     services.withdraw(booking=member.bookings[3], reason="Court", by=member.by)
     member.pause()

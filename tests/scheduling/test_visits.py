@@ -330,3 +330,19 @@ def test_a_closure_taken_back_leaves_the_visit_inside_as_before(world, outer, fr
     assert tied(row) == (from_time is not None, "booked", None, None, None)
     assert services.take_back_closure(closure=closure, by=world.by).left == []
     assert tied(row) == (True, "booked", outer, outer.starts_at, outer.ends_at)
+
+
+@pytest.mark.parametrize("other_visit", [False, True])
+def test_a_weekly_visit_interrupts_the_session_unless_another_visit_does(world, outer, other_visit):
+    if other_visit:
+        visit(world, "09:20", "09:40", outer.episode)
+    f.WeeklyBlockFactory(
+        clinic=world.clinic, group=None, episode=outer.episode, weekday=1,
+        session_type=f.SessionTypeFactory(clinic=world.clinic, kind="prescriber"),
+        starts_at=datetime.time(9, 30), ends_at=datetime.time(9, 45),
+    )  # fmt: skip
+    today = datetime.date.fromisoformat(DAY)
+    found = services.expand(clinic=world.clinic, today=today, weeks=1, by=Job("nightly"))
+    rows = Booking.objects.filter(session__block__isnull=False)
+    assert [row.nested_in for row in rows] == ([] if other_visit else [outer])
+    assert len(found.findings) == other_visit
