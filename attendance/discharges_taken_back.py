@@ -23,10 +23,10 @@ from attendance.own_sessions_again import (
 )
 from attendance.seats_again import (
     Resumption,
+    all_it_takes,
     groups_of,
     seat_again,
     seats_run_on,
-    sessions_again,
 )
 from attendance.trail import before, deleted, restore, steps
 from iop_clinic.accounts.acting import Job, Refused, service
@@ -86,12 +86,15 @@ def take_back_discharge(
 def _lock_all(episode: Episode, away: QuerySet[Booking], alone: QuerySet[Session]) -> None:
     """All that what comes back takes later, in the one order."""
     taken = all_they_take(alone)
+    seats = all_it_takes(episode, away, episode.discharged_on or _EVER, None)
+    own = WeeklyBlock.objects.filter(clinic=episode.clinic_id, episode=episode)
+    blocks = list(own.values_list("facilitator", "co_facilitator", "room"))
     lock(
         clinics=[episode.clinic_id],
         groups=groups_of(episode),
-        therapists=taken["therapists"],
-        rooms=taken["rooms"],
-        sessions=sessions_again(episode, away, episode.discharged_on or _EVER, None),
+        therapists=[*taken["therapists"], *(key for block in blocks for key in block[:2])],
+        rooms=[*taken["rooms"], *seats["rooms"], *(block[2] for block in blocks)],
+        sessions=seats["sessions"],
         moving=taken["moving"],
         episodes=[episode.pk, *taken["episodes"]],
     )

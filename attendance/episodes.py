@@ -11,7 +11,7 @@ from attendance.compliance.again import judge_again, judge_papers
 from attendance.compliance.findings import PAPERS_AND_PLACES
 from attendance.models import Flag
 from attendance.querysets import SETTLED
-from attendance.seats_again import Resumption, groups_of, seat_again, sessions_again
+from attendance.seats_again import Resumption, all_it_takes, groups_of, seat_again
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import User
 from iop_clinic.accounts.weeks import full_date, long_date
@@ -276,8 +276,8 @@ def resume(
     )
     lock(
         groups=groups_of(episode),
-        sessions=sessions_again(episode, away, first, last),
         episodes=[episode.pk],
+        **all_it_takes(episode, away, first, last),
     )
     holds.resume(episode=episode, resumes_on=resumes_on, by=by)
     back = seat_again(episode, away, first, last)

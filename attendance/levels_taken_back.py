@@ -18,10 +18,10 @@ from attendance.compliance.again import judge_again, judge_papers
 from attendance.levels import LEVEL_OF_CARE, TREATED, leave_other_waitlists, serves
 from attendance.seats_again import (
     Resumption,
+    all_it_takes,
     groups_of,
     seat_again,
     seats_run_on,
-    sessions_again,
 )
 from attendance.trail import UPDATE, deleted, restore
 from iop_clinic.accounts.acting import Job, Refused, service
@@ -104,10 +104,12 @@ def _lock_all(plan: TreatmentPlan, away: QuerySet[Booking]) -> None:
     held = Booking.objects.filter(
         clinic=plan.clinic_id, episode=episode, session__local_date__gte=plan.starts_on
     )
+    back = all_it_takes(episode, away, plan.starts_on, None)
     lock(
         groups=[*groups_of(episode), *waited.values_list("group", flat=True)],
+        rooms=back["rooms"],
         sessions=[
-            *sessions_again(episode, away, plan.starts_on, None),
+            *back["sessions"],
             *held.filter(membership__isnull=False).values_list("session", flat=True),
         ],
         episodes=[episode.pk],

@@ -73,12 +73,21 @@ def groups_of(episode: Episode) -> QuerySet[Group, int]:
     return groups.values_list("pk", flat=True)
 
 
-def sessions_again(
+def all_it_takes(
     episode: Episode, away: QuerySet[Booking], first: datetime.date, last: datetime.date | None
-) -> list[int]:
-    """The sessions that `seat_again` may write to: they are locked first."""
+) -> dict[str, list[int | None]]:
+    """What `seat_again` may write to, as `lock` takes it; of whoever has a seat above the capacity
+    the rooms too, which are asked for their seats."""
     planned = _planned(first, last).filter(group__in=groups_of(episode))
-    return [*away.values_list("session", flat=True), *planned.values_list("pk", flat=True)]
+    rows = [
+        *away.values_list("session", "session__room"),
+        *planned.values_list("pk", "room"),
+    ]
+    above = episode.memberships.exclude(overflow_reason="").exists()
+    return {
+        "sessions": [session for session, _ in rows],
+        "rooms": [room for _, room in rows] if above else [],
+    }
 
 
 def seat_again(

@@ -72,13 +72,12 @@ def expand(*, clinic: Clinic, today: datetime.date, by: User | Job, weeks: int =
     lock(groups=[block.group_id for block in blocks])
     members = _members(clinic, today, last)
     plans = _missing(blocks, members, today, last)
+    late = _sessions_without_members(clinic, members, today, last)
+    waiting = [session for sessions in late.values() for session in sessions]
     lock(
         therapists=[therapist.pk for plan in plans for therapist in plan.block.leaders],
-        rooms=[plan.block.room_id for plan in plans],
-    )
-    late = _sessions_without_members(clinic, members, today, last)
-    lock(
-        sessions=[session.pk for sessions in late.values() for session in sessions],
+        rooms=[*(plan.block.room_id for plan in plans), *(one.room_id for one in waiting)],
+        sessions=[session.pk for session in waiting],
         episodes=_episodes(plans, members, late),
     )
     result = Expansion()

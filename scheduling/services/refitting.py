@@ -67,7 +67,7 @@ def refit(*, old: WeeklyBlock, new: WeeklyBlock, since: datetime.date) -> Refitt
     parts = SessionStaff.objects.filter(session__in=own).values_list("therapist", flat=True)
     lock(
         therapists=[*parts, *(leader.pk for leader in new.leaders)],
-        rooms=[old.room_id, new.room_id],
+        rooms=[old.room_id, new.room_id, *own.values_list("room", flat=True)],
         moving=own.values_list("pk", flat=True),
     )
     sessions = list(own.select_related("clinic", "group", "session_type", "room"))

@@ -7,9 +7,17 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from patients.models import Episode
 from scheduling import services
 from scheduling.locks import lock
-from scheduling.models import WaitlistEntry, WaitlistOffer
+from scheduling.models import (
+    Booking,
+    Group,
+    GroupMembership,
+    Session,
+    WaitlistEntry,
+    WaitlistOffer,
+)
 from tests import factories as f
 from tests.scheduling.conftest import TODAY, World
 
@@ -75,7 +83,7 @@ def test_every_service_keeps_the_order(world: World, verb: str) -> None:
     assert firsts == sorted(firsts)
 
 
-@pytest.mark.parametrize("verb", ["book", "enrol", "transfer", "combine"])
+@pytest.mark.parametrize("verb", ["book", "enrol", "transfer", "combine", "expand"])
 def test_a_seat_above_the_capacity_locks_its_room_before_the_session(
     world: World, verb: str
 ) -> None:
@@ -119,7 +127,28 @@ def _above(world: World) -> dict[str, Callable[[], Any]]:
             membership=member, to_group=full, on=TODAY.replace(day=9), **given
         ),
         "combine": lambda: services.combine_sessions(session=one, into=session, by=world.by),
+        "expand": lambda: _enrolled_since(full, new, world),
     }
+
+
+def _enrolled_since(group: Group, episode: Episode, world: World) -> None:
+    """With a seat above the capacity, and no booking yet."""
+    GroupMembership.objects.create(
+        clinic=world.clinic, group=group, episode=episode, seat=9, starts_on=TODAY,
+        overflow_reason="Transfer", overflow_by=world.by,
+    )  # fmt: skip
+    services.expand(clinic=world.clinic, today=TODAY, by=world.by)
+    assert Booking.objects.get(episode=episode).seat == 9
+
+
+def test_a_changed_block_locks_the_rooms_that_somebody_chose_for_its_sessions(world: World) -> None:
+    block = world.block()
+    services.expand(clinic=world.clinic, today=TODAY, weeks=2, by=world.by)
+    chosen = f.RoomFactory(clinic=world.clinic)
+    services.hold_in_room(session=Session.objects.latest("starts_at"), room=chosen, by=world.by)
+    sent = locked(lambda: services.change_block(block=block, weekday=1, by=world.by))
+    (rooms,) = [sql for sql in sent if 'FROM "scheduling_room"' in sql]
+    assert f"IN ({world.room.pk}, {chosen.pk})" in rooms
 
 
 def _offer(world: World, entry: WaitlistEntry) -> WaitlistOffer:
