@@ -158,7 +158,7 @@ def sessions_today(request: Any, clinic: Clinic) -> Panel:
         ("Session", "When and where", "Recorded", "To look at"),
         [
             (link(one, named(one)), _place(one), f"{one.recorded} of {one.expected}",
-             _trouble(one, cover.missing(one, now), plans=plans))
+             _trouble(one, cover, now, plans=plans))
             for one in sessions
         ],
         empty="No session today.",
@@ -182,10 +182,11 @@ def _line(request: Any, row: Session) -> list[Any]:
     return [*line, anchor(Unit((row,)).url, "Record")] if records else line
 
 
-def _trouble(row: Session, uncovered: str, *, plans: bool) -> str:
+def _trouble(row: Session, cover: Cover, now: datetime.datetime, *, plans: bool) -> str:
     """Why nobody can lead it, with the way to somebody who does; or what else needs attention."""
+    uncovered = cover.missing(row, now)
     if not uncovered:
-        return row.needs_attention
+        return cover.to_look_at(row, now)
     said = format_html('<strong class="clinic-late">needs cover</strong> {}', uncovered)
     if not plans:
         return said

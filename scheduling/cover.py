@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import Self
 
 from iop_clinic.accounts.models import Clinic, Therapist
-from scheduling.models import Session, SessionStaff
+from scheduling.leading import LICENSE
+from scheduling.models import Session, SessionStaff, SessionType
 from scheduling.rules import Span
-from scheduling.services.diary import Diary
+from scheduling.services.diary import WITHOUT_LEADER, Diary, with_also, without
 
 NOBODY = "Nobody leads it"
+CO_LEADS = SessionStaff.Role.CO_FACILITATOR
 
 
 @dataclass(frozen=True)
@@ -50,19 +52,36 @@ class Cover:
 
     def leaders(self, session: Session) -> Sequence[Therapist]:
         """Whoever has an active part, the one who answers for the session first."""
-        return [part.therapist for part in self.parts.get(session.pk, ())]
+        return [part.therapist for part in self._parts(session)]
 
     def missing(self, session: Session, now: datetime.datetime) -> str:
         """Why nobody can lead a session that is not over; empty for any other session."""
         if not session.live or session.ends_at <= now:
             return ""
-        span = Span(session.starts_at, session.ends_at)
-        troubles = [self._trouble(one, span, session) for one in self.leaders(session)]
+        kind = session.session_type
+        troubles = [self._trouble(part, session, kind) for part in self._parts(session)]
         if troubles and not all(troubles):
             return ""
-        return "; ".join(troubles) or session.needs_attention or NOBODY
+        if troubles or WITHOUT_LEADER in session.needs_attention:
+            return "; ".join(troubles) or session.needs_attention
+        return with_also(session.needs_attention, NOBODY)
 
-    def _trouble(self, therapist: Therapist, span: Span, session: Session) -> str:
-        return self.diary.absence(therapist, span) or self.diary.license_trouble(
-            therapist, span, session.session_type
+    def to_look_at(self, session: Session, now: datetime.datetime) -> str:
+        """What a person must look at in a session to come that somebody leads: no room, a second
+        leader who may not. Of licenses it is told as they are now."""
+        if not session.live or session.ends_at <= now or self.missing(session, now):
+            return ""
+        troubles = [
+            self._trouble(part, session, None if part.role == CO_LEADS else session.session_type)
+            for part in self._parts(session)
+        ]
+        return "; ".join(filter(None, [without(session.needs_attention, LICENSE), *troubles]))
+
+    def _parts(self, session: Session) -> Sequence[SessionStaff]:
+        return self.parts.get(session.pk, ())
+
+    def _trouble(self, part: SessionStaff, session: Session, kind: SessionType | None) -> str:
+        span = Span(session.starts_at, session.ends_at)
+        return self.diary.absence(part.therapist, span) or self.diary.license_trouble(
+            part.therapist, span, kind
         )

@@ -36,6 +36,7 @@ from scheduling.admin.leaders import candidate_choices, candidate_panels, candid
 from scheduling.admin.seats import Seats
 from scheduling.admin.session_lines import with_booked
 from scheduling.admin.wording import session_when
+from scheduling.cover import Cover
 from scheduling.models import Booking, Group, Room, Session, SessionType
 from scheduling.rules import Span, span_on
 from scheduling.services.placing import check_one_place
@@ -323,7 +324,6 @@ class SessionAdmin(ClinicModelAdmin):
         ("room", "by_video", "off_site"),
         ("capacity", "state"),
         "cancelled_reason",
-        "needs_attention",
         ("signed_at", "signed_by"),
     )
 
@@ -373,10 +373,14 @@ class SessionAdmin(ClinicModelAdmin):
         return f"{row.booked} of {row.capacity}"
 
     def panels(self, request: Any, row: Session) -> Iterable[Panel]:
-        parts = row.staff.filter(active=True).select_related("therapist")
+        """Who leads it, and what the calendar of the week says of that."""
+        now = timezone.now()
+        cover = Cover.of(row.clinic, Span(row.starts_at, row.ends_at), [row])
+        missing, look = cover.missing(row, now), cover.to_look_at(row, now)
         yield Panel(
             "Led by",
             ("Therapist", "Part"),
-            [(part.therapist, part.get_role_display()) for part in parts],
+            [(part.therapist, part.get_role_display()) for part in cover.parts.get(row.pk, ())],
             empty="Nobody: assign a substitute.",
+            note=f"Needs cover: {missing}." if missing else f"To look at: {look}." if look else "",
         )

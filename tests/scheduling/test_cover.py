@@ -151,3 +151,30 @@ def test_reading_it_takes_five_statements_however_many_there_are(world, django_a
     sessions += [led(world, f.TherapistFactory(clinic=world.clinic)) for _ in range(3)]
     with django_assert_num_queries(5):
         Cover.of(world.clinic, span, sessions)
+
+
+def test_of_a_session_that_is_led_it_is_told_what_else_to_look_at(world):
+    session = led(world)
+    other = co_leader(world, session)
+    SessionType.objects.filter(pk=world.kind.pk).update(credentials=["LCSW"])
+    f.LicenseFactory(therapist=world.therapist)
+    Session.objects.filter(pk=session.pk).update(
+        needs_attention="No room: Oak is closed; License: none is valid"
+    )
+    assert look(world, session) == "No room: Oak is closed"
+    off = f"{other.name} works here no longer"
+    Therapist.objects.filter(pk=other.pk).update(active=False)
+    assert look(world, session) == f"No room: Oak is closed; {off}"
+    Therapist.objects.filter(pk=world.therapist.pk).update(active=False)
+    assert look(world, session) == ""  # it needs cover
+
+
+def look(world, session):
+    row = Session.objects.get(pk=session.pk)
+    cover = Cover.of(world.clinic, Span(row.starts_at, row.ends_at), [row])
+    return cover.to_look_at(row, row.starts_at)
+
+
+def test_a_room_that_is_missing_is_no_reason_why_nobody_leads(world):
+    session = world.session(NEXT, needs_attention="No room: Oak is closed")
+    assert missing(world, session) == "No room: Oak is closed; Nobody leads it"

@@ -46,15 +46,18 @@ class State(Enum):
 
 
 USUAL = (State.UPCOMING, State.RECORDED, State.SIGNED)
+TO_COME = (State.UPCOMING, State.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A session with what the calendar says of it. `uncovered`: why nobody can lead it."""
+    """A session with what the calendar says of it. `uncovered`: why nobody can lead it; of one that
+    somebody leads `to_look_at` is what else needs attention: no room, a license …"""
 
     session: Any
     leaders: Sequence[Therapist]
     uncovered: str
+    to_look_at: str
     state: State
 
     @property
@@ -82,12 +85,6 @@ class Entry:
     def movable(self) -> bool:
         """To come, and nobody recorded in it yet."""
         return self.state == State.UPCOMING and not self.session.recorded
-
-    @property
-    def to_look_at(self) -> str:
-        """What needs attention beside a leader, of a session to come: no room, a license …"""
-        to_come = self.state in (State.UPCOMING, State.RUNNING)
-        return self.session.needs_attention if to_come and not self.uncovered else ""
 
 
 def week_sessions(user: User, clinic: Clinic, week: Week) -> list[Any]:
@@ -127,7 +124,8 @@ def _entry(session: Any, cover: Cover, user: User, now: datetime.datetime) -> En
     leaders = cover.leaders(session)
     own = any(one.pk in user.scope.therapist_ids for one in leaders)
     state = state_of(session, now, patience=OF_LEADERS if own else OF_OTHERS)
-    return Entry(session, leaders, cover.missing(session, now), state)
+    look = cover.to_look_at(session, now) if state in TO_COME else ""
+    return Entry(session, leaders, cover.missing(session, now), look, state)
 
 
 def state_of(session: Any, now: datetime.datetime, *, patience: datetime.timedelta) -> State:

@@ -217,3 +217,29 @@ def test_what_else_needs_attention_is_said_apart(world, coordinator):
     assert "Every session to come has somebody to lead it." in page.content.decode()
     with time_machine.travel(session.ends_at):
         assert week(Desk(coordinator.user)).context["to_look_at"] == []
+
+
+@pytest.mark.parametrize(
+    ("expires_on", "attention", "said"),
+    [
+        ("2026-03-02", "", "Needs cover: {}"),  # it has run out since the session was planned
+        ("2030-12-31", "License: none of {} is valid", ""),  # entered since
+        ("2030-12-31", "No room: Oak is closed", "To look at: No room: Oak is closed."),
+    ],
+)
+def test_the_sessions_page_says_of_its_cover_what_the_calendar_says(
+    world, coordinator, expires_on, attention, said
+):
+    session = individual(world, therapist=world.therapist, needs_attention=attention)
+    f.LicenseFactory(therapist=world.therapist, expires_on=expires_on)
+    shown = week(coordinator).context
+    (panel,) = [
+        one
+        for one in coordinator.open(session, "change").context["panels_above"]
+        if one.title == "Led by"
+    ]
+    told = [f"Needs cover: {one.uncovered}." for one in shown["uncovered"]]
+    told += [f"To look at: {one.to_look_at}." for one in shown["to_look_at"]]
+    assert "".join(told) == panel.note
+    why = f"License: none of {world.therapist.name} is valid on Tue Mar 3."
+    assert panel.note == said.format(why)
