@@ -1,4 +1,5 @@
-"""Who is to be told what became of the sessions of a closure or time off, the soonest first."""
+"""Who is to be told what became of the sessions of a closure or time off, the soonest first; or of
+one that was combined with another."""
 
 from __future__ import annotations
 
@@ -41,25 +42,41 @@ class CallList:
         return [*self.patients, *self.therapists]
 
 
-def call_list(cause: Cause, *, user: User) -> CallList:
+def call_list(cause: Cause | Session, *, user: User) -> CallList:
     """Patients this person sees who are booked into a session that changed, and who covers.
 
     Whoever gave notice of an absence does not wait for the session. What was changed since is told
     as it is now. The statements do not grow with sessions or people.
     """
-    rows = Decision.objects.filter(clinic=cause.clinic_id, **key_of(cause))
-    related = ("session__group", "session__session_type", "session__room", "was_room", "substitute")
-    into = ("into__group", "into__session_type", "into__room")
-    decisions = list(rows.select_related(*related, *into).order_by("was_starts_at", "pk"))
+    decisions = [_combined(cause)] if isinstance(cause, Session) else _decisions(cause)
     ticks = Told.objects.filter(clinic=cause.clinic_id, **key_of(cause)).select_related("told_by")
     told = {(one.episode_id, one.therapist_id): one for one in ticks}
     return CallList(_patients(cause, decisions, told, user), _therapists(decisions, told))
 
 
+def _decisions(cause: Cause) -> list[Decision]:
+    rows = Decision.objects.filter(clinic=cause.clinic_id, **key_of(cause))
+    related = ("session__group", "session__session_type", "session__room", "was_room", "substitute")
+    into = ("into__group", "into__session_type", "into__room")
+    return list(rows.select_related(*related, *into).order_by("was_starts_at", "pk"))
+
+
+def _combined(session: Session) -> Decision:
+    """As if somebody had decided it: a cancelled session keeps its time."""
+    return Decision(
+        session=session,
+        choice=Choice.COMBINED,
+        was_starts_at=session.starts_at,
+        was_ends_at=session.ends_at,
+    )
+
+
 Ticks = Mapping[tuple[int | None, int | None], Told]
 
 
-def _patients(cause: Cause, decisions: Sequence[Decision], told: Ticks, user: User) -> list[Call]:
+def _patients(
+    cause: Cause | Session, decisions: Sequence[Decision], told: Ticks, user: User
+) -> list[Call]:
     booked, came = _booked(cause, decisions, user)
     news: defaultdict[int, list[str]] = defaultdict(list)
     episodes: dict[int, Episode] = {}
@@ -80,7 +97,9 @@ def _patients(cause: Cause, decisions: Sequence[Decision], told: Ticks, user: Us
 Booked = Mapping[int, list[Booking]]
 
 
-def _booked(cause: Cause, decisions: Iterable[Decision], user: User) -> tuple[Booked, Booked]:
+def _booked(
+    cause: Cause | Session, decisions: Iterable[Decision], user: User
+) -> tuple[Booked, Booked]:
     """By decided session, by name: who is booked there, and who was until it was combined."""
     keys = [one.session_id for one in decisions if one.choice in NEWS]
     rows = Booking.objects.filter(

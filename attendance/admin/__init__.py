@@ -15,7 +15,12 @@ from attendance.admin.closing import (
     TakeTimeOffBackForm,
     TimeOffForm,
 )
-from attendance.admin.combining import CombineForm, PartForm
+from attendance.admin.combining import (
+    CombinedCallListForm,
+    CombineForm,
+    PartForm,
+    combined_panels,
+)
 from attendance.admin.deciding_words import decided_panels
 from attendance.admin.episodes import EPISODE_VERBS, episode_panels
 from attendance.admin.exports import export_of
@@ -53,10 +58,17 @@ ClinicAdmin.offer(ZoneForm)
 EpisodeAdmin.offer(*EPISODE_VERBS, *SUMMARY_PAGES, CallInForm)
 EpisodeAdmin.show(episode_panels)
 SessionAdmin.offer(
-    *SESSION_VERBS, CancelForm, MoveForm, CombineForm, PartForm, weekly_blocks.ChangeHereForm
+    *SESSION_VERBS,
+    CancelForm,
+    MoveForm,
+    CombineForm,
+    PartForm,
+    CombinedCallListForm,
+    weekly_blocks.ChangeHereForm,
 )
 SessionAdmin.list_verbs = (PlanSessionForm, CalendarLinkForm)
 SessionAdmin.show(session_panels)
+SessionAdmin.show(combined_panels)
 SessionAdmin.week_page = staticmethod(week_page)
 GroupAdmin.show(last_seat_panels)
 GroupAdmin.show(group_panels)

@@ -1,4 +1,4 @@
-"""The call list of a closure or time off: whom to tell what, by which number, with a tick each."""
+"""The call list of a closure, time off or combined session: whom to tell what, by which number."""
 
 from __future__ import annotations
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from django.db.models import Count, Q
 from django.utils import timezone
 from django.utils.html import format_html
 
+from attendance.admin.calling import CallListForm
 from attendance.admin.cancelling import change_said, effects_said
 from attendance.combining import (
     Side,
@@ -20,9 +22,12 @@ from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.admin.forms import row_field
 from iop_clinic.accounts.admin.panels import Panel, link, verb_link
 from iop_clinic.accounts.reads import note_read
+from scheduling.admin.session_lines import session_times
 from scheduling.admin.sessions import SessionForm
 from scheduling.admin.wording import session_when
-from scheduling.models import Session
+from scheduling.cover import Cover
+from scheduling.models import Booking, Session
+from scheduling.rules import Span
 from scheduling.services.combining import Fit, combinable_with
 
 NOBODY_TAKES = "No other group's session on this day could take anybody who is expected in it."
@@ -38,7 +43,9 @@ class CombineForm(SessionForm):
         "Two groups meet as one session. Whoever fits sits in the other session from then on; this "
         "one is cancelled by the clinic, and whoever does not fit is to be called."
     )
-    into = row_field(Session.objects.select_related("group", "session_type"), "With")
+    into = row_field(
+        Session.objects.select_related("clinic", "group", "session_type", "room"), "With"
+    )
 
     @classmethod
     def offered(cls, row: Session) -> bool:
@@ -61,22 +68,25 @@ class CombineForm(SessionForm):
             raise Refused("nobody_fits", NOBODY_TAKES)
         note_read(self.row, by=self.user)
         sides = combine_impact(session=self.row, into=into, by=self.user)
-        return [_panel("Who moves along", sides)]
+        return [_there(into), _panel("Who moves along", sides)]
 
     def run(self) -> str:
         into = self.cleaned_data["into"]
         done = combine_sessions(session=self.row, into=into, by=self.user)
-        called = f" To be called: {len(done.left)}, who did not fit." if done.left else ""
+        left = f" {len(done.left)} did not fit." if done.left else ""
         return format_html(
-            "{} in {} now.{} {}",
+            "{} in {} now.{} {} {}",
             _sit(len(done.moved)),
             session_when(into),
-            called,
+            left,
+            verb_link(self.row, CombinedCallListForm.path, "Whom to call"),
             verb_link(self.row, PartForm.path, PartForm.title),
         )
 
 
 class PartForm(SessionForm):
+    """On the page of the cancelled session, and on that of the one it was combined with."""
+
     title = "Part again"
     path = "part"
     looks_ahead = True
@@ -84,19 +94,85 @@ class PartForm(SessionForm):
         "The session takes place by itself after all, with everybody who came from it and still "
         "fits. Whoever is recorded in the other session stays there."
     )
+    whose = row_field(Session.objects.select_related("group", "session_type"), "Which")
 
     @classmethod
     def offered(cls, row: Any) -> bool:
-        return getattr(row, "combined", False) and row.ends_at > timezone.now()
+        combined = getattr(row, "received" if row.live else "combined", False)
+        return combined and row.ends_at > timezone.now()
+
+    def narrow(self) -> None:
+        if not self.row.live:
+            del self.fields["whose"]
+            return
+        field: Any = self.fields["whose"]
+        came = self.row.bookings.exclude(state=Booking.State.WITHDRAWN)
+        here = came.filter(combined_from__live=False).values("combined_from__session")
+        field.queryset = field.queryset.filter(pk__in=here).order_by("starts_at", "pk")
+        field.label_from_instance = session_when
+        self.start_with(whose=field.queryset.first())
+
+    @property
+    def _parted(self) -> Session:
+        return self.cleaned_data.get("whose", self.row)
 
     def ahead(self) -> Sequence[Panel]:
-        note_read(self.row, by=self.user)
-        return [_panel("Who comes back", part_impact(session=self.row, by=self.user))]
+        note_read(self._parted, by=self.user)
+        return [_panel("Who comes back", part_impact(session=self._parted, by=self.user))]
 
     def run(self) -> str:
-        done = part_sessions(session=self.row, by=self.user)
+        done = part_sessions(session=self._parted, by=self.user)
         stay = f" {len(done.left)} did not fit any more and stay." if done.left else ""
-        return f"{_sit(len(done.moved))} in {session_when(self.row)} again.{stay}"
+        return f"{_sit(len(done.moved))} in {session_when(self._parted)} again.{stay}"
+
+
+class CombinedCallListForm(CallListForm):
+    """Of a closure's or time off's decision there is one list, with that."""
+
+    order = 9
+
+    @classmethod
+    def offered(cls, row: Any) -> bool:
+        return not row.live and getattr(row, "combined", False) and not row.decided
+
+
+def combined_panels(request: Any, row: Session) -> Iterator[Panel]:
+    """With which sessions it is combined, and how many sit where; at most two statements."""
+    came = Booking.objects.exclude(state=Booking.State.WITHDRAWN).filter(
+        Q(session=row) | Q(combined_from__session=row),
+        clinic=row.clinic_id,
+        combined_from__live=False,
+    )
+    pairs = came.order_by().values_list("session", "combined_from__session")
+    counted = {
+        origin if into == row.pk else into: _guests(n, here=into == row.pk)
+        for into, origin, n in pairs.annotate(n=Count("pk"))
+    }
+    if counted:
+        rows = Session.objects.visible_to(request.user).filter(pk__in=counted)
+        others = rows.select_related("group", "session_type").order_by("starts_at", "pk")
+        lines = [(link(one, session_when(one)), counted[one.pk]) for one in others]
+        yield Panel("Combined", ("With", "Patients"), lines, empty="With sessions of others.")
+
+
+def _guests(number: int, *, here: bool) -> str:
+    who = "1 patient" if number == 1 else f"{number} patients"
+    if here:
+        return f"{who} of it, as {'a guest' if number == 1 else 'guests'} here"
+    return f"{who} of this one, there"
+
+
+def _there(into: Session) -> Panel:
+    """Where those who move along are to go, and to whom."""
+    cover = Cover.of(into.clinic, Span(into.starts_at, into.ends_at), [into])
+    led = ", ".join(one.name for one in cover.leaders(into))
+    trouble = cover.missing(into, timezone.now())
+    return Panel(
+        "Together with",
+        ("Session", "When", "Where", "Led by"),
+        [(link(into, into.title), session_times(into), into.place or "no place yet",
+          f"{led or 'nobody'}{f' ({trouble})' if trouble and led else ''}")],
+    )  # fmt: skip
 
 
 def _offer(fit: Fit) -> str:

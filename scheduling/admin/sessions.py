@@ -37,7 +37,7 @@ from scheduling.admin.seats import Seats
 from scheduling.admin.session_lines import with_booked
 from scheduling.admin.wording import session_when
 from scheduling.cover import Cover
-from scheduling.models import Booking, Group, Room, Session, SessionType
+from scheduling.models import Booking, Decision, Group, Room, Session, SessionType
 from scheduling.rules import Span, span_on
 from scheduling.services.placing import check_one_place
 
@@ -343,9 +343,13 @@ class SessionAdmin(ClinicModelAdmin):
         return response
 
     def get_queryset(self, request: Any) -> Any:
-        came = Booking.objects.filter(combined_from__session=OuterRef("pk"))
-        combined = Exists(came.exclude(state=Booking.State.WITHDRAWN))
-        return with_booked(super().get_queryset(request)).annotate(combined=combined)
+        came = Booking.objects.exclude(state=Booking.State.WITHDRAWN)
+        decided = Decision.objects.filter(choice=Decision.Choice.COMBINED)
+        return with_booked(super().get_queryset(request)).annotate(
+            combined=Exists(came.filter(combined_from__session=OuterRef("pk"))),
+            received=Exists(came.filter(session=OuterRef("pk"), combined_from__live=False)),
+            decided=Exists(decided.filter(clinic=OuterRef("clinic"), session=OuterRef("pk"))),
+        )
 
     def called(self, row: Session) -> str:
         """With its time: a group has several sessions on a day."""

@@ -102,6 +102,9 @@ class Decision(ClinicModel):
                 violation_error_message="Say with which session it is combined.",
             ),
         ]
+        indexes: ClassVar = [
+            models.Index(fields=["clinic", "session"], name="decision_by_session"),
+        ]
 
     def __str__(self) -> str:
         return self.get_choice_display()
@@ -113,10 +116,14 @@ class Decision(ClinicModel):
 
 
 class Told(ClinicModel):
-    """That a patient, or a therapist who covers, was told what happens. It may be taken back."""
+    """That a patient, or a therapist who covers, was told what happens. It may be taken back.
+
+    `session` is one that was combined with another, without a closure or time off.
+    """
 
     closure = ClinicForeignKey(Closure, models.CASCADE, null=True, blank=True, related_name="told")
     time_off = ClinicForeignKey(TimeOff, models.CASCADE, null=True, blank=True, related_name="told")
+    session = ClinicForeignKey(Session, null=True, blank=True, related_name="told")
     episode = ClinicForeignKey(Episode, null=True, blank=True, related_name="+")
     therapist = ClinicForeignKey(Therapist, null=True, blank=True, related_name="+")
     told_at = models.DateTimeField()
@@ -127,8 +134,12 @@ class Told(ClinicModel):
         ordering = ("told_at", "id")
         constraints: ClassVar = [
             *ClinicModel.Meta.constraints,
-            *same_clinic("told", "closure", "time_off", "episode", "therapist"),
-            models.CheckConstraint(name="told_of_one_cause", condition=_OF_ONE_CAUSE),
+            *same_clinic("told", "closure", "time_off", "session", "episode", "therapist"),
+            models.CheckConstraint(
+                name="told_of_one_cause",
+                condition=Q(_OF_ONE_CAUSE, session__isnull=True)
+                | Q(closure__isnull=True, time_off__isnull=True, session__isnull=False),
+            ),
             models.CheckConstraint(
                 name="told_to_one_person",
                 condition=Q(episode__isnull=True, therapist__isnull=False)
@@ -145,6 +156,12 @@ class Told(ClinicModel):
                 condition=Q(time_off__isnull=False),
                 nulls_distinct=False,
                 name="told_once_of_time_off",
+            ),
+            models.UniqueConstraint(
+                fields=["clinic", "session", "episode", "therapist"],
+                condition=Q(session__isnull=False),
+                nulls_distinct=False,
+                name="told_once_of_session",
             ),
         ]
 

@@ -63,8 +63,10 @@ def choices_of(cause: Cause) -> tuple[Choice, ...]:
     return ROOM_CLOSED if cause.room_id else CLOSED
 
 
-def key_of(cause: Cause) -> dict[str, Cause]:
-    """How rows name it: by `closure` or by `time_off`."""
+def key_of(cause: Cause | Session) -> dict[str, Cause | Session]:
+    """How rows name it: by `closure`, by `time_off`, or a combined `session` by itself."""
+    if isinstance(cause, Session):
+        return {"session": cause}
     return {"closure" if isinstance(cause, Closure) else "time_off": cause}
 
 

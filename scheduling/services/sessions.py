@@ -376,7 +376,10 @@ def revive_session(*, session: Session, by: User | Job) -> Session:
 
 
 def bring_back(session: Session, diary: Diary) -> Session:
-    """Let a locked, cancelled session take place; raises what `revive_session` does of the time."""
+    """Let a locked, cancelled session take place; raises what `revive_session` does of the time.
+
+    Whoever was told that it is combined was told so in vain.
+    """
     span = Span(session.starts_at, session.ends_at)
     diary.check_open(span)
     tie_again(session)
@@ -384,6 +387,7 @@ def bring_back(session: Session, diary: Diary) -> Session:
     session.state, session.cancelled_reason = Session.State.SCHEDULED, ""
     session.cancelled_at, session.closure = None, None
     _save_state(session)
+    session.told.all().delete()
     if session.group_id:
         held = GroupMembership.objects.on(session.local_date).filter(group=session.group_id)
         members = [Expected(row.episode, row) for row in held.select_related("episode")]

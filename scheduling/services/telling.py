@@ -1,15 +1,18 @@
-"""Ticks of a call list: who was told what became of the sessions of a closure or time off."""
+"""Ticks of a call list: who was told what became of the sessions of a closure or time off, or of
+one that was combined with another."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from iop_clinic.accounts.acting import Refused, service
 from iop_clinic.accounts.models import Therapist, User
 from patients.models import Episode
-from scheduling.models import Told
+from scheduling.models import Session, Told
 from scheduling.services.deciding import Cause, key_of
 
 Person = Episode | Therapist
@@ -17,13 +20,15 @@ Person = Episode | Therapist
 
 @service
 def note_told(
-    *, cause: Cause, told: Collection[Person], untold: Collection[Person] = (), by: User
+    *, cause: Cause | Session, told: Collection[Person], untold: Collection[Person] = (), by: User
 ) -> None:
     """Keep that these were told, and that those were not after all. Noted already: no change.
 
-    Raises Refused `taken_back` once the closure or time off is no more.
+    Raises Refused `taken_back` once the closure or time off is no more, or the session parted.
     """
-    rows = type(cause)._default_manager.filter(pk=cause.pk)
+    rows: QuerySet[Any] = type(cause)._default_manager.filter(pk=cause.pk)
+    if isinstance(cause, Session):
+        rows = rows.filter(live=False)
     if not rows.select_for_update(no_key=True).exists():
         raise Refused("taken_back", "It was taken back meanwhile: nobody need be told of it.")
     of_it = Told.objects.filter(clinic=cause.clinic_id, **key_of(cause))
@@ -40,7 +45,7 @@ def _keys(people: Collection[Person], kind: type[Person]) -> list[int]:
     return [one.pk for one in people if isinstance(one, kind)]
 
 
-def _row(cause: Cause, person: Person, by: User) -> Told:
+def _row(cause: Cause | Session, person: Person, by: User) -> Told:
     to = {"episode" if isinstance(person, Episode) else "therapist": person}
     now = timezone.now()
     return Told(clinic_id=cause.clinic_id, told_at=now, told_by=by, **key_of(cause), **to)

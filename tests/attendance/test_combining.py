@@ -11,17 +11,21 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from attendance.call_list import call_list
+from attendance.closures import close
 from attendance.combining import combine_sessions, part_sessions
 from attendance.models import AttendanceRecord
 from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.models import AuditEvent
 from iop_clinic.accounts.roles import Role
 from patients.models import Episode, KeepApart
-from scheduling.models import Booking, Session
+from scheduling.models import Booking, Decision, Session, Told
+from scheduling.services import Decided, assign_substitute, note_told
 from tests import factories as f
 from tests.admin import Desk, actors, desk, url
 from tests.attendance.house import BREAKS, FRI
 from tests.attendance.short_weeks import ShortWeek
+from tests.lists import lines
 
 pytestmark = pytest.mark.django_db
 
@@ -138,7 +142,7 @@ def coordinator(groups: Groups) -> Desk:
 
 
 def told(at: Desk, session: Session, page: str = "combine") -> tuple[str, list[tuple[str, ...]]]:
-    (panel,) = at.look(session, page).panels
+    panel = at.look(session, page).panels[-1]
     return str(panel.note), [tuple(row[1:]) for row in panel.rows]
 
 
@@ -172,12 +176,26 @@ def test_who_moves_and_who_does_not_is_read_before_it_is_done(groups, coordinato
     assert actors(groups.friday, "R") == {coordinator.user.actor}
 
 
+def test_where_the_other_group_meets_and_who_leads_it_is_read_too(groups, coordinator):
+    room = f.RoomFactory(clinic=groups.week.clinic, name="Oak", seats=16)
+    Session.objects.filter(pk=groups.into.pk).update(room=room)
+    there, _ = coordinator.look(groups.friday, "combine").panels
+    assert [tuple(row[1:]) for row in there.rows] == [
+        ("Fri Mar 6, 9:00 AM – 12:20 PM", "Oak", "nobody")
+    ]
+    Session.objects.filter(pk=groups.into.pk).update(room=None)
+    ana = f.TherapistFactory(clinic=groups.week.clinic, name="Ana Diaz")
+    assign_substitute(session=groups.into, therapist=ana, by=groups.week.by)
+    there, _ = coordinator.look(groups.friday, "combine").panels
+    assert there.rows[0][2:] == ("no place yet", "Ana Diaz")
+
+
 def test_combined_and_parted_in_two_steps_each(groups, coordinator):
     groups.stranger()
     saved = coordinator.save(coordinator.look(groups.friday, "combine"))
-    assert saved.sentences[0].startswith(
-        "1 patient sits in Group Z, Fri Mar 6, 9:00 AM now. To be called: 1, who did not fit."
-    )
+    said = "1 patient sits in Group Z, Fri Mar 6, 9:00 AM now. 1 did not fit."
+    assert saved.sentences[0].startswith(said)
+    assert url(groups.friday, "call-list") in saved.sentences[0]
     groups.friday.refresh_from_db()
     assert (groups.friday.live, groups.friday.cancelled_reason) == (False, "Combined with Group Z")
     page = coordinator.open(groups.friday, "change").content.decode()
@@ -188,6 +206,75 @@ def test_combined_and_parted_in_two_steps_each(groups, coordinator):
         f"1 patient sits in {groups.week.house.group}, Fri Mar 6, 9:00 AM again."
     ]
     assert Session.objects.get(pk=groups.friday.pk).live
+
+
+def combined_said(at: Desk, session: Session) -> list[tuple[str, ...]]:
+    shown = at.open(session, "change").context["panels_above"]
+    found = [one for one in shown if one.title == "Combined"]
+    return [tuple(row) for panel in found for row in lines(panel)]
+
+
+def test_the_other_session_says_who_are_guests_and_parts_them_too(groups, coordinator):
+    assert combined_said(coordinator, groups.into) == []
+    groups.combine()
+    own = f"{groups.friday.title}, Fri Mar 6, 9:00 AM"
+    assert combined_said(coordinator, groups.into) == [(own, "1 patient of it, as a guest here")]
+    assert combined_said(coordinator, groups.friday) == [
+        ("Group Z, Fri Mar 6, 9:00 AM", "1 patient of this one, there")
+    ]
+    assert "Part again" in coordinator.open(groups.into, "change").content.decode()
+    back = coordinator.save(coordinator.look(groups.into, "part"))
+    assert back.sentences == [f"1 patient sits in {own} again."]
+    assert Session.objects.get(pk=groups.friday.pk).live
+    for session in (groups.into, groups.friday):
+        assert combined_said(coordinator, session) == []
+        assert "Part again" not in coordinator.open(session, "change").content.decode()
+
+
+def test_a_session_of_another_clinic_is_not_parted_there(groups, coordinator):
+    groups.combine()
+    elsewhere = f.session(f.ClinicFactory(), FRI.isoformat(), "09:00", "10:00")
+    answer = coordinator.fill(groups.into, "part", whose=elsewhere)
+    assert list(answer.errors) == ["whose"]
+    assert not Session.objects.get(pk=groups.friday.pk).live
+
+
+def test_whoever_is_elsewhere_now_is_on_a_call_list(groups, coordinator):
+    left = groups.stranger()
+    groups.combine()
+    patients = call_list(groups.friday, user=groups.week.by).patients
+    was = f"{groups.friday.title}, Fri Mar 6, 9:00 AM"
+    assert {one.person: one.news for one in patients} == {
+        groups.week.patient: (f"{was}: now Group Z, Fri Mar 6, 9:00 AM",),
+        left: (f"{was}: cancelled",),
+    }
+    answer = coordinator.fill(groups.friday, "call-list", **{f"patient_{left.pk}": "on"})
+    assert answer.sentences == ["Saved: 1 of 2 told."]
+    assert Told.objects.get().episode == left
+    part_sessions(session=groups.friday, by=groups.week.by)
+    assert not Told.objects.exists()
+
+
+def test_once_it_is_parted_nobody_is_noted_as_told(groups):
+    groups.combine()
+    cause = Session.objects.get(pk=groups.friday.pk)
+    part_sessions(session=groups.friday, by=groups.week.by)
+    with pytest.raises(Refused) as refused:
+        note_told(cause=cause, told=[groups.week.patient], by=groups.week.by)
+    assert (refused.value.code, Told.objects.count()) == ("taken_back", 0)
+
+
+def test_what_a_closure_has_combined_is_on_the_list_of_the_closure(groups, coordinator):
+    room = f.RoomFactory(clinic=groups.week.clinic, seats=16)
+    Session.objects.filter(pk=groups.friday.pk).update(room=room)
+    groups.friday.refresh_from_db()
+    close(
+        clinic=groups.week.clinic, starts_on=FRI, ends_on=FRI, room=room, reason="Paint",
+        decided=[Decided(groups.friday, Decision.Choice.COMBINED, into=groups.into)],
+        by=groups.week.by,
+    )  # fmt: skip
+    page = coordinator.open(groups.friday, "change").content.decode()
+    assert ("Part again" in page, url(groups.friday, "call-list") in page) == (True, False)
 
 
 def test_a_cancelled_session_is_not_parted(groups, coordinator):
@@ -239,4 +326,4 @@ def test_it_takes_the_same_statements_for_one_and_for_twelve(groups, coordinator
     for seat in range(3, 13):
         f.booking(groups.friday, groups.week.other(), seat)
     f.session(groups.week.clinic, FRI.isoformat(), "14:00", "15:00", group=groups.into.group)
-    assert statements(coordinator, groups.friday) == before == 67
+    assert statements(coordinator, groups.friday) == before == 69

@@ -147,7 +147,7 @@ TABLES: Mapping[str, Table] = {
             "all-present": "record_attendance", "sign": "sign_rosters", "roster-add": "book",
             "move": "manage_schedule", "substitute": "manage_schedule",
             "change-block": "manage_schedule", "combine": "manage_schedule",
-            "part": "manage_schedule", "place": "manage_schedule",
+            "part": "manage_schedule", "call-list": "take_call_ins", "place": "manage_schedule",
             "revive": "manage_schedule", "cancel": "manage_schedule", "plan": "manage_schedule",
             "calendar-link": "view_schedule", "week": "view_schedule", "export": "export",
         },

@@ -229,7 +229,6 @@ READ_FROM_THE_CHILD_ONLY = {
     "scheduling.Booking.patient",
     "scheduling.Closure.room",
     "scheduling.Decision.into",
-    "scheduling.Decision.session",
     "scheduling.Decision.substitute",
     "scheduling.Decision.to_room",
     "scheduling.Decision.was_room",

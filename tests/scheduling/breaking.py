@@ -59,6 +59,7 @@ class Rows:
     about_time_off: Decision
     told: Told
     told_of_time_off: Told
+    told_of_session: Told
     call_in: CallIn
     session: Session
     later: Session
@@ -148,6 +149,7 @@ def rows() -> Rows:
         about_time_off=Decision.objects.create(**decided, time_off=time_off),
         told=Told.objects.create(**told, closure=closure),
         told_of_time_off=Told.objects.create(**told, time_off=time_off),
+        told_of_session=Told.objects.create(**told, session=main),
         call_in=CallIn.objects.create(
             **same,
             episode=episode,

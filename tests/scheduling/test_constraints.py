@@ -60,6 +60,7 @@ BREAKS: dict[str, Break] = {
     "decision_combined_has_other": lambda w, o: change(w.decision, choice="combined"),
     "told_closure_same_clinic": lambda w, o: change(w.told, closure_id=o.closure.pk),
     "told_time_off_same_clinic": lambda w, o: change(w.told_of_time_off, time_off_id=o.time_off.pk),
+    "told_session_same_clinic": lambda w, o: change(w.told_of_session, session_id=o.session.pk),
     "told_episode_same_clinic": lambda w, o: change(w.told, episode_id=o.episode.pk),
     "told_therapist_same_clinic": lambda w, o: change(
         w.told, episode_id=None, therapist_id=o.therapist.pk
@@ -68,6 +69,7 @@ BREAKS: dict[str, Break] = {
     "told_to_one_person": lambda w, o: change(w.told, therapist_id=w.therapist.pk),
     "told_once_of_closure": lambda w, o: copy(w.told),
     "told_once_of_time_off": lambda w, o: copy(w.told_of_time_off),
+    "told_once_of_session": lambda w, o: copy(w.told_of_session),
     # --- groups ---
     "group_program_same_clinic": lambda w, o: change(w.group, program_id=o.program.pk),
     "group_name_unique": lambda w, o: copy(w.group),
