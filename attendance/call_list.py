@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import datetime
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from django.db.models import Q
 
@@ -16,7 +17,7 @@ from patients.models import Episode
 from scheduling.models import Booking, Decision, Session, SessionStaff, Told
 from scheduling.models.places import BY_VIDEO
 from scheduling.services.deciding import Cause, Choice, key_of
-from scheduling.services.telling import Person
+from scheduling.services.telling import Person, is_taken_back
 
 NEWS = (Choice.CANCELLED, Choice.MOVED, Choice.COMBINED, Choice.BY_VIDEO, Choice.KEPT)
 """What changes something for patients, a kept session by its room; that somebody else leads it
@@ -46,12 +47,12 @@ def call_list(cause: Cause | Session, *, user: User) -> CallList:
     """Patients this person sees who are booked into a session that changed, and who covers.
 
     Whoever gave notice of an absence does not wait for the session. What was changed since is told
-    as it is now. The statements do not grow with sessions or people.
+    as it is now. Of one that was taken back, whoever had been told hears what is as before again.
+    The statements do not grow with sessions or people.
     """
     decisions = [_combined(cause)] if isinstance(cause, Session) else _decisions(cause)
-    ticks = Told.objects.filter(clinic=cause.clinic_id, **key_of(cause)).select_related("told_by")
-    told = {(one.episode_id, one.therapist_id): one for one in ticks}
-    return CallList(_patients(cause, decisions, told, user), _therapists(decisions, told))
+    ticks = _Ticks.of(cause)
+    return CallList(_patients(cause, decisions, ticks, user), _therapists(decisions, ticks))
 
 
 def _decisions(cause: Cause) -> list[Decision]:
@@ -71,24 +72,46 @@ def _combined(session: Session) -> Decision:
     )
 
 
-Ticks = Mapping[tuple[int | None, int | None], Told]
+Key = tuple[int | None, int | None]
+"""The episode, or the therapist, who is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ticks:
+    told: Mapping[Key, Told]
+    before: Collection[Key]
+    """Who was told before it was taken back."""
+
+    @classmethod
+    def of(cls, cause: Cause | Session) -> Self:
+        again = is_taken_back(cause)
+        rows = Told.objects.filter(clinic=cause.clinic_id, **key_of(cause))
+        found = list(rows.select_related("told_by"))
+        told = {_key(one): one for one in found if one.again == again}
+        return cls(told, {_key(one) for one in found if not one.again} if again else set())
+
+
+def _key(one: Told) -> Key:
+    return one.episode_id, one.therapist_id
 
 
 def _patients(
-    cause: Cause | Session, decisions: Sequence[Decision], told: Ticks, user: User
+    cause: Cause | Session, decisions: Sequence[Decision], ticks: _Ticks, user: User
 ) -> list[Call]:
     booked, came = _booked(cause, decisions, user)
     news: defaultdict[int, list[str]] = defaultdict(list)
     episodes: dict[int, Episode] = {}
     for one in decisions:
         for row in booked[one.session_id]:
-            news[row.episode_id] += _news(one)
+            knew = (row.episode_id, None) in ticks.before
+            news[row.episode_id] += _as_before(one) if knew else _news(one)
             episodes[row.episode_id] = row.episode
         for row in came[one.session_id]:
-            news[row.episode_id].append(f"{_was(one)}: now {_now(row.session)}")
+            if (row.episode_id, None) not in ticks.before:
+                news[row.episode_id].append(f"{_was(one)}: now {_now(row.session)}")
             episodes[row.episode_id] = row.episode
     return [
-        Call(episodes[key], tuple(said), told.get((key, None)))
+        Call(episodes[key], tuple(said), ticks.told.get((key, None)))
         for key, said in news.items()
         if said
     ]
@@ -131,6 +154,12 @@ def _news(one: Decision) -> Iterator[str]:
         yield f"{_was(one)}: now {session.place}"
 
 
+def _as_before(one: Decision) -> Iterator[str]:
+    """What holds again for somebody who was told otherwise; a kept session held all the time."""
+    if one.choice != Choice.KEPT and not any(_news(one)):
+        yield f"{_now(one.session)}: takes place as it was planned"
+
+
 def _place_before(one: Decision) -> str:
     if one.was_by_video:
         return BY_VIDEO
@@ -151,14 +180,19 @@ def _when(at: datetime.datetime, session: Session) -> str:
     return long_moment(at.astimezone(session.tz))
 
 
-def _therapists(decisions: Sequence[Decision], told: Ticks) -> list[Call]:
-    """Who covers a session that still takes place, and still covers it."""
+def _therapists(decisions: Sequence[Decision], ticks: _Ticks) -> list[Call]:
+    """Who covers a session that still takes place; and who was told so, and does not any more."""
     covers = SessionStaff.objects.taking_place().filter(
         session__in=[one.session_id for one in decisions if one.substitute_id]
     )
     active = set(covers.values_list("session", "therapist"))
     news: defaultdict[Therapist, list[str]] = defaultdict(list)
     for one in decisions:
-        if one.substitute and (one.session_id, one.substitute_id) in active:
-            news[one.substitute].append(f"covers {_now(one.session)}")
-    return [Call(one, tuple(said), told.get((None, one.pk))) for one, said in news.items()]
+        if one.substitute is None:
+            continue
+        now = (one.session_id, one.substitute_id) in active
+        knew = (None, one.substitute_id) in ticks.before
+        if now != knew:
+            said = "covers" if now else "does not cover any more:"
+            news[one.substitute].append(f"{said} {_now(one.session)}")
+    return [Call(one, tuple(said), ticks.told.get((None, one.pk))) for one, said in news.items()]

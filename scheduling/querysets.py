@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from django.db.models import DateTimeField, Q, Value
 
@@ -26,6 +26,14 @@ def overlapping(starts_at: datetime.datetime, ends_at: datetime.datetime) -> Q:
     No session lasts longer than `LONGEST`, so an index on the start finds them."""
     earliest = Value(starts_at, output_field=DateTimeField()) - Value(LONGEST)
     return Q(starts_at__gt=earliest, starts_at__lt=ends_at, ends_at__gt=starts_at)
+
+
+class DaysOffQuerySet(ClinicQuerySet[Any]):
+    """Closures, or time off."""
+
+    def in_force(self) -> Self:
+        """Those that nobody took back."""
+        return self.filter(taken_back_at__isnull=True)
 
 
 class GroupMembershipQuerySet(ClinicQuerySet["GroupMembership"]):

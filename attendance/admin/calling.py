@@ -26,6 +26,9 @@ from patients.models import Episode, Patient
 from scheduling.services import note_told
 
 
+AGAIN = "It was taken back: say what holds now."
+
+
 class CallListPage(ServiceView):
     """Also on paper. Saved, it is shown again: there are more calls to come."""
 
@@ -74,8 +77,11 @@ class CallListForm(ServiceForm):
         self.submits = bool(self.list.calls)
 
     def introduction(self) -> str:
+        if not self.list.calls:
+            return "Nobody to call."
         told = sum(one.told is not None for one in self.list.calls)
-        return f"{told} of {len(self.list.calls)} told." if self.list.calls else "Nobody to call."
+        since = f"{AGAIN} " if self.row.taken_back_at else ""
+        return f"{since}{told} of {len(self.list.calls)} told."
 
     def patients(self) -> list[Line]:
         return [self._line(one) for one in self.list.patients]

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
-from django.urls import reverse
 from django.utils import timezone
 
 from attendance import closures
@@ -23,7 +22,7 @@ from iop_clinic.accounts.admin.forms import (
     text_field,
     time_field,
 )
-from iop_clinic.accounts.admin.panels import Panel, link, page_url
+from iop_clinic.accounts.admin.panels import Panel, link
 from iop_clinic.accounts.models import Therapist, User
 from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import day_instants
@@ -94,7 +93,10 @@ class TimeOffForm(DecidingForm):
 
 
 class TakeBackForm(ServiceForm):
-    """What would come of it is done, read and taken back; who was told already is called again."""
+    """What would come of it is done, read and taken back; who was told already is called again.
+
+    The row stays, and its call list says what holds then.
+    """
 
     path = "take-back"
     can = Can.MANAGE_SCHEDULE
@@ -104,6 +106,10 @@ class TakeBackForm(ServiceForm):
 
     def take_back(self) -> Undone:
         raise NotImplementedError
+
+    @classmethod
+    def offered(cls, row: Any) -> bool:
+        return row.taken_back_at is None
 
     @service
     def _tried(self, *, by: User) -> Undone:
@@ -121,12 +127,13 @@ class TakeBackForm(ServiceForm):
         return [*undone_panels(self._tried(by=self.user)), *self._told()]
 
     def run(self) -> str:
-        told = self._told()
         undone = self.take_back()
-        self.after = [*(undone_panels(undone) if undone.left else ()), *told]
+        self.after = list(undone_panels(undone)) if undone.left else []
         number = len(undone.back)
         sessions = "1 session is" if number == 1 else f"{number} sessions are"
-        return f"It is taken back: {sessions} as before."
+        self.row.refresh_from_db()
+        calls = f" {CALL_NEXT}" if call_list(self.row, user=self.user).calls else ""
+        return f"It is taken back: {sessions} as before.{calls}"
 
     def shown_once(self) -> Sequence[Panel]:
         return self.after
@@ -157,9 +164,6 @@ class TakeClosureBackForm(TakeBackForm):
     def take_back(self) -> Undone:
         return closures.take_back_closure(closure=self.row, by=self.user)
 
-    def next_url(self) -> str:
-        return reverse("admin:scheduling_closure_changelist")
-
 
 class TakeTimeOffBackForm(TakeBackForm):
     title = "Take the time off back"
@@ -168,10 +172,7 @@ class TakeTimeOffBackForm(TakeBackForm):
 
     @classmethod
     def offered(cls, row: TimeOff) -> bool:
-        return row.ends_at > timezone.now()
+        return super().offered(row) and row.ends_at > timezone.now()
 
     def take_back(self) -> Undone:
         return closures.take_back_time_off(time_off=self.row, by=self.user)
-
-    def next_url(self) -> str:
-        return page_url(self.row.therapist)

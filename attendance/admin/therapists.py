@@ -160,8 +160,8 @@ def _away(request: Any, rows: Sequence[Therapist]) -> Mapping[int, list[TimeOff]
 
 
 def _coming(request: Any) -> Any:
-    rows = TimeOff.objects.visible_to(request.user).filter(ends_at__gt=timezone.now())
-    return rows.order_by("starts_at", "pk")
+    rows = TimeOff.objects.in_force().visible_to(request.user)
+    return rows.filter(ends_at__gt=timezone.now()).order_by("starts_at", "pk")
 
 
 def away_said(row: TimeOff) -> str:

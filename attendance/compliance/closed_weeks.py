@@ -50,7 +50,7 @@ def closed_weeks(
 def _closures(settings: ClinicSettings, first: date, last: date) -> Diary:
     """A day more on either side: a span ends on its own local date only in the clinic's zone."""
     day = timedelta(days=1)
-    rows = Closure.objects.filter(
+    rows = Closure.objects.in_force().filter(
         clinic=settings.clinic_id, room=None, starts_on__lte=last + day, ends_on__gte=first - day
     )
     return Diary(zone=settings.zone, closures=list(rows.order_by("starts_on", "pk")))

@@ -211,7 +211,7 @@ def _bookings(clinic: int, patients: Collection[int], first: date, last: date) -
 
 
 def _closures(settings: ClinicSettings, first: date, last: date) -> Diary:
-    rows = Closure.objects.filter(
+    rows = Closure.objects.in_force().filter(
         clinic=settings.clinic_id, starts_on__lte=last + timedelta(days=1), ends_on__gte=first
     )
     return Diary(zone=settings.zone, closures=list(rows))

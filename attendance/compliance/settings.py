@@ -234,7 +234,7 @@ def _counted_blocks() -> QuerySet[WeeklyBlock]:
 
 
 def _whole_days() -> QuerySet[Closure]:
-    return Closure.objects.filter(from_time=None, to_time=None, room=None)
+    return Closure.objects.in_force().filter(from_time=None, to_time=None, room=None)
 
 
 def _roles() -> QuerySet[Any, Any]:

@@ -74,6 +74,10 @@ def _by(model: Any, *order: str) -> Any:
     return lambda asked: asked.rows(model).order_by(*order, "pk")
 
 
+def _in_force(model: Any, order: str) -> Any:
+    return lambda asked: asked.rows(model).filter(taken_back_at=None).order_by(order, "pk")
+
+
 CLINIC = Table(tables.CLINIC, "Clinic", rows=_clinic)
 STAFF = Table(
     tables.STAFF,
@@ -127,11 +131,11 @@ WAITLIST = Table(
     part2=OF_EPISODE,
 )
 CLOSURES = Table(
-    tables.CLOSURES, "Closures", rows=_by(Closure, "starts_on"), places={"room": "room__name"}
+    tables.CLOSURES, "Closures", rows=_in_force(Closure, "starts_on"), places={"room": "room__name"}
 )
 TIME_OFF = Table(
     tables.TIME_OFF,
     "Time off",
-    rows=_by(TimeOff, "starts_at"),
+    rows=_in_force(TimeOff, "starts_at"),
     places={"therapist": _email("therapist")},
 )

@@ -44,7 +44,7 @@ def _of_a_block(path: str) -> Q:
 def _closed(path: str) -> Any:
     """Closures of the day that were entered after the session was held: elsewhere they come first,
     and would cancel it."""
-    return Closure.objects.filter(
+    return Closure.objects.in_force().filter(
         clinic=OuterRef("clinic"),
         room__isnull=True,
         starts_on__lte=OuterRef(f"{path}session__local_date"),

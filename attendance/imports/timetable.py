@@ -234,7 +234,7 @@ def _load_closures(intake: Intake) -> None:
     """Through the service, which cancels the sessions that are planned already; it is noted."""
     stored: dict[Any, Closure] = {
         (closure.starts_on, closure.ends_on, folded(closure.reason)): closure
-        for closure in Closure.objects.filter(clinic=intake.clinic)
+        for closure in Closure.objects.in_force().filter(clinic=intake.clinic)
     }
     for row in intake.rows(CLOSURES):
         draft = intake.draft(row, Closure)
@@ -260,7 +260,7 @@ def _load_closures(intake: Intake) -> None:
 def _load_time_off(intake: Intake) -> None:
     stored = {
         (off.therapist_id, off.starts_at): off
-        for off in TimeOff.objects.filter(clinic=intake.clinic)
+        for off in TimeOff.objects.in_force().filter(clinic=intake.clinic)
     }
     for row in intake.rows(TIME_OFF):
         draft = intake.draft(row, TimeOff)

@@ -67,11 +67,19 @@ class ClosureAdmin(ClinicModelAdmin):
     """Entered and taken back by verbs of the floor that knows who attended."""
 
     view = Can.VIEW_SCHEDULE
-    list_display = ("reason", "starts_on", "ends_on", "from_time", "to_time", "room")
+    list_display = (
+        "reason",
+        "starts_on",
+        "ends_on",
+        "from_time",
+        "to_time",
+        "room",
+        "taken_back_at",
+    )
     list_filter = (("room", ClinicRelatedFilter), "starts_on")
     related = ("room",)
     ordering = ("-starts_on", "pk")
-    fields = ("reason", ("starts_on", "ends_on"), ("from_time", "to_time"), "room")
+    fields = ("reason", ("starts_on", "ends_on"), ("from_time", "to_time"), "room", "taken_back_at")
 
 
 @admin.register(TimeOff)
@@ -79,8 +87,8 @@ class TimeOffAdmin(ClinicModelAdmin):
     """Entered and taken back as closures are."""
 
     view = Can.VIEW_SCHEDULE
-    list_display = ("therapist", "starts_at", "ends_at", "reason")
+    list_display = ("therapist", "starts_at", "ends_at", "reason", "taken_back_at")
     list_filter = (("therapist", ClinicRelatedFilter), "starts_at")
     related = ("therapist",)
     ordering = ("-starts_at", "pk")
-    fields = ("therapist", "starts_at", "ends_at", "reason")
+    fields = ("therapist", "starts_at", "ends_at", "reason", "taken_back_at")

@@ -119,6 +119,7 @@ class Told(ClinicModel):
     """That a patient, or a therapist who covers, was told what happens. It may be taken back.
 
     `session` is one that was combined with another, without a closure or time off.
+    `again`: that they were told what holds since the closure or time off was taken back.
     """
 
     closure = ClinicForeignKey(Closure, models.CASCADE, null=True, blank=True, related_name="told")
@@ -126,6 +127,7 @@ class Told(ClinicModel):
     session = ClinicForeignKey(Session, null=True, blank=True, related_name="told")
     episode = ClinicForeignKey(Episode, null=True, blank=True, related_name="+")
     therapist = ClinicForeignKey(Therapist, null=True, blank=True, related_name="+")
+    again = models.BooleanField(default=False)
     told_at = models.DateTimeField()
     told_by = models.ForeignKey(User, models.PROTECT, related_name="+", db_index=False)
 
@@ -146,13 +148,13 @@ class Told(ClinicModel):
                 | Q(episode__isnull=False, therapist__isnull=True),
             ),
             models.UniqueConstraint(
-                fields=["clinic", "closure", "episode", "therapist"],
+                fields=["clinic", "closure", "episode", "therapist", "again"],
                 condition=Q(closure__isnull=False),
                 nulls_distinct=False,
                 name="told_once_of_closure",
             ),
             models.UniqueConstraint(
-                fields=["clinic", "time_off", "episode", "therapist"],
+                fields=["clinic", "time_off", "episode", "therapist", "again"],
                 condition=Q(time_off__isnull=False),
                 nulls_distinct=False,
                 name="told_once_of_time_off",

@@ -16,6 +16,7 @@ from iop_clinic.accounts.fields import ClinicForeignKey
 from iop_clinic.accounts.models import ClinicModel, Therapist
 from iop_clinic.accounts.weeks import full_date
 from patients.validators import validate_clinical_date
+from scheduling.querysets import DaysOffQuerySet
 
 if TYPE_CHECKING:
     from scheduling.models import Session, WeeklyBlock
@@ -185,7 +186,10 @@ class SessionType(ClinicModel):
 
 
 class Closure(ClinicModel):
-    """Local dates, or a part of each, on which the clinic or one room is closed."""
+    """Local dates, or a part of each, on which the clinic or one room is closed.
+
+    One that was taken back stays, for those who were told, and closes nothing any more.
+    """
 
     starts_on = models.DateField(validators=[validate_clinical_date])
     ends_on = models.DateField(validators=[validate_clinical_date])
@@ -193,6 +197,9 @@ class Closure(ClinicModel):
     to_time = models.TimeField(null=True, blank=True, help_text="Empty: until closing.")
     room = ClinicForeignKey(Room, null=True, blank=True, related_name="closures")
     reason = models.CharField(max_length=120)
+    taken_back_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar = DaysOffQuerySet.as_manager()
 
     class Meta(ClinicModel.Meta):
         ordering = ("-starts_on",)
@@ -219,12 +226,15 @@ class Closure(ClinicModel):
 
 
 class TimeOff(ClinicModel):
-    """Instants at which a therapist does not work."""
+    """Instants at which a therapist does not work; taken back, it stays as a closure does."""
 
     therapist = ClinicForeignKey(Therapist, models.CASCADE, related_name="time_off")
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     reason = models.CharField(max_length=120, blank=True)
+    taken_back_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar = DaysOffQuerySet.as_manager()
 
     class Meta(ClinicModel.Meta):
         ordering = ("-starts_at",)

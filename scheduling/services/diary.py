@@ -52,10 +52,13 @@ class Diary:
         """What is known of `span`; `ignoring` are sessions that are about to move."""
         first, last = local_date(span.starts_at, clinic.tz), local_date(span.ends_at, clinic.tz)
         therapists = set(therapists)
-        closures = Closure.objects.filter(clinic=clinic, starts_on__lte=last, ends_on__gte=first)
+        closures = Closure.objects.in_force().filter(
+            clinic=clinic, starts_on__lte=last, ends_on__gte=first
+        )
         diary = cls(zone=clinic.tz, closures=list(closures), state=clinic.state)
         inside = {"starts_at__lt": span.ends_at, "ends_at__gt": span.starts_at}
-        for off in TimeOff.objects.filter(clinic=clinic, therapist__in=therapists, **inside):
+        away = TimeOff.objects.in_force().filter(clinic=clinic, therapist__in=therapists, **inside)
+        for off in away:
             diary.away[off.therapist_id].append(Span(off.starts_at, off.ends_at))
         parts = SessionStaff.objects.taking_place().overlapping(*span)
         parts = parts.filter(clinic=clinic, therapist__in=therapists)

@@ -46,7 +46,8 @@ def take_back_closure(
 
     Cancelled ones take place with their bookings, moved ones move back, a room is given back.
     Whatever no longer fits (time, room, leader or patient taken meanwhile, begun, changed since)
-    stays; so does what happened in the bookings of `recorded`, by key.
+    stays; so does what happened in the bookings of `recorded`, by key. Raises Refused `taken_back`
+    for one that somebody took back already.
     """
     lock_decided(closure)
     decisions = _decisions(closure)
@@ -54,7 +55,7 @@ def take_back_closure(
     cancelled = Session.objects.filter(clinic=closure.clinic_id, closure=closure)
     keys = set(cancelled.values_list("pk", flat=True))
     cancelled.update(closure=None, version=F("version") + 1)
-    _forget(closure)
+    _end(closure)
     undo = _Undo(closure, by, recorded, cancelled=keys)
     undo.run([*decisions, *planned_closed])
     undo.found.sort()
@@ -68,14 +69,15 @@ def take_back_time_off(
     """The therapist works after all: sessions to come are theirs again, as they were before.
 
     Substitutes end, moved sessions move back, cancelled ones take place. Whatever no longer fits
-    stays, and what happened in the bookings of `recorded`, by key. Raises Refused `time_off_over`.
+    stays, and what happened in the bookings of `recorded`, by key. Raises Refused `time_off_over`
+    or `taken_back`.
     """
     if time_off.ends_at <= timezone.now():
         raise Refused("time_off_over", "This time off is over: it stays as it was.")
     lock_decided(time_off)
     decisions = _decisions(time_off)
     kept = {one.session_id for one in decisions if one.choice == Choice.KEPT}
-    _forget(time_off)
+    _end(time_off)
     undo = _Undo(time_off, by, recorded)
     undo.run([one for one in decisions if one.choice != Choice.KEPT])
     _lead_again(time_off, kept, undo.found)
@@ -128,9 +130,11 @@ def _cancelled_when_planned(closure: Closure, decisions: Iterable[Decision]) -> 
     ]  # fmt: skip
 
 
-def _forget(cause: Cause) -> None:
-    """The row goes, with its decisions and who was told; the audit trail keeps them."""
-    type(cause)._default_manager.filter(pk=cause.pk).delete()
+def _end(cause: Cause) -> None:
+    """The row stays, with its decisions and who was told: they are to be called again."""
+    rows = type(cause).objects.in_force().filter(pk=cause.pk)
+    if not rows.update(taken_back_at=timezone.now()):
+        raise Refused("taken_back", "It is taken back already: nothing is left to take back.")
 
 
 @dataclass(slots=True)
@@ -335,7 +339,9 @@ def _leading_again(therapist: Therapist, sessions: Sequence[Session]) -> list[Se
     """Those of the sessions whose leader the therapist is again, in order."""
     own = SessionStaff.objects.filter(clinic=therapist.clinic_id, therapist=therapist)
     then = {"starts_at__lt": OuterRef("ends_at"), "ends_at__gt": OuterRef("starts_at")}
-    busy = Exists(own.taking_place().filter(**then)) | Exists(therapist.time_off.filter(**then))
+    busy = Exists(own.taking_place().filter(**then)) | Exists(
+        therapist.time_off.in_force().filter(**then)
+    )
     led = SessionStaff.objects.filter(session=OuterRef("session"), role__in=LEADS, active=True)
     parts = own.filter(~busy, active=False, session__in=[one.pk for one in sessions])
     parts = parts.exclude(Exists(led), role__in=LEADS)

@@ -24,14 +24,20 @@ def note_told(
 ) -> None:
     """Keep that these were told, and that those were not after all. Noted already: no change.
 
-    Raises Refused `taken_back` once the closure or time off is no more, or the session parted.
+    What they were told is what the list of `cause`, as it was read, says (`attendance.call_list`).
+    Raises Refused `taken_back` where the closure or time off was taken back since, or the session
+    parted.
     """
     rows: QuerySet[Any] = type(cause)._default_manager.filter(pk=cause.pk)
     if isinstance(cause, Session):
         rows = rows.filter(live=False)
+    else:
+        rows = rows.filter(taken_back_at=cause.taken_back_at)
     if not rows.select_for_update(no_key=True).exists():
-        raise Refused("taken_back", "It was taken back meanwhile: nobody need be told of it.")
-    of_it = Told.objects.filter(clinic=cause.clinic_id, **key_of(cause))
+        message = "It was taken back meanwhile. Open the call list again: it says what holds now."
+        raise Refused("taken_back", message)
+    again = is_taken_back(cause)
+    of_it = Told.objects.filter(clinic=cause.clinic_id, again=again, **key_of(cause))
     of_it.filter(episode__in=_keys(untold, Episode)).delete()
     of_it.filter(therapist__in=_keys(untold, Therapist)).delete()
     known = set(of_it.values_list("episode", "therapist"))
@@ -48,4 +54,12 @@ def _keys(people: Collection[Person], kind: type[Person]) -> list[int]:
 def _row(cause: Cause | Session, person: Person, by: User) -> Told:
     to = {"episode" if isinstance(person, Episode) else "therapist": person}
     now = timezone.now()
-    return Told(clinic_id=cause.clinic_id, told_at=now, told_by=by, **key_of(cause), **to)
+    again = is_taken_back(cause)
+    return Told(
+        clinic_id=cause.clinic_id, again=again, told_at=now, told_by=by, **key_of(cause), **to
+    )
+
+
+def is_taken_back(cause: Cause | Session) -> bool:
+    """Whether people are told what holds again; a session that is parted has no list any more."""
+    return not isinstance(cause, Session) and cause.taken_back_at is not None

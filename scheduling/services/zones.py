@@ -181,7 +181,8 @@ def _untie(sessions: Iterable[Session]) -> list[Booking]:
 def _move_time_off(clinic: Clinic, old: ZoneInfo) -> int:
     """Whatever of a time off lies ahead keeps its wall time; how many there are."""
     now = timezone.now()
-    rows = list(TimeOff.objects.filter(clinic=clinic, ends_at__gt=now).order_by("pk"))
+    coming = TimeOff.objects.in_force().filter(clinic=clinic, ends_at__gt=now)
+    rows = list(coming.order_by("pk"))
     for row in rows:
         row.starts_at, row.ends_at = _ahead((row.starts_at, row.ends_at), old, clinic.tz, now)
     TimeOff.objects.bulk_update(rows, ["starts_at", "ends_at"])

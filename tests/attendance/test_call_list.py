@@ -142,6 +142,17 @@ def test_the_page_says_the_phone_and_what_may_be_said(week):
         assert one in shown
 
 
+def test_of_a_minor_the_guardian_is_called(week):
+    patient = week.patient.patient
+    patient.phone, patient.phone_is_safe = "555-0177", True
+    patient.birth_date = datetime.date(2012, 1, 1)
+    patient.guardian_name, patient.guardian_phone = "Sam Lee", "555-0188"
+    patient.save()
+    html = Desk(week.by).open(close(week), "call-list").content.decode()
+    assert ('href="tel:5550188"' in html, "555-0177" in html) == (True, False)
+    assert "The guardian is called; the clinic’s name must not be said" in said(html)
+
+
 def test_a_number_that_is_not_safe_is_not_called(week):
     patient = week.patient.patient
     patient.phone, patient.phone_is_safe = "555-0177", False
@@ -171,7 +182,7 @@ def test_two_who_call_at_once_keep_each_others_ticks(week):
     assert set(Told.objects.values_list("episode", flat=True)) == {week.patient.pk, other.pk}
 
 
-def test_nobody_is_told_of_what_was_taken_back(week):
+def test_a_tick_of_what_was_taken_back_meanwhile_is_refused(week):
     closure = close(week)
     closures.take_back_closure(closure=closure, by=week.by)
     with pytest.raises(Refused) as caught:
@@ -179,14 +190,61 @@ def test_nobody_is_told_of_what_was_taken_back(week):
     assert (caught.value.code, Told.objects.count()) == ("taken_back", 0)
 
 
-def test_who_was_told_is_called_again_when_it_is_taken_back(week):
+# --- taken back ----------------------------------------------------------------------------------
+
+
+def test_who_was_told_is_on_a_list_again_when_it_is_taken_back(week):
     closure, at = close(week), Desk(week.by)
     at.fill(closure, "call-list", **{box(week): "on"})
     ahead = at.look(closure, "take-back")
     assert [one.title for one in ahead.panels] == ["As before", "Told already: call them again"]
     answer = at.save(ahead)
-    assert "Told already: call them again" in answer.html
-    assert str(week.patient.patient) in answer.html
+    assert answer.sentences == [
+        "It is taken back: 1 session is as before. Next: call those on the call list."
+    ]
+    assert answer.location == url(closure, "change")
+    shown = page(at, closure)
+    for one in ("It was taken back: say what holds now. 0 of 1 told.", str(week.patient.patient),
+                f"{was(week)}: takes place as it was planned"):  # fmt: skip
+        assert one in shown
+    assert at.fill(closure, "call-list", **{box(week): "on"}).sentences == ["Saved: 1 of 1 told."]
+    assert list(Told.objects.order_by("pk").values_list("episode", "again")) == [
+        (week.patient.pk, False), (week.patient.pk, True),
+    ]  # fmt: skip
+
+
+def test_who_was_not_told_need_not_hear_of_it(week):
+    closure = close(week)
+    at = Desk(week.by)
+    answer = at.save(at.look(closure, "take-back"))
+    assert answer.sentences == ["It is taken back: 1 session is as before."]
+    closure.refresh_from_db()
+    assert call_list(closure, user=week.by).calls == []
+
+
+def test_who_was_not_told_still_hears_of_what_stays_as_it_is(week):
+    closure, other = close(week), week.other()
+    f.booking(friday(week), other, 2)
+    services.note_told(cause=closure, told=[week.patient], by=week.by)
+    elsewhere = f.session(week.clinic, FRI.isoformat(), "09:30", "10:30")
+    f.booking(elsewhere, week.patient)
+    undone = closures.take_back_closure(closure=closure, by=week.by)
+    assert [one for one, _ in undone.left] == [friday(week)]
+    closure.refresh_from_db()
+    (call,) = call_list(closure, user=week.by).patients
+    assert (call.person, call.news) == (other, (f"{was(week)}: cancelled",))
+
+
+def test_who_covered_hears_that_they_do_not_any_more(week):
+    time_off = covered(week)
+    (call,) = call_list(time_off, user=week.by).therapists
+    services.note_told(cause=time_off, told=[call.person], by=week.by)
+    closures.take_back_time_off(time_off=time_off, by=week.by)
+    time_off.refresh_from_db()
+    (again,) = call_list(time_off, user=week.by).therapists
+    assert (again.person, again.news, again.told) == (
+        call.person, (f"does not cover any more: {was(week)}",), None,
+    )  # fmt: skip
 
 
 def test_a_therapist_calls_their_own_patients_only(week):

@@ -160,7 +160,7 @@ class Kept(RuleBasedStateMachine):
 
     @invariant()
     def whoever_leads_it_is_free(self) -> None:
-        away = list(TimeOff.objects.values_list("therapist", "starts_at", "ends_at"))
+        away = list(TimeOff.objects.in_force().values_list("therapist", "starts_at", "ends_at"))
         parts = SessionStaff.objects.taking_place().exclude(session__in=list(self.begun))
         for therapist, starts_at, ends_at in parts.values_list("therapist", "starts_at", "ends_at"):
             for who, since, until in away:

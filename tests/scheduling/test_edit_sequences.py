@@ -206,7 +206,7 @@ class Timetable(Kept):
 
     @rule(which=ANY)
     def open_again(self, which: int) -> None:
-        if (row := self.of(Closure.objects.filter(clinic=self.clinic), which)) is not None:
+        if (row := self.of(Closure.objects.in_force(), which)) is not None:
             self.try_to(lambda: closures.take_back_closure(closure=row, by=self.by))
 
     @rule(who=ANY, days=st.integers(0, 20))
@@ -221,7 +221,7 @@ class Timetable(Kept):
 
     @rule(which=ANY)
     def work_after_all(self, which: int) -> None:
-        if (row := self.of(TimeOff.objects.filter(clinic=self.clinic), which)) is not None:
+        if (row := self.of(TimeOff.objects.in_force(), which)) is not None:
             self.try_to(lambda: closures.take_back_time_off(time_off=row, by=self.by))
 
     # --- patients ---

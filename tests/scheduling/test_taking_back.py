@@ -104,7 +104,21 @@ def test_whatever_was_decided_is_as_it_was(world: World, name: str) -> None:
     undone = back(world, done)
     assert (calendar(), undone.left) == (before, [])
     assert undone.back == ([] if name == "kept" else [row])
-    assert (Decision.objects.count(), Closure.objects.count(), TimeOff.objects.count()) == (0, 0, 0)
+    assert not Closure.objects.in_force().exists()
+    assert not TimeOff.objects.in_force().exists()
+
+
+@pytest.mark.parametrize("cause", [close, away])
+def test_what_is_taken_back_already_is_refused(
+    world: World, cause: Callable[..., Closure | TimeOff]
+) -> None:
+    led(world)
+    done = cause(world)
+    back(world, done)
+    before = calendar()
+    with pytest.raises(Refused) as caught:
+        back(world, done)
+    assert (caught.value.code, calendar()) == ("taken_back", before)
 
 
 # --- what stands in the way ----------------------------------------------------------------------
@@ -129,8 +143,8 @@ def patient_elsewhere(world: World, row: Session) -> str:
 
 def closed_once_more(world: World, row: Session) -> str:
     services.add_closure(
-        clinic=world.clinic, starts_on=TOMORROW_DATE, ends_on=TOMORROW_DATE, reason="Flood",
-        by=world.by,
+        clinic=world.clinic, starts_on=TOMORROW_DATE,
+        ends_on=TOMORROW_DATE + datetime.timedelta(1), reason="Flood", by=world.by,
     )  # fmt: skip
     return "The clinic is closed then: Flood. Choose another time."
 
@@ -165,7 +179,7 @@ def test_one_that_another_closure_keeps_cancelled_takes_place_after_that(
     snow = cause(world, Decided(row, Choice.CANCELLED))
     said = closed_once_more(world, row)
     assert back(world, snow).left == [(row, said)]
-    flood = Closure.objects.get()
+    flood = Closure.objects.in_force().get()
     row.refresh_from_db()
     assert (row.live, row.closure, row.cancelled_reason) == (False, flood, "Flood")
     assert (back(world, flood).back, calendar()) == ([row], before)
