@@ -42,6 +42,11 @@ class CallList:
     def calls(self) -> list[Call]:
         return [*self.patients, *self.therapists]
 
+    @property
+    def told(self) -> str:
+        """ "2 of 5 told."."""
+        return f"{sum(one.told is not None for one in self.calls)} of {len(self.calls)} told."
+
 
 def call_list(cause: Cause | Session, *, user: User) -> CallList:
     """Patients this person sees who are booked into a session that changed, and who covers.

@@ -12,9 +12,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html_join
 
-from attendance.admin.patient.contact import guardian_said, phone_said, what_may_be_said
+from attendance.admin.patient.contact import whom_to_call
 from attendance.call_list import Call, CallList, call_list
-from attendance.compliance.outreach import Method, allowed_methods
 from iop_clinic.accounts.admin.forms import ServiceForm
 from iop_clinic.accounts.admin.panels import Panel, link, phone_link
 from iop_clinic.accounts.admin.views import ServiceView
@@ -24,7 +23,6 @@ from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import long_moment
 from patients.models import Episode, Patient
 from scheduling.services import note_told
-
 
 AGAIN = "It was taken back: say what holds now."
 
@@ -79,9 +77,7 @@ class CallListForm(ServiceForm):
     def introduction(self) -> str:
         if not self.list.calls:
             return "Nobody to call."
-        told = sum(one.told is not None for one in self.list.calls)
-        since = f"{AGAIN} " if self.row.taken_back_at else ""
-        return f"{since}{told} of {len(self.list.calls)} told."
+        return f"{AGAIN} {self.list.told}" if self.row.taken_back_at else self.list.told
 
     def patients(self) -> list[Line]:
         return [self._line(one) for one in self.list.patients]
@@ -106,7 +102,7 @@ class CallListForm(ServiceForm):
             untold=[people[key] for key in sorted((before & people.keys()) - ticked)],
             by=self.user,
         )
-        return f"Saved: {len(ticked)} of {len(people)} told."
+        return f"Saved: {call_list(self.row, user=self.user).told}"
 
     def next_url(self) -> str:
         """Here again: there are more calls to come."""
@@ -132,14 +128,7 @@ def _reached(one: Call) -> tuple[str, str]:
     """The phone, and what may be said there."""
     if not isinstance(one.person, Episode):
         return (phone_link(one.person.phone) if one.person.phone else "none"), ""
-    patient = one.person.patient
-    if patient.deceased_on is not None:
-        return "none", "The patient died. Nobody is called."
-    allowed = allowed_methods(patient, timezone.localdate())
-    said = what_may_be_said(patient, allowed)
-    if Method.GUARDIAN in allowed:
-        said = f"guardian {guardian_said(patient, allowed)}; {said}"
-    return phone_said(patient, allowed), said[0].upper() + said[1:]
+    return whom_to_call(one.person.patient, timezone.localdate())
 
 
 def _told(one: Call) -> str:

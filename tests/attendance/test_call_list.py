@@ -14,7 +14,7 @@ from attendance.call_list import call_list
 from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.roles import Role
 from scheduling import services
-from scheduling.models import Closure, Decision, Session, TimeOff, Told
+from scheduling.models import Booking, Closure, Decision, Session, TimeOff, Told
 from scheduling.services import Decided
 from tests import factories as f
 from tests.admin import Desk, desk, url
@@ -180,6 +180,15 @@ def test_two_who_call_at_once_keep_each_others_ticks(week):
     assert one.send(address, {"shown": "", box(week): "on"}).status == 302
     assert two.send(address, {"shown": "", f"patient_{other.pk}": "on"}).status == 302
     assert set(Told.objects.values_list("episode", flat=True)) == {week.patient.pk, other.pk}
+
+
+def test_a_page_that_is_behind_counts_what_others_ticked(week):
+    f.booking(friday(week), week.other(), 2)
+    closure, one, two = close(week), Desk(week.by), desk(week.clinic)
+    stale = {"shown": "", box(week): "on"}
+    other = Booking.objects.get(session=friday(week), seat=2).episode
+    two.fill(closure, "call-list", **{f"patient_{other.pk}": "on"})
+    assert one.send(url(closure, "call-list"), stale).sentences == ["Saved: 2 of 2 told."]
 
 
 def test_a_tick_of_what_was_taken_back_meanwhile_is_refused(week):

@@ -74,7 +74,7 @@ def test_a_closed_day_with_three_decisions_is_undone(visit: Visit, world: World)
     press(visit, "See what changes")
     press(visit, "Take the closure back")
     visit.page.get_by_text("3 sessions are as before").wait_for()
-    assert (live(), Closure.objects.count()) == (before, 0)
+    assert (live(), Closure.objects.in_force().count()) == (before, 0)
 
 
 def test_a_sick_therapist_is_covered_and_who_covers_is_called(visit: Visit, world: World) -> None:
@@ -96,3 +96,5 @@ def test_a_sick_therapist_is_covered_and_who_covers_is_called(visit: Visit, worl
     press(visit, "Save the ticks")
     visit.page.get_by_text("1 of 1 told.").first.wait_for()
     assert Told.objects.get().therapist == other
+    visit.page.emulate_media(media="print")
+    assert not visit.page.get_by_text("Saved: 1 of 1 told.").is_visible()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 
 from attendance.admin.patient.facts import Facts
 from attendance.compliance.outreach import Method, allowed_methods
@@ -38,16 +38,31 @@ def contact(row: Episode, today: datetime.date) -> Facts:
     )
 
 
-def what_may_be_said(patient: Patient, allowed: Collection[str]) -> str:
-    """ "voicemail may be left; the clinic’s name must not be said; best time evenings"."""
-    said = [
-        f"voicemail {_may(Method.VOICEMAIL in allowed, 'be left')}",
-        f"text {_may(Method.TEXT in allowed, 'be sent')}",
-        f"the clinic’s name {_may(patient.may_say_clinic_name, 'be said')}",
-    ]
+def whom_to_call(patient: Patient, today: datetime.date) -> tuple[str, str]:
+    """The number that is called, and what may be said there; a minor's guardian in their place."""
+    if patient.deceased_on is not None:
+        return "none", "The patient died. Nobody is called."
+    allowed = allowed_methods(patient, today)
+    if Method.GUARDIAN in allowed:
+        phone, said = (
+            _guardian(patient, phone_link(patient.guardian_phone)),
+            ["the guardian is called"],
+        )
+    else:
+        phone = phone_said(patient, allowed)
+        said = [
+            f"voicemail {_may(Method.VOICEMAIL in allowed, 'be left')}",
+            f"text {_may(Method.TEXT in allowed, 'be sent')}",
+        ]
+    how = "; ".join([*said, *_anywhere(patient)])
+    return phone, how[0].upper() + how[1:]
+
+
+def _anywhere(patient: Patient) -> Iterator[str]:
+    """What holds of whichever number."""
+    yield f"the clinic’s name {_may(patient.may_say_clinic_name, 'be said')}"
     if patient.best_time_to_call:
-        said.append(f"best time {patient.best_time_to_call}")
-    return "; ".join(said)
+        yield f"best time {patient.best_time_to_call}"
 
 
 def _may(allowed: bool, what: str) -> str:
@@ -59,6 +74,8 @@ def phone_said(patient: Patient, allowed: Collection[str]) -> str:
         return "none"
     if Method.CALL not in allowed:
         return f"{patient.phone}, not safe: must not be called"
+    if Method.GUARDIAN in allowed:
+        return f"{patient.phone}: the guardian is called instead"
     return format_html("{}, may be called", phone_link(patient.phone))
 
 
@@ -66,18 +83,24 @@ def _emergency(patient: Patient, *, agreed: bool) -> str:
     who = _person(patient.emergency_name, patient.emergency_relation, patient.emergency_phone)
     if not who:
         return "none"
-    return f"{who}: {'the patient agreed' if agreed else 'not agreed, must not be called'}"
+    said = "the patient agreed" if agreed else "not agreed, must not be called"
+    return format_html("{}: {}", who, said)
 
 
 def guardian_said(patient: Patient, allowed: Collection[str]) -> str:
-    who = _person(patient.guardian_name, patient.guardian_relation, patient.guardian_phone)
+    called = Method.GUARDIAN in allowed
+    phone = patient.guardian_phone
+    who = _guardian(patient, phone_link(phone) if called else phone)
     if not who:
         return "none"
-    if Method.GUARDIAN in allowed:
-        return f"{who}: called in the patient’s place"
-    return f"{who}: {'the patient is of age' if patient.guardian_phone else 'without a number'}"
+    said = "the patient is of age" if phone else "without a number"
+    return format_html("{}: {}", who, "called in the patient’s place" if called else said)
+
+
+def _guardian(patient: Patient, phone: str) -> str:
+    return _person(patient.guardian_name, patient.guardian_relation, phone)
 
 
 def _person(name: str, relation: str, phone: str) -> str:
     named = f"{name} ({relation})" if name and relation else name or relation
-    return ", ".join(one for one in (named, phone) if one)
+    return format_html_join(", ", "{}", ((one,) for one in (named, phone) if one))
