@@ -275,7 +275,11 @@ def _load_time_off(intake: Intake) -> None:
             intake.refuse(row, "ends", "is not after the start")
             continue
         touched = losing_leader(off.therapist, off.starts_at, off.ends_at).count()
-        add_time_off(by=intake.by, **intake.fields(row, TimeOff))
+        try:
+            add_time_off(by=intake.by, **intake.fields(row, TimeOff))
+        except Refused as refused:
+            intake.refuse(row, refused.field.removesuffix("_at") or "starts", refused.message)
+            continue
         intake.counts[TIME_OFF.file].created += 1
         since = long_moment(off.starts_at.astimezone(intake.clinic.tz))
         said = f"Time off of {off.therapist.name} from {since} on takes the leader of"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, ClassVar
 
+from django.contrib.postgres.constraints import ExclusionConstraint
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from iop_clinic.accounts.constraints import SameClinic, Trigger, same_clinic
+from iop_clinic.accounts.constraints import SameClinic, SameValue, TimeSpan, Trigger, same_clinic
 from iop_clinic.accounts.fields import ClinicForeignKey
 from iop_clinic.accounts.models import ClinicModel, Therapist
 from iop_clinic.accounts.weeks import full_date
@@ -218,6 +219,13 @@ class Closure(ClinicModel):
                 | Q(to_time__gt=F("from_time")),
                 violation_error_message="The closure's times are in the wrong order.",
             ),
+            models.UniqueConstraint(
+                fields=["clinic", "room", "starts_on", "ends_on", "from_time", "to_time"],
+                condition=Q(taken_back_at__isnull=True),
+                nulls_distinct=False,
+                name="closure_once",
+                violation_error_message="It is closed then already.",
+            ),
         ]
         indexes: ClassVar = [models.Index(fields=["clinic", "ends_on"], name="closure_by_date")]
 
@@ -246,6 +254,14 @@ class TimeOff(ClinicModel):
                 name="timeoff_ends_after_start",
                 condition=Q(ends_at__gt=F("starts_at")),
                 violation_error_message="The time off ends before it starts.",
+            ),
+            ExclusionConstraint(
+                name="timeoff_once",
+                expressions=[(SameValue("therapist"), "&&"), (TimeSpan(), "&&")],
+                condition=Q(taken_back_at__isnull=True),
+                deferrable=models.Deferrable.IMMEDIATE,
+                violation_error_code="off_already",
+                violation_error_message="The therapist has time off then already.",
             ),
         ]
         indexes: ClassVar = [models.Index(fields=["clinic", "ends_at"], name="timeoff_by_end")]

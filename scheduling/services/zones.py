@@ -182,9 +182,13 @@ def _move_time_off(clinic: Clinic, old: ZoneInfo) -> int:
     """Whatever of a time off lies ahead keeps its wall time; how many there are."""
     now = timezone.now()
     coming = TimeOff.objects.in_force().filter(clinic=clinic, ends_at__gt=now)
-    rows = list(coming.order_by("pk"))
+    rows = list(coming.order_by("starts_at"))
+    last: dict[int, datetime.datetime] = {}
     for row in rows:
-        row.starts_at, row.ends_at = _ahead((row.starts_at, row.ends_at), old, clinic.tz, now)
+        moved = _ahead((row.starts_at, row.ends_at), old, clinic.tz, now)
+        if moved[0] >= last.get(row.therapist_id, moved[0]):  # or the one before it has stayed
+            row.starts_at, row.ends_at = moved
+        last[row.therapist_id] = row.ends_at
     TimeOff.objects.bulk_update(rows, ["starts_at", "ends_at"])
     return len(rows)
 

@@ -21,6 +21,7 @@ from iop_clinic.accounts.roles import Role
 from patients.models import Episode
 from scheduling.models import Group, Session, WeeklyBlock
 from scheduling.services import enrol
+from scheduling.services.closures import LEAVE_OUT
 from tests import factories as f
 from tests.admin import Desk, desk
 from tests.api import API, client_of, nothing_written
@@ -34,6 +35,8 @@ JOB = Job("import")
 NOW = datetime.datetime(2026, 3, 11, 12, tzinfo=datetime.UTC)
 ZONE = "is not a time zone. Use a name such as America/New_York."
 ANOTHER, CHOOSE = "another weekly block then:", "Choose another time, or change that one."
+TUESDAY = "Tue Mar 17, 8:00 AM – Tue Mar 17, 6:00 PM"
+OR_OTHER_DAYS = "Take that back first, or change the days."
 WRONG_WAY = "The block must end after it starts, on the same day."
 
 
@@ -210,6 +213,12 @@ FILES: list[tuple[str, str, str, str]] = [
      "ends_on: 2026-03-09 lies before starts_on 2026-03-10"),
     ("closure that ends before it starts", "closures", "2026-03-20,2026-03-19,Paint",
      "ends_on: 2026-03-19 lies before starts_on 2026-03-20"),
+    ("closure of more than a year", "closures", "2026-03-20,2027-03-25,Paint",
+     "ends_on: This is more than a year. Look at the year, or enter it in parts."),
+    ("the same closure twice", "closures", "2026-03-09,2026-03-09,Ice",
+     f"starts_on: It is closed then already: Snow day, Mar 9, 2026. {OR_OTHER_DAYS}"),
+    ("time off that overlaps", "time_off", "lead@example.com,2026-03-17 17:00,2026-03-18 09:00,Ill",
+     f"starts: Lee Lead has time off already: {TUESDAY}. {LEAVE_OUT}"),
 ]  # fmt: skip
 
 
@@ -259,6 +268,8 @@ CALLS: list[tuple[str, Callable[[ShortWeek], None], str]] = [
     ("closure over recorded sessions", lambda w: close_over(w, MON, WED), "attendance_recorded"),
     ("closure that ends before it starts", lambda w: close_over(w, SAT, FRI),
      "dates_in_order"),
+    ("closure of more than a year", lambda w: close_over(w, SAT, SAT.replace(year=2027, month=4)),
+     "days_off_length"),
     ("membership before the admission",
      lambda w: enrol_on(w, MON - datetime.timedelta(days=1)), "not_active"),
 ]  # fmt: skip

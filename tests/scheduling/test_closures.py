@@ -98,6 +98,9 @@ def test_another_clinics_sessions_take_place(world: World) -> None:
         ({"ends_on": TODAY - DAY}, "dates_in_order"),
         ({"from_time": datetime.time(12), "to_time": datetime.time(12)}, "times_in_order"),
         ({"reason": ""}, "reason_required"),
+        ({"ends_on": TODAY + 367 * DAY}, "days_off_length"),
+        ({"ends_on": TODAY.replace(year=2036)}, "days_off_date"),
+        ({"starts_on": TODAY.replace(year=1926)}, "days_off_date"),
     ],
 )
 def test_a_closure_that_is_refused(world: World, wrong: dict[str, Any], code: str) -> None:
@@ -105,6 +108,23 @@ def test_a_closure_that_is_refused(world: World, wrong: dict[str, Any], code: st
     with pytest.raises(Refused) as caught:
         close(world, **wrong)
     assert (caught.value.code, Closure.objects.count(), live()) == (code, 0, [TODAY])
+
+
+def test_the_same_closure_is_entered_once_and_the_other_is_named(world: World) -> None:
+    first = close(world)
+    with pytest.raises(Refused) as caught:
+        close(world, reason="Ice")
+    said = "It is closed then already: Snow, Mar 2, 2026. Take that back first, or change the days."
+    assert (caught.value.code, caught.value.field, caught.value.message) == (
+        "closed_already", "starts_on", said,
+    )  # fmt: skip
+    close(world, room=world.room, reason="Paint")
+    close(world, from_time=datetime.time(12), reason="Storm")
+    services.take_back_closure(closure=first, by=world.by)
+    close(world, reason="Ice")
+    assert set(Closure.objects.in_force().values_list("reason", flat=True)) == {
+        "Ice", "Paint", "Storm",
+    }  # fmt: skip
 
 
 # --- time off ------------------------------------------------------------------------------------
@@ -146,12 +166,40 @@ def test_time_off_that_ends_before_it_starts(world: World) -> None:
     assert (caught.value.code, TimeOff.objects.count()) == ("times_in_order", 0)
 
 
+def test_time_off_that_overlaps_is_refused_and_the_other_is_named(world: World) -> None:
+    first = off(world)
+    row = world.session(starts="12:00", ends="13:00", therapist=world.therapist)
+    with pytest.raises(Refused) as caught:
+        off(world, "11:59", "14:00")
+    said = (
+        f"{world.therapist.name} has time off already: Mon Mar 2, 8:00 AM – Mon Mar 2, 12:00 PM. "
+        "Enter only what lies before or after it, or take that back first."
+    )
+    assert caught.value.message == said
+    assert (caught.value.code, caught.value.field) == ("off_already", "starts_at")
+    assert (TimeOff.objects.count(), row.staff.get().active) == (1, True)
+    off(world, "12:00", "14:00")
+    services.take_back_time_off(time_off=first, by=world.by)
+    off(world, "08:00", "09:00")
+    assert TimeOff.objects.in_force().count() == 2
+
+
+def test_time_off_of_more_than_a_year_is_asked_about(world: World) -> None:
+    with pytest.raises(Refused) as caught:
+        services.add_time_off(
+            therapist=world.therapist, starts_at=world.at("2026-03-02", "08:00"),
+            ends_at=world.at("2027-03-04", "08:00"), by=world.by,
+        )  # fmt: skip
+    assert (caught.value.code, caught.value.field) == ("days_off_length", "ends_at")
+    assert not TimeOff.objects.exists()
+
+
 def test_a_time_off_taken_back_gives_the_sessions_their_leader_again(world: World) -> None:
     row = world.session(therapist=world.therapist)
     undone = services.take_back_time_off(time_off=off(world), by=world.by)
     row.refresh_from_db()
     assert (undone.back, undone.left, row.needs_attention) == ([row], [], "")
-    assert (row.staff.get().active, TimeOff.objects.count()) == (True, 0)
+    assert (row.staff.get().active, TimeOff.objects.in_force().count()) == (True, 0)
 
 
 def test_who_stands_in_keeps_the_session(world: World) -> None:
@@ -165,8 +213,8 @@ def test_who_stands_in_keeps_the_session(world: World) -> None:
 
 def test_a_second_time_off_still_keeps_the_leader_away(world: World) -> None:
     row = world.session(therapist=world.therapist)
-    first = off(world)
-    off(world, "09:00", "10:00")
+    first = off(world, "08:00", "09:30")
+    off(world, "09:30", "10:00")
     undone = services.take_back_time_off(time_off=first, by=world.by)
     said = f"{world.therapist.name} is not free then."
     assert (undone.back, undone.left) == ([], [(row, said)])

@@ -36,8 +36,12 @@ BREAKS: dict[str, Break] = {
     "closure_room_same_clinic": lambda w, o: change(w.closure, room_id=o.room.pk),
     "closure_ends_after_start": lambda w, o: change(w.closure, ends_on=EARLIER),
     "closure_times_in_order": lambda w, o: change(w.closure, from_time="10:00", to_time="09:00"),
-    "timeoff_therapist_same_clinic": lambda w, o: change(w.time_off, therapist_id=o.therapist.pk),
+    "closure_once": lambda w, o: copy(w.closure),
+    "timeoff_therapist_same_clinic": lambda w, o: change(
+        w.time_off, therapist_id=o.therapist.pk, starts_at="2026-01-05Z", ends_at="2026-01-06Z"
+    ),
     "timeoff_ends_after_start": lambda w, o: change(w.time_off, ends_at=w.time_off.starts_at),
+    "timeoff_once": lambda w, o: copy(w.time_off),
     "decision_closure_same_clinic": lambda w, o: change(w.decision, closure_id=o.closure.pk),
     "decision_time_off_same_clinic": lambda w, o: change(
         w.about_time_off, time_off_id=o.time_off.pk

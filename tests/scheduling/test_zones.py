@@ -172,6 +172,21 @@ def test_back_to_back_sessions_of_one_room_and_leader_pass_each_other(world: Wor
     assert [walls(one)[0][-5:] for one in rows] == [f"{hour:02}:00" for hour in range(8, 14)]
 
 
+def test_time_off_that_would_begin_inside_another_one_stays(world: World) -> None:
+    """The first ends too soon to move: in the new zone it would be over already."""
+    world.clinic.zone = "America/Los_Angeles"
+    world.clinic.save()
+    for starts, ends in (("01:00", "04:00"), ("06:00", "08:00"), ("08:00", "09:00")):
+        services.add_time_off(
+            therapist=world.therapist, by=world.by,
+            starts_at=world.at("2026-03-02", starts), ends_at=world.at("2026-03-02", ends),
+        )  # fmt: skip
+    before = list(world.therapist.time_off.order_by("pk").values_list("starts_at", "ends_at"))
+    services.change_zone(clinic=world.clinic, zone="America/New_York", by=world.by)
+    after = list(world.therapist.time_off.order_by("pk").values_list("starts_at", "ends_at"))
+    assert after == before
+
+
 def test_time_off_to_come_and_a_substitutes_access_move_along(world: World) -> None:
     _, later = planned(world)
     other = f.TherapistFactory(clinic=world.clinic)

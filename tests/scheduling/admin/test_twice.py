@@ -10,7 +10,8 @@ from django.db import OperationalError
 
 from iop_clinic.accounts.admin.views import ServiceView
 from scheduling.admin.sessions import CancelForm
-from scheduling.models import Closure
+from scheduling.models import Closure, Session
+from scheduling.services import take_back_closure
 from tests.scheduling.admin.planned import NEXT, planned
 
 
@@ -45,15 +46,25 @@ def test_after_a_deadlock_a_verb_starts_from_the_row_as_it_was(world, coordinato
     assert (planned(world).state, planned(world).version) == ("cancelled", version + 1)
 
 
-def test_who_takes_away_what_somebody_took_away_meanwhile_finds_nothing(
-    closure, coordinator, monkeypatch
-):
+def meanwhile(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+    """Between what somebody looked at and what they save."""
     hold = ServiceView._run_alone
 
     def late(view: Any, form: Any, **by: Any) -> str:
-        Closure.objects.filter(pk=closure.pk).delete()
+        happens()
         return str(hold(view, form, **by))
 
     monkeypatch.setattr(ServiceView, "_run_alone", late)
+
+
+def test_who_takes_back_what_somebody_took_back_is_told(closure, coordinator, monkeypatch):
     ahead = coordinator.look(closure, "take-back")
+    meanwhile(monkeypatch, lambda: take_back_closure(closure=closure, by=coordinator.user))
+    assert coordinator.user.name in coordinator.save(ahead).refusal
+
+
+def test_who_saves_what_somebody_took_away_finds_nothing(closure, coordinator, monkeypatch):
+    ahead = coordinator.look(closure, "take-back")
+    Session.objects.update(closure=None)
+    meanwhile(monkeypatch, lambda: Closure.objects.filter(pk=closure.pk).delete())
     assert coordinator.save(ahead).status == 404

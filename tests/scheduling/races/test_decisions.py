@@ -92,8 +92,16 @@ def test_taken_back_twice_at_once_is_taken_back_once(world: World) -> None:
     closure = close(world, Decided(row, Choice.CANCELLED))
     back = partial(services.take_back_closure, closure=closure, by=world.by)
     outcomes = race([back, back])
-    assert sorted(len(one.value.back) for one in outcomes) == [0, 1]
+    refused = [one.value.code for one in outcomes if isinstance(one.value, Refused)]
+    assert refused == ["taken_back"]
     assert Session.objects.get().live
+
+
+def test_the_same_is_entered_once_by_two_at_a_time(world: World) -> None:
+    outcomes = race([*[partial(close, world)] * 2, *[partial(away, world)] * 2])
+    refused = [one.value.code for one in outcomes if isinstance(one.value, Refused)]
+    assert sorted(refused) == ["closed_already", "off_already"]
+    assert (Closure.objects.count(), TimeOff.objects.count()) == (1, 1)
 
 
 def test_who_covers_at_the_last_moment_leads_on(world: World) -> None:
