@@ -18,7 +18,7 @@ from scheduling.rules import Span
 from scheduling.services.bookings import combined_bookings
 from scheduling.services.combining import part_sessions
 from scheduling.services.deciding import LEADS, Cause, Choice, key_of, lock_touched, time_off_of
-from scheduling.services.diary import WITHOUT_ROOM, Diary, attend, without
+from scheduling.services.diary import WITHOUT_LEADER, WITHOUT_ROOM, Diary, attend, without
 from scheduling.services.placing import PLACE, hold_in_room, place
 from scheduling.services.sessions import move_session, revive_session
 from scheduling.services.substitutes import assign_substitute
@@ -253,6 +253,7 @@ class _Undo:
         if not one.session.staff.filter(active=True, therapist=one.substitute_id).exists():
             raise Refused("changed", "Somebody else leads it since.")
         assign_substitute(session=one.session, therapist=self.cause.therapist, by=self.by)
+        _miss_facilitator(one.session)
         return True
 
     def _keep(self, one: Decision) -> bool:
@@ -302,6 +303,20 @@ def _attend_again(one: Decision) -> None:
         attend(one.session, part)
     if said:
         one.session.save(update_fields=["needs_attention"])
+
+
+def _miss_facilitator(session: Session) -> None:
+    """A co-facilitator who is back does not lead: while the facilitator is away, that is said."""
+    parts = session.staff.select_related("therapist")
+    if parts.filter(active=True, role__in=LEADS).exists():
+        return
+    away = [one.therapist for one in parts.filter(role=SessionStaff.Role.FACILITATOR)]
+    span = Span(session.starts_at, session.ends_at)
+    diary = Diary.of(session.clinic, span, therapists=[one.pk for one in away], rooms=[])
+    for one in away:
+        if absence := diary.absence(one, span):
+            attend(session, f"{WITHOUT_LEADER}{absence}")
+    session.save(update_fields=["needs_attention"])
 
 
 # --- who leads ------------------------------------------------------------------------------------

@@ -125,6 +125,25 @@ def test_a_co_facilitator_who_is_covered_takes_no_part(world: World) -> None:
     assert leaders(row) == {world.therapist.pk}
 
 
+def test_a_facilitator_who_is_away_is_missed_again_once_the_cover_ends(world: World) -> None:
+    """The co-facilitator comes back, and does not lead."""
+    facilitator, other = (f.TherapistFactory(clinic=world.clinic) for _ in range(2))
+    row = led(world, therapist=facilitator)
+    services.sessions.add_staff(row, world.therapist, SessionStaff.Role.CO_FACILITATOR)
+    services.add_time_off(
+        therapist=facilitator, starts_at=row.starts_at, ends_at=row.ends_at, by=world.by
+    )
+    row.refresh_from_db()
+    time_off = away(world, Decided(row, Choice.COVERED, therapist=other))
+    row.refresh_from_db()
+    assert row.needs_attention == ""
+    services.take_back_time_off(time_off=time_off, by=world.by)
+    row.refresh_from_db()
+    assert (leaders(row), row.needs_attention) == (
+        {world.therapist.pk}, f"No leader: {facilitator.name} has time off",
+    )  # fmt: skip
+
+
 def test_a_session_moved_out_of_the_time_off_keeps_its_leader(world: World) -> None:
     row = led(world)
     away(world, moved(world, row, "18:00", "19:00"))
