@@ -155,10 +155,7 @@ def _as_decided(one: Decision) -> Decided:
 
 def _refuse_recorded(decided: Sequence[Decided]) -> None:
     """Told before anything is written, for a trigger would stop it without naming the session."""
-    sessions = [one.session for one in decided if one.choice in CHANGES_WEEKS]
-    records = AttendanceRecord.objects.filter(booking__session__in=sessions)
-    found = list(records.values_list("booking__session", "attended"))
-    recorded, present = {key for key, _ in found}, {key for key, came in found if came}
+    recorded, present = records_in([one.session for one in decided if one.choice in CHANGES_WEEKS])
     refused = []
     for one in decided:
         if one.choice == Choice.CANCELLED and one.session.pk in present:
@@ -167,6 +164,13 @@ def _refuse_recorded(decided: Sequence[Decided]) -> None:
             refused.append((one.session, RECORDED))
     if refused:
         raise _refusal(refused)
+
+
+def records_in(sessions: Sequence[Session]) -> tuple[set[int], set[int]]:
+    """The sessions, by key, in which anything is recorded, and in which somebody was present."""
+    records = AttendanceRecord.objects.filter(booking__session__in=sessions)
+    found = list(records.values_list("booking__session", "attended"))
+    return {key for key, _ in found}, {key for key, came in found if came}
 
 
 def _refusal(refused: Sequence[tuple[Session, str]]) -> Refused:

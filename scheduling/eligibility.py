@@ -123,17 +123,18 @@ def refusals(
 
 
 def refusals_in_turn(
-    *, episodes: Sequence[Episode], sessions: Iterable[Session]
-) -> dict[int, dict[int, Refused]]:
-    """By session and episode, why it may not come with those before it in the order given.
+    *, parties: Mapping[int, Sequence[Episode]], sessions: Iterable[Session]
+) -> dict[tuple[int, int], dict[int, Refused]]:
+    """By party and session, why an episode may not come with those before it in its party.
 
     As `check_may_come` for one after the other: also who is on hold, and two who are kept apart
     from each other. Reads `session.group`; as many statements as `refusals`.
     """
     places = [Place(session.group, session, session.local_date) for session in sessions]
-    known = Known.of(episodes, places)
+    known = Known.of([one for party in parties.values() for one in party], places)
     return {
-        place.session.pk: dict(_refused_in_turn(known, episodes, place))
+        (key, place.session.pk): dict(_refused_in_turn(known, party, place))
+        for key, party in parties.items()
         for place in places
         if place.session is not None
     }

@@ -12,6 +12,7 @@ from django.utils import timezone
 from attendance import closures
 from attendance.admin.calling import call_panels
 from attendance.admin.deciding import DecidingForm
+from attendance.admin.deciding_words import whose
 from attendance.call_list import call_list
 from iop_clinic.accounts.acting import service
 from iop_clinic.accounts.admin.forms import (
@@ -31,6 +32,7 @@ from scheduling.models import Closure, Room, Session, TimeOff
 from scheduling.services import Decided, Undone, affected_sessions, uncovered_sessions
 
 CALL_NEXT = "Next: call those on the call list."
+UNTOUCHED = "No session is touched."
 
 
 class CloseForm(DecidingForm):
@@ -56,7 +58,7 @@ class CloseForm(DecidingForm):
 
     def done(self) -> str:
         what = "The room is closed." if self.row.room_id else "The closure is saved."
-        return f"{what} {CALL_NEXT}" if self.sessions else what
+        return f"{what} {CALL_NEXT if self.sessions else UNTOUCHED}"
 
 
 class TimeOffForm(DecidingForm):
@@ -86,7 +88,7 @@ class TimeOffForm(DecidingForm):
         return closures.add_time_off(decided=decided, by=self.user, **facts)
 
     def done(self) -> str:
-        return f"The time off is saved. {CALL_NEXT}" if self.sessions else "The time off is saved."
+        return f"The time off is saved. {CALL_NEXT if self.sessions else UNTOUCHED}"
 
 
 # --- taken back ----------------------------------------------------------------------------------
@@ -124,11 +126,11 @@ class TakeBackForm(ServiceForm):
         return call_panels("Told already: call them again", calls) if calls else []
 
     def ahead(self) -> Sequence[Panel]:
-        return [*undone_panels(self._tried(by=self.user)), *self._told()]
+        return [*undone_panels(self._tried(by=self.user), self.user), *self._told()]
 
     def run(self) -> str:
         undone = self.take_back()
-        self.after = list(undone_panels(undone)) if undone.left else []
+        self.after = list(undone_panels(undone, self.user)) if undone.left else []
         number = len(undone.back)
         sessions = "1 session is" if number == 1 else f"{number} sessions are"
         self.row.refresh_from_db()
@@ -139,18 +141,19 @@ class TakeBackForm(ServiceForm):
         return self.after
 
 
-def undone_panels(undone: Undone) -> Iterable[Panel]:
+def undone_panels(undone: Undone, user: User) -> Iterable[Panel]:
     """What is as it was, and what stays as it is with the reason."""
+    who = whose([*undone.back, *(one for one, _ in undone.left)], user)
     if undone.left:
         yield Panel(
             "These stay as they are",
-            ("Session", "Why"),
-            [(link(one, session_when(one)), why) for one, why in undone.left],
+            ("Session", "Who", "Why"),
+            [(link(one, session_when(one)), who[one.pk], why) for one, why in undone.left],
         )
     yield Panel(
         "As before",
-        ("Session",),
-        [(link(one, session_when(one)),) for one in undone.back],
+        ("Session", "Who"),
+        [(link(one, session_when(one)), who[one.pk]) for one in undone.back],
         empty="No session.",
         folded=len(undone.back) > 12,
     )

@@ -28,7 +28,7 @@ from scheduling.admin.wording import session_when
 from scheduling.cover import Cover
 from scheduling.models import Booking, Session
 from scheduling.rules import Span
-from scheduling.services.combining import Fit, combinable_with
+from scheduling.services.fitting import Fit, combinable_with
 
 NOBODY_TAKES = "No other group's session on this day could take anybody who is expected in it."
 
@@ -59,7 +59,7 @@ class CombineForm(SessionForm):
             return
         field: Any = self.fields["into"]
         field.queryset = field.queryset.filter(pk__in=fits)
-        field.choices = [(key, _offer(one)) for key, one in fits.items()]
+        field.choices = [(key, offer_said(one)) for key, one in fits.items()]
         self.start_with(into=next(iter(fits)))
 
     def ahead(self) -> Sequence[Panel]:
@@ -175,7 +175,7 @@ def _there(into: Session) -> Panel:
     )  # fmt: skip
 
 
-def _offer(fit: Fit) -> str:
+def offer_said(fit: Fit) -> str:
     """ "Group B, Mon Nov 23, 9:00 AM: takes 6 of 8, 4 seats free"."""
     people = len(fit.coming) + len(fit.left)
     seats = "1 seat" if fit.free_seats == 1 else f"{fit.free_seats} seats"

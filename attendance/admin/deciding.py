@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,9 @@ from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.formats import localize_input
 
-from attendance.admin.deciding_words import labels_of, losses_panels
+from attendance import closures
+from attendance.admin.combining import offer_said
+from attendance.admin.deciding_words import happens_panel, labels_of, losses_panels, usual_said
 from attendance.closures_ahead import losses_ahead
 from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.admin.forms import ServiceForm, choice_field, date_field, time_field
@@ -25,10 +26,11 @@ from iop_clinic.accounts.reads import note_read
 from iop_clinic.accounts.roles import Can
 from scheduling.admin.session_lines import session_times, with_booked
 from scheduling.cover import Cover
-from scheduling.models import Decision, Room, Session
+from scheduling.models import Decision, Room, Session, TimeOff
 from scheduling.rules import Span, span_on
 from scheduling.services import Decided, choices_of
-from scheduling.services.deciding import Cause
+from scheduling.services.deciding import LEADS, Cause, usual_decisions
+from scheduling.services.fitting import combinable_with_each
 from scheduling.standing_in import Candidate, leaders_for
 
 Choice = Decision.Choice
@@ -85,6 +87,7 @@ class DecidingForm(ServiceForm):
     path = "new"
     wants_row = False
     page = DecidePage
+    looks_ahead = True
     row: Any = None
 
     def draft(self, facts: Mapping[str, Any]) -> Cause:
@@ -122,7 +125,6 @@ class DecidingForm(ServiceForm):
         rows = with_booked(Session.objects.filter(clinic=self.clinic, pk__in=keys))
         named = rows.select_related("group", "session_type", "room", "clinic")
         self.sessions = list(named.order_by("starts_at", "pk"))
-        self.looks_ahead = bool(self.sessions)
         self.labels = labels_of(cause)
         self.asked = self.sessions if len(self.sessions) <= MOST_DECIDED else []
         if not self.asked:
@@ -138,19 +140,21 @@ class DecidingForm(ServiceForm):
         self._ask_each(choices_of(cause))
 
     def _ask_each(self, choices: Sequence[Choice]) -> None:
+        """Each is offered what would not be refused anyway."""
         self.rooms = list(
             Room.objects.visible_to(self.user).filter(clinic=self.clinic, active=True)
         )
-        self.others = self._other_groups() if Choice.COMBINED in choices else {}
+        self.others = combinable_with_each(self.asked, but=self.sessions)
+        self.records = closures.records_in(self.asked)
         covers = Choice.COVERED in choices
         self.leaders = leaders_for(self.clinic, self.asked) if covers else {}
         for session in self.asked:
             self._ask_about(session, choices)
 
     def _ask_about(self, session: Any, choices: Sequence[Choice]) -> None:
-        key, into = session.pk, self.others.get(session.local_date, [])
-        into = [one for one in into if session.group_id and one.group_id != session.group_id]
-        possible = [one for one in choices if one != Choice.COMBINED or into]
+        key, into = session.pk, self.others.get(session.pk, [])
+        senseless = self._senseless(session)
+        possible = [one for one in choices if one not in senseless]
         options = [("", "As for all"), *((one, self.labels[one]) for one in possible)]
         self._add(f"choice_{key}", _choice(options, "What happens"), "")
         if Choice.COVERED in choices:
@@ -163,8 +167,8 @@ class DecidingForm(ServiceForm):
         said = [("", "The same room"), *((one.pk, str(one)) for one in self.rooms)]
         self._add(f"room_{key}", _row_choice(said, "Room", rooms), "")
         if into:
-            known = {one.pk: one for one in into}
-            told = [(one.pk, _joined(one)) for one in into]
+            known = {one.session.pk: one.session for one in into}
+            told = [(one.session.pk, offer_said(one)) for one in into]
             self._add(f"into_{key}", _row_choice(told, "Together with", known), told[0][0])
 
     def _ask_who_covers(self, key: int) -> None:
@@ -182,17 +186,23 @@ class DecidingForm(ServiceForm):
         form: Any = self
         form.data.setdefault(name, str(shown))
 
-    def _other_groups(self) -> Mapping[datetime.date, list[Any]]:
-        """By date: sessions of groups that are not touched and could take others in."""
-        days = {one.local_date for one in self.asked}
-        rows = with_booked(Session.objects.live().not_over(timezone.now())).filter(
-            clinic=self.clinic, group__isnull=False, local_date__in=days, signed_at__isnull=True
-        )
-        rows = rows.exclude(pk__in=[one.pk for one in self.sessions])
-        found: defaultdict[datetime.date, list[Any]] = defaultdict(list)
-        for one in rows.select_related("group", "session_type").order_by("starts_at", "pk"):
-            found[one.local_date].append(one)
+    def _senseless(self, session: Any) -> set[Choice]:
+        """What is refused whatever is entered beside it."""
+        recorded, present = self.records
+        found = set()
+        if session.starts_at <= timezone.now():
+            found.add(Choice.MOVED)
+        if session.pk in recorded or not self.others.get(session.pk):
+            found.add(Choice.COMBINED)
+        if session.pk in present:
+            found.add(Choice.CANCELLED)
+        if isinstance(self.cause, TimeOff) and self._led_besides(session, self.cause):
+            found.add(Choice.COVERED)
         return found
+
+    def _led_besides(self, session: Session, time_off: TimeOff) -> bool:
+        parts = self.cover.parts.get(session.pk, ())
+        return any(one.role in LEADS and one.therapist_id != time_off.therapist_id for one in parts)
 
     # --- what the page shows ---
 
@@ -223,6 +233,14 @@ class DecidingForm(ServiceForm):
             boxes = [form[f"{name}_{key}"] for name in names if f"{name}_{key}" in form.fields]
             if boxes:
                 yield choice, boxes, any(box.errors for box in boxes)
+
+    def too_many(self) -> str:
+        """What happens to more sessions than are asked about."""
+        number = len(self.sessions)
+        return (
+            f"{number} sessions are too many to ask about one by one: {usual_said(self.cause)}. "
+            "Change single ones on their pages afterwards, or enter it in parts."
+        )
 
     # --- what was decided ---
 
@@ -268,7 +286,9 @@ class DecidingForm(ServiceForm):
         losses = losses_ahead(
             sessions=self.sessions, write=lambda: self.save(self.decided), by=self.user
         )
-        return losses_panels(losses, sum(one.booked for one in self.sessions))
+        decided = self.decided or usual_decisions(self.cause, self.sessions)
+        happens = happens_panel(self.cause, decided)
+        return [happens, *losses_panels(losses)] if self.sessions else [happens]
 
     def run(self) -> str:
         self.row = self.save(self.decided)
@@ -335,9 +355,3 @@ def _by_freedom(found: Sequence[Candidate]) -> list[Any]:
 
 def _called(therapist: Therapist) -> str:
     return f"{therapist}, {therapist.phone or 'no phone'}"
-
-
-def _joined(one: Any) -> str:
-    """ "Group B, Mon Nov 23, 10:00 AM – 11:00 AM, 3 of 12 free"."""
-    free = max(0, one.capacity - one.booked)
-    return f"{one.title}, {session_times(one)}, {free} of {one.capacity} free"

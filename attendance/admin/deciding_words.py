@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -10,9 +11,10 @@ from django.utils import timezone
 from attendance.admin.cancelling import change_said, effects_said
 from attendance.closures_ahead import WeekLoss
 from iop_clinic.accounts.admin.panels import Panel, link
+from iop_clinic.accounts.models import User
 from iop_clinic.accounts.weeks import hours_and_minutes, long_moment
-from scheduling.models import Closure, Decision, Session, TimeOff
-from scheduling.services import choices_of
+from scheduling.models import Booking, Closure, Decision, Session, SessionStaff, TimeOff
+from scheduling.services import Decided, choices_of
 from scheduling.services.deciding import Cause, key_of
 
 Choice = Decision.Choice
@@ -37,12 +39,54 @@ def labels_of(cause: Cause) -> dict[Choice, str]:
     return {one: {**LABELS, Choice.KEPT: kept}[one] for one in choices_of(cause)}
 
 
-# --- what it costs -------------------------------------------------------------------------------
+def usual_said(cause: Cause) -> str:
+    """What is done with all sessions where nobody decides about each."""
+    if isinstance(cause, TimeOff):
+        return "all of them take place, without this leader for now"
+    if cause.room_id:
+        return "all of them take place, without a room for now"
+    return "all of them are cancelled"
+
+
+# --- what is done, and what it costs --------------------------------------------------------------
 
 HEADERS = ("Patient", "Week", "Loses", "Week can reach", "Asked for", "Then")
 
 
-def losses_panels(losses: Sequence[WeekLoss], booked: int) -> list[Panel]:
+def happens_panel(cause: Cause, decided: Sequence[Decided]) -> Panel:
+    """How many sessions each choice was made for; reads how many are `booked` in each."""
+    counts = Counter(one.choice for one in decided)
+    rows = [
+        (said, counts[choice], sum(_booked(one) for one in decided if one.choice == choice))
+        for choice, said in labels_of(cause).items()
+        if counts[choice]
+    ]
+    number = len(decided)
+    titles = {0: "No session is touched", 1: "What happens to 1 session"}
+    return Panel(
+        titles.get(number, f"What happens to {number} sessions"),
+        ("What happens", "Sessions", "Bookings"),
+        rows,
+        note=_past_said(cause),
+        empty="",
+    )
+
+
+def _booked(one: Any) -> int:
+    return int(one.session.booked)
+
+
+def _past_said(cause: Cause) -> str:
+    if isinstance(cause, TimeOff):
+        return "What is over stays as it was." if cause.starts_at <= timezone.now() else ""
+    if cause.starts_on >= timezone.localdate(timezone=cause.clinic.tz):
+        return ""
+    if cause.room_id:
+        return "What is over stays as it was."
+    return "It has begun: sessions whose roster is signed stay as they were."
+
+
+def losses_panels(losses: Sequence[WeekLoss]) -> list[Panel]:
     """Who would fall short in sight, the others folded."""
     short = [one for one in losses if one.falls]
     others = [one for one in losses if not one.falls]
@@ -51,7 +95,6 @@ def losses_panels(losses: Sequence[WeekLoss], booked: int) -> list[Panel]:
             f"Would fall short: {_number(short)}" if short else "Nobody would fall short by it",
             HEADERS,
             [_loss(one) for one in short],
-            note=_bookings(booked),
             empty="",
         )
     ]
@@ -63,12 +106,6 @@ def losses_panels(losses: Sequence[WeekLoss], booked: int) -> list[Panel]:
 
 def _number(losses: Sequence[WeekLoss]) -> int:
     return len({one.loss.patient.pk for one in losses})
-
-
-def _bookings(number: int) -> str:
-    if not number:
-        return "Nobody is booked."
-    return f"{'1 booking' if number == 1 else f'{number} bookings'} in these sessions."
 
 
 def _loss(one: WeekLoss) -> tuple[object, ...]:
@@ -90,10 +127,31 @@ def decided_panels(request: Any, row: Cause) -> Iterator[Panel]:
     rows = Decision.objects.filter(clinic=row.clinic_id, session__in=seen, **key_of(row))
     related = ("session__group", "session__session_type", "session__room", "substitute")
     found = list(rows.select_related(*related, "into__group", "into__session_type"))
-    lines = [(link(one.session, _was(one)), _decided(one), _now(one)) for one in found]
-    planned = _planned_closed(row, seen, {one.session_id for one in found})
-    lines += [(link(one, _when(one)), "Cancelled", "cancelled") for one in planned]
-    yield Panel("What was decided", ("Session", "Decided", "Now"), lines, empty="No session.")
+    planned = list(_planned_closed(row, seen, {one.session_id for one in found}))
+    who = whose([*(one.session for one in found), *planned], request.user)
+    lines = [
+        (link(one.session, _was(one)), who[one.session_id], _decided(one), _now(one))
+        for one in found
+    ]
+    lines += [(link(one, _when(one)), who[one.pk], "Cancelled", "cancelled") for one in planned]
+    headers = ("Session", "Who", "Decided", "Now")
+    yield Panel("What was decided", headers, lines, empty="No session.")
+
+
+def whose(sessions: Sequence[Session], user: User) -> dict[int, str]:
+    """By session: who plans to lead it, and of one without a group the patients this person sees.
+
+    Sessions of one type at one time are told apart by it. Two statements for any number.
+    """
+    parts = SessionStaff.objects.filter(session__in=sessions).select_related("therapist")
+    named: defaultdict[int, list[str]] = defaultdict(list)
+    alone = [one for one in sessions if one.group_id is None]
+    booked = Booking.objects.visible_to(user).exclude(state=Booking.State.WITHDRAWN)
+    for row in booked.filter(session__in=alone).select_related("patient").order_by("seat", "pk"):
+        named[row.session_id].append(str(row.patient))
+    for part in parts.filter(role=SessionStaff.Role.FACILITATOR):
+        named[part.session_id].append(f"with {part.therapist.name}")
+    return {one.pk: ", ".join(named[one.pk]) for one in sessions}
 
 
 def _planned_closed(row: Cause, seen: Any, known: Iterable[int]) -> Iterator[Session]:

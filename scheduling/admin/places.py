@@ -67,6 +67,7 @@ class ClosureAdmin(ClinicModelAdmin):
     """Entered and taken back by verbs of the floor that knows who attended."""
 
     view = Can.VIEW_SCHEDULE
+    reads_are_noted = True  # patients are named
     list_display = (
         "reason",
         "starts_on",
@@ -87,6 +88,7 @@ class TimeOffAdmin(ClinicModelAdmin):
     """Entered and taken back as closures are."""
 
     view = Can.VIEW_SCHEDULE
+    reads_are_noted = True
     list_display = ("therapist", "starts_at", "ends_at", "reason", "taken_back_at")
     list_filter = (("therapist", ClinicRelatedFilter), "starts_at")
     related = ("therapist",)

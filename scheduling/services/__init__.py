@@ -11,13 +11,13 @@ from scheduling.services.closures import (
 )
 from scheduling.services.combining import (
     Combined,
-    combinable_with,
     combine_sessions,
     part_sessions,
 )
 from scheduling.services.credentials import set_credentials
 from scheduling.services.deciding import Decided, choices_of
 from scheduling.services.expansion import Expansion, expand
+from scheduling.services.fitting import combinable_with
 from scheduling.services.groups import open_second_group
 from scheduling.services.memberships import (
     cancel_membership,
