@@ -145,9 +145,9 @@ def whose(sessions: Sequence[Session], user: User) -> dict[int, str]:
     """
     parts = SessionStaff.objects.filter(session__in=sessions).select_related("therapist")
     named: defaultdict[int, list[str]] = defaultdict(list)
-    alone = [one for one in sessions if one.group_id is None]
     booked = Booking.objects.visible_to(user).exclude(state=Booking.State.WITHDRAWN)
-    for row in booked.filter(session__in=alone).select_related("patient").order_by("seat", "pk"):
+    alone = booked.filter(session__in=sessions, session__group=None).select_related("patient")
+    for row in alone.order_by("seat", "pk"):
         named[row.session_id].append(str(row.patient))
     for part in parts.filter(role=SessionStaff.Role.FACILITATOR):
         named[part.session_id].append(f"with {part.therapist.name}")

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef
+from django.db.models import F
 from django.utils import timezone
 
 from iop_clinic.accounts.acting import Job, Refused, service
-from iop_clinic.accounts.models import Therapist, User
+from iop_clinic.accounts.models import User
 from scheduling.locks import lock
-from scheduling.models import Closure, Decision, Session, SessionStaff, TimeOff
-from scheduling.querysets import SessionQuerySet
+from scheduling.models import Closure, Decision, Session, TimeOff
 from scheduling.rules import Span
 from scheduling.services.bookings import combined_bookings
 from scheduling.services.combining import part_sessions
-from scheduling.services.deciding import LEADS, Cause, Choice, key_of, lock_touched, time_off_of
-from scheduling.services.diary import WITHOUT_LEADER, WITHOUT_ROOM, Diary, attend, without
+from scheduling.services.deciding import Cause, Choice, key_of, lock_touched
+from scheduling.services.diary import WITHOUT_ROOM, Diary, attend
+from scheduling.services.leading_again import lead_again, miss_facilitator, waiting_for
 from scheduling.services.placing import PLACE, hold_in_room, place
 from scheduling.services.sessions import move_session, revive_session
 from scheduling.services.substitutes import assign_substitute
@@ -80,7 +80,9 @@ def take_back_time_off(
     _end(time_off)
     undo = _Undo(time_off, by, recorded)
     undo.run([one for one in decisions if one.choice != Choice.KEPT])
-    _lead_again(time_off, kept, undo.found)
+    back, left = lead_again(time_off, kept)
+    undo.found.back += back
+    undo.found.left += left
     undo.found.sort()
     return undo.found
 
@@ -113,7 +115,7 @@ def _also_touched(cause: Cause) -> list[Session]:
     decisions."""
     if isinstance(cause, Closure):
         return list(Session.objects.filter(clinic=cause.clinic_id, closure=cause))
-    return list(_waiting(cause))
+    return list(waiting_for(cause))
 
 
 def _cancelled_when_planned(closure: Closure, decisions: Iterable[Decision]) -> list[Decision]:
@@ -253,12 +255,12 @@ class _Undo:
         if not one.session.staff.filter(active=True, therapist=one.substitute_id).exists():
             raise Refused("changed", "Somebody else leads it since.")
         assign_substitute(session=one.session, therapist=self.cause.therapist, by=self.by)
-        _miss_facilitator(one.session)
+        miss_facilitator(one.session)
         return True
 
     def _keep(self, one: Decision) -> bool:
         """Back into the room that was closed. In a closed clinic it has its place; who lost the
-        leader is led again by `_lead_again`."""
+        leader is led again by `lead_again`."""
         if not (isinstance(self.cause, Closure) and self.cause.room_id):
             return self._revive_held(one)
         if one.session.place:
@@ -303,99 +305,3 @@ def _attend_again(one: Decision) -> None:
         attend(one.session, part)
     if said:
         one.session.save(update_fields=["needs_attention"])
-
-
-def _miss_facilitator(session: Session) -> None:
-    """A co-facilitator who is back does not lead: while the facilitator is away, that is said."""
-    parts = session.staff.select_related("therapist")
-    if parts.filter(active=True, role__in=LEADS).exists():
-        return
-    away = [one.therapist for one in parts.filter(role=SessionStaff.Role.FACILITATOR)]
-    span = Span(session.starts_at, session.ends_at)
-    diary = Diary.of(session.clinic, span, therapists=[one.pk for one in away], rooms=[])
-    for one in away:
-        if absence := diary.absence(one, span):
-            attend(session, f"{WITHOUT_LEADER}{absence}")
-    session.save(update_fields=["needs_attention"])
-
-
-# --- who leads ------------------------------------------------------------------------------------
-
-
-def _waiting(time_off: TimeOff) -> SessionQuerySet:
-    """Sessions to come that miss the therapist and say so."""
-    rows: SessionQuerySet = Session.objects.live()
-    then = rows.overlapping(time_off.starts_at, time_off.ends_at)
-    said = time_off_of(time_off.therapist)
-    return then.not_over(timezone.now()).filter(
-        clinic=time_off.clinic_id, needs_attention__contains=said
-    )
-
-
-def _lead_again(time_off: TimeOff, kept: Collection[int], found: Undone) -> None:
-    """The sessions that were kept without the therapist are theirs again, where nobody else leads.
-
-    In the same statements for any number of sessions.
-    """
-    therapist = time_off.therapist
-    keys = {*kept, *(one.pk for one in _waiting(time_off))}
-    rows = Session.objects.filter(pk__in=keys).select_related("group", "session_type")
-    sessions = list(rows.order_by("starts_at", "pk"))
-    now = timezone.now()
-    back = _leading_again(therapist, [one for one in sessions if one.live and one.ends_at > now])
-    found.back += back
-    led = _led_by(sessions)
-    for one in sessions:
-        if one not in back:
-            found.left.append((one, _why_not(one, therapist, led.get(one.pk))))
-
-
-def _leading_again(therapist: Therapist, sessions: Sequence[Session]) -> list[Session]:
-    """Those of the sessions whose leader the therapist is again, in order."""
-    own = SessionStaff.objects.filter(clinic=therapist.clinic_id, therapist=therapist)
-    then = {"starts_at__lt": OuterRef("ends_at"), "ends_at__gt": OuterRef("starts_at")}
-    busy = Exists(own.taking_place().filter(**then)) | Exists(
-        therapist.time_off.in_force().filter(**then)
-    )
-    led = SessionStaff.objects.filter(session=OuterRef("session"), role__in=LEADS, active=True)
-    parts = own.filter(~busy, active=False, session__in=[one.pk for one in sessions])
-    parts = parts.exclude(Exists(led), role__in=LEADS)
-    theirs = dict(parts.values_list("session", "role"))
-    own.filter(session__in=theirs).update(active=True)
-    back = [one for one in sessions if one.pk in theirs]
-    for session, trouble in zip(back, _licenses(therapist, back, theirs), strict=True):
-        session.needs_attention = without(session.needs_attention, time_off_of(therapist))
-        attend(session, trouble)
-        session.version += 1
-    Session.objects.bulk_update(back, ["needs_attention", "version"])
-    return back
-
-
-def _licenses(
-    therapist: Therapist, sessions: Sequence[Session], roles: Mapping[int, str]
-) -> Iterator[str]:
-    """Why the therapist is not qualified to lead each of them again; empty where they are."""
-    if not sessions:
-        return
-    span = Span(min(one.starts_at for one in sessions), max(one.ends_at for one in sessions))
-    diary = Diary.of(therapist.clinic, span, therapists=[therapist.pk], rooms=[])
-    for one in sessions:
-        asked = one.session_type if roles[one.pk] in LEADS else None
-        yield diary.license_trouble(therapist, Span(one.starts_at, one.ends_at), asked)
-
-
-def _led_by(sessions: Collection[Session]) -> dict[int, str]:
-    """By session, whoever leads it."""
-    parts = SessionStaff.objects.filter(session__in=sessions, active=True, role__in=LEADS)
-    return dict(parts.values_list("session", "therapist__name"))
-
-
-def _why_not(session: Session, therapist: Therapist, led_by: str | None) -> str:
-    """Why the therapist does not lead it again."""
-    if not session.live:
-        return f"Cancelled since: {session.cancelled_reason}."
-    if session.ends_at <= timezone.now():
-        return "It is over: it stays as it was."
-    if led_by:
-        return f"{led_by} leads it by now."
-    return f"{therapist.name} is not free then."

@@ -193,8 +193,12 @@ def _people(party: Party) -> None:
     ):  # fmt: skip
         more(rows[model], SOME, **names)
     more(rows[accounts.License], SOME, number=lambda n: f"More {n}")
-    more(rows[scheduling.Closure], SOME)
-    more(rows[scheduling.TimeOff], SOME)
+    off = rows[scheduling.TimeOff]
+    more(rows[scheduling.Closure], SOME, from_time=lambda n: datetime.time(n % 24, n // 24))
+    more(
+        off, SOME,
+        starts_at=lambda n: off.starts_at + n * STEP, ends_at=lambda n: off.ends_at + n * STEP,
+    )  # fmt: skip
 
 
 def _week(party: Party) -> None:

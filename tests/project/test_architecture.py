@@ -227,7 +227,6 @@ READ_FROM_THE_CHILD_ONLY = {
     "scheduling.Booking.makes_up",
     "scheduling.Booking.membership",
     "scheduling.Booking.patient",
-    "scheduling.Closure.room",
     "scheduling.Decision.into",
     "scheduling.Decision.substitute",
     "scheduling.Decision.to_room",
