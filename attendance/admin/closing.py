@@ -149,6 +149,7 @@ def undone_panels(undone: Undone, user: User) -> Iterable[Panel]:
             "These stay as they are",
             ("Session", "Who", "Why"),
             [(link(one, session_when(one)), who[one.pk], why) for one, why in undone.left],
+            note="Open one to move it, to find cover, or to revive it once nothing is in its way.",
         )
     yield Panel(
         "As before",

@@ -143,11 +143,11 @@ class Diary:
                 f"The clinic is closed then: {closure.reason}. Choose another time.",
             )
 
-    def check_therapist(self, therapist: Therapist, span: Span) -> None:
+    def check_therapist(self, therapist: Therapist, span: Span, *, instead: str) -> None:
+        """`instead` is what the person can do there."""
         trouble = self.therapist_trouble(therapist, span)
         if trouble:
-            message = f"{trouble}. Choose another time, or somebody else."
-            raise Refused("therapist_busy", message, field="therapist")
+            raise Refused("therapist_busy", f"{trouble}. {instead}", field="therapist")
 
     def check_qualified(self, therapist: Therapist, span: Span, session_type: SessionType) -> None:
         day, own = local_date(span.starts_at, self.zone), self.licenses[therapist.pk]

@@ -51,6 +51,8 @@ LATE_ENTRY = datetime.timedelta(days=31)
 COMBINED_WITH = "Combined with"
 """How the reason of a session begins that is held together with another one."""
 
+FIND_COVER = "Choose another time, or find cover first."
+
 SUBSTITUTE_ACCESS = datetime.timedelta(days=7)
 """How long after the session a substitute may still complete its roster."""
 
@@ -94,7 +96,7 @@ def create_session(
     around, inside = seats_around(session, patients), visits_inside(session, patients)
     diary = Diary.of(clinic, span, therapists=[therapist.pk], rooms=[room.pk if room else None])
     diary.check_open(span)
-    diary.check_therapist(therapist, span)
+    diary.check_therapist(therapist, span, instead="Choose another time, or somebody else.")
     if is_plan(span, by):
         diary.check_qualified(therapist, span, session_type)
     _give_seats(session, len(episodes))
@@ -309,7 +311,7 @@ def _check_not_begun(session: Session, span: Span) -> None:
 def _check_free(session: Session, diary: Diary, span: Span, visits: Iterable[Booking] = ()) -> None:
     parts = session.staff.filter(active=True).select_related("therapist")
     for part in parts:
-        diary.check_therapist(part.therapist, span)
+        diary.check_therapist(part.therapist, span, instead=FIND_COVER)
         if part.role != SessionStaff.Role.CO_FACILITATOR:
             _check_stays_qualified(session, diary, part.therapist, span)
     diary.check_room(session.room, span, seats_needed(session))

@@ -27,7 +27,7 @@ def assign_substitute(*, session: Session, therapist: Therapist, by: User | Job)
     span = Span(session.starts_at, session.ends_at)
     clinic = session.clinic
     diary = Diary.of(clinic, span, therapists=[therapist.pk], rooms=[], ignoring=[session])
-    diary.check_therapist(therapist, span)
+    diary.check_therapist(therapist, span, instead="Choose somebody else.")
     if is_plan(span, by):
         diary.check_qualified(therapist, span, session.session_type)
     session.staff.filter(active=True).exclude(role=SessionStaff.Role.CO_FACILITATOR).update(

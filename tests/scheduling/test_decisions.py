@@ -269,9 +269,9 @@ def test_all_that_is_refused_is_told_at_once_and_nothing_is_done(world: World) -
     assert code == "therapist_busy"
     assert sorted(errors) == [
         (covered.pk, "therapist",
-         f"{busy.name} leads another session. Choose another time, or somebody else."),
+         f"{busy.name} leads another session. Choose somebody else."),
         (late.pk, "therapist",
-         f"{own} has time off. Choose another time, or somebody else."),
+         f"{own} has time off. Choose another time, or find cover first."),
     ]  # fmt: skip
 
 

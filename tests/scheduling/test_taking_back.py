@@ -132,7 +132,7 @@ def taken_room(world: World, row: Session) -> str:
 def leader_elsewhere(world: World, row: Session) -> str:
     led(world, "09:30", "10:30")
     name = world.therapist.name
-    return f"{name} leads another session. Choose another time, or somebody else."
+    return f"{name} leads another session. Choose another time, or find cover first."
 
 
 def patient_elsewhere(world: World, row: Session) -> str:

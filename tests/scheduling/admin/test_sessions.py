@@ -109,7 +109,7 @@ def test_a_substitute_leads_but_not_in_two_rooms_at_once(world, coordinator):
     session = planned(world)
     busy = world.session("2026-03-09", "09:30", "10:30", therapist=helper)
     answer = coordinator.fill(session, "substitute", therapist=helper)
-    said = f"{helper.name} leads another session. Choose another time, or somebody else."
+    said = f"{helper.name} leads another session. Choose somebody else."
     assert answer.errors == {"therapist": [said]}
     coordinator.fill(busy, "cancel", reason="x")
     answer = coordinator.fill(session, "substitute", therapist=helper)
