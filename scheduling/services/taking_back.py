@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -10,9 +11,9 @@ from django.db.models import F
 from django.utils import timezone
 
 from iop_clinic.accounts.acting import Job, Refused, service
-from iop_clinic.accounts.models import User
+from iop_clinic.accounts.models import Therapist, User
 from scheduling.locks import lock
-from scheduling.models import Closure, Decision, Session, TimeOff
+from scheduling.models import Closure, Decision, Session, SessionStaff, TimeOff
 from scheduling.rules import Span
 from scheduling.services.bookings import combined_bookings
 from scheduling.services.combining import part_sessions
@@ -20,7 +21,7 @@ from scheduling.services.deciding import Cause, Choice, key_of, lock_touched
 from scheduling.services.diary import WITHOUT_ROOM, Diary, attend
 from scheduling.services.leading_again import lead_again, miss_facilitator, waiting_for
 from scheduling.services.placing import PLACE, hold_in_room, place
-from scheduling.services.sessions import move_session, revive_session
+from scheduling.services.sessions import bring_back, move_session, revive_session
 from scheduling.services.substitutes import assign_substitute
 
 
@@ -50,14 +51,13 @@ def take_back_closure(
     for one that somebody took back already.
     """
     lock_decided(closure)
-    decisions = _decisions(closure)
-    planned_closed = _cancelled_when_planned(closure, decisions)
     cancelled = Session.objects.filter(clinic=closure.clinic_id, closure=closure)
     keys = set(cancelled.values_list("pk", flat=True))
     cancelled.update(closure=None, version=F("version") + 1)
     _end(closure)
+    decisions = _decisions(closure)
     undo = _Undo(closure, by, recorded, cancelled=keys)
-    undo.run([*decisions, *planned_closed])
+    undo.run([*decisions, *_cancelled_when_planned(keys, decisions)])
     undo.found.sort()
     return undo.found
 
@@ -118,11 +118,13 @@ def _also_touched(cause: Cause) -> list[Session]:
     return list(waiting_for(cause))
 
 
-def _cancelled_when_planned(closure: Closure, decisions: Iterable[Decision]) -> list[Decision]:
+def _cancelled_when_planned(
+    cancelled: Collection[int], decisions: Iterable[Decision]
+) -> list[Decision]:
     """Unsaved decisions of what was cancelled because it was planned into the closed time."""
-    rows = Session.objects.filter(clinic=closure.clinic_id, closure=closure, live=False)
-    known = [one.session_id for one in decisions]
-    named = rows.exclude(pk__in=known).select_related("clinic", "group", "session_type")
+    known = {one.session_id for one in decisions}
+    rows = Session.objects.filter(pk__in=set(cancelled) - known, live=False)
+    named = rows.select_related("clinic", "group", "session_type", "room")
     return [
         Decision(
             clinic_id=one.clinic_id, session=one, choice=Choice.CANCELLED,
@@ -149,10 +151,15 @@ class _Undo:
     cancelled: Collection[int] = ()
     """Sessions, by key, that the closure had cancelled, whoever or whatever did it."""
     found: Undone = field(default_factory=Undone)
+    diary: Diary | None = None
+    leaders: Mapping[int, list[Therapist]] = field(default_factory=dict)
 
     def run(self, decisions: Sequence[Decision]) -> None:
-        waiting, refused = list(decisions), dict[int, Refused]()
+        """What was cancelled comes first in each round: what is in its way is read once."""
+        waiting = sorted(decisions, key=lambda one: one.choice != Choice.CANCELLED)
+        refused = dict[int, Refused]()
         while waiting:
+            self._look([one.session for one in waiting if one.choice == Choice.CANCELLED])
             left = [one for one in waiting if not self._try(one, refused)]
             if len(left) == len(waiting):
                 break
@@ -162,6 +169,22 @@ class _Undo:
             self.found.left.append((one.session, error.message))
             if error.code == "clinic_closed" and one.choice == Choice.CANCELLED:
                 _wait_for_other_closure(one.session)
+
+    def _look(self, cancelled: Sequence[Session]) -> None:
+        """Read for all of them who leads and what is planned then: all of it is locked."""
+        if not cancelled:
+            return
+        parts = SessionStaff.objects.filter(session__in=cancelled, active=True)
+        leaders: defaultdict[int, list[Therapist]] = defaultdict(list)
+        for part in parts.select_related("therapist"):
+            leaders[part.session_id].append(part.therapist)
+        self.leaders = leaders
+        self.diary = Diary.of(
+            self.cause.clinic,
+            Span(min(one.starts_at for one in cancelled), max(one.ends_at for one in cancelled)),
+            therapists={one.pk for found in leaders.values() for one in found},
+            rooms=[one.room_id for one in cancelled],
+        )
 
     def _try(self, one: Decision, refused: dict[int, Refused]) -> bool:
         """Whether the session is as it was; a refusal leaves it as it is."""
@@ -193,7 +216,11 @@ class _Undo:
             raise Refused("changed", f"Cancelled again since: {one.session.cancelled_reason}.")
         if isinstance(self.cause, TimeOff) and one.session.starts_at <= timezone.now():
             raise Refused("session_begun", "Its time has come: it stays as it is.")
-        revive_session(session=one.session, by=self.by)
+        assert self.diary is not None
+        bring_back(one.session, self.diary)
+        span = Span(one.session.starts_at, one.session.ends_at)
+        leaders = self.leaders.get(one.session_id, [])
+        self.diary.take(span, therapists=leaders, room=one.session.room)
         return True
 
     def _move_back(self, one: Decision) -> bool:

@@ -137,6 +137,21 @@ def test_a_closure_over_1_and_8_sessions() -> None:
     assert one == eight
 
 
+def test_taking_back_a_closure_of_1_and_8_sessions() -> None:
+    """Each takes place again with its own checks; what stands in the way is read for all."""
+
+    def prepare(world: World, size: int) -> Callable[[], Any]:
+        weekly_sessions(world, size)
+        closure = services.add_closure(
+            clinic=world.clinic, starts_on=TODAY, ends_on=TODAY + datetime.timedelta(days=90),
+            reason="Flood", by=world.by,
+        )  # fmt: skip
+        return lambda: services.take_back_closure(closure=closure, by=world.by)
+
+    one, eight = counts(prepare, 1, 8)
+    assert eight - one == 7 * 10
+
+
 def test_lowering_the_capacity_of_1_and_8_sessions() -> None:
     def prepare(world: World, size: int) -> Callable[[], Any]:
         services.set_capacity(group=world.group, capacity=12, by=world.by)
