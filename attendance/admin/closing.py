@@ -143,7 +143,8 @@ class TakeBackForm(ServiceForm):
 
 def undone_panels(undone: Undone, user: User) -> Iterable[Panel]:
     """What is as it was, and what stays as it is with the reason."""
-    who = whose([*undone.back, *(one for one, _ in undone.left)], user)
+    keys = [one.pk for one in (*undone.back, *(one for one, _ in undone.left))]
+    who = whose(Session.objects.filter(pk__in=keys), user)
     if undone.left:
         yield Panel(
             "These stay as they are",

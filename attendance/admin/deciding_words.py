@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from attendance.admin.cancelling import change_said, effects_said
@@ -127,38 +128,38 @@ def decided_panels(request: Any, row: Cause) -> Iterator[Panel]:
     rows = Decision.objects.filter(clinic=row.clinic_id, session__in=seen, **key_of(row))
     related = ("session__group", "session__session_type", "session__room", "substitute")
     found = list(rows.select_related(*related, "into__group", "into__session_type"))
-    planned = list(_planned_closed(row, seen, {one.session_id for one in found}))
-    who = whose([*(one.session for one in found), *planned], request.user)
+    later = _planned_closed(row, seen).exclude(pk__in=rows.values("session"))
+    who = whose(seen.filter(pk__in=rows.values("session")) | later, request.user)
     lines = [
         (link(one.session, _was(one)), who[one.session_id], _decided(one), _now(one))
         for one in found
     ]
+    planned = later.select_related("group", "session_type").order_by("starts_at", "pk")
     lines += [(link(one, _when(one)), who[one.pk], "Cancelled", "cancelled") for one in planned]
     headers = ("Session", "Who", "Decided", "Now")
     yield Panel("What was decided", headers, lines, empty="No session.")
 
 
-def whose(sessions: Sequence[Session], user: User) -> dict[int, str]:
+def _planned_closed(row: Cause, seen: Any) -> Any:
+    """What was planned into a closed time later."""
+    return seen.filter(closure=row) if isinstance(row, Closure) else seen.none()
+
+
+def whose(sessions: QuerySet[Session], user: User) -> Mapping[int, str]:
     """By session: who plans to lead it, and of one without a group the patients this person sees.
 
     Sessions of one type at one time are told apart by it. Two statements for any number.
     """
-    parts = SessionStaff.objects.filter(session__in=sessions).select_related("therapist")
+    keys = sessions.order_by().values("pk")
     named: defaultdict[int, list[str]] = defaultdict(list)
     booked = Booking.objects.visible_to(user).exclude(state=Booking.State.WITHDRAWN)
-    alone = booked.filter(session__in=sessions, session__group=None).select_related("patient")
+    alone = booked.filter(session__in=keys, session__group=None).select_related("patient")
     for row in alone.order_by("seat", "pk"):
         named[row.session_id].append(str(row.patient))
-    for part in parts.filter(role=SessionStaff.Role.FACILITATOR):
+    parts = SessionStaff.objects.filter(session__in=keys, role=SessionStaff.Role.FACILITATOR)
+    for part in parts.select_related("therapist"):
         named[part.session_id].append(f"with {part.therapist.name}")
-    return {one.pk: ", ".join(named[one.pk]) for one in sessions}
-
-
-def _planned_closed(row: Cause, seen: Any, known: Iterable[int]) -> Iterator[Session]:
-    """What was planned into a closed time later."""
-    if isinstance(row, Closure):
-        rows = seen.filter(closure=row).exclude(pk__in=known)
-        yield from rows.select_related("group", "session_type").order_by("starts_at", "pk")
+    return defaultdict(str, {key: "; ".join(said) for key, said in named.items()})
 
 
 def _was(one: Decision) -> str:

@@ -99,7 +99,7 @@ def test_sessions_of_one_name_are_told_apart_by_whom_they_are_for(week, coordina
     named = {line[1] for line in found if line[0].startswith("Talk")}
     leaders = [one.staff.get().therapist.name for one in kind.sessions.order_by("pk")]
     assert named == {
-        f"{person.patient}, with {name}" for person, name in zip(people, leaders, strict=True)
+        f"{person.patient}; with {name}" for person, name in zip(people, leaders, strict=True)
     }
 
 
