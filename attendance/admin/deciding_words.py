@@ -146,7 +146,7 @@ def _planned_closed(row: Cause, seen: Any) -> Any:
 
 
 def whose(sessions: QuerySet[Session], user: User) -> Mapping[int, str]:
-    """By session: who plans to lead it, and of one without a group the patients this person sees.
+    """By session: who was to lead it, and of one without a group the patients this person sees.
 
     Sessions of one type at one time are told apart by it. Two statements for any number.
     """

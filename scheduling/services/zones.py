@@ -182,7 +182,7 @@ def _move_time_off(clinic: Clinic, old: ZoneInfo) -> int:
     """Whatever of a time off lies ahead keeps its wall time; how many there are."""
     now = timezone.now()
     coming = TimeOff.objects.in_force().filter(clinic=clinic, ends_at__gt=now)
-    rows = list(coming.order_by("starts_at"))
+    rows = list(coming.order_by("starts_at", "pk"))
     last: dict[int, datetime.datetime] = {}
     for row in rows:
         moved = _ahead((row.starts_at, row.ends_at), old, clinic.tz, now)

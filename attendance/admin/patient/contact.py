@@ -44,10 +44,8 @@ def whom_to_call(patient: Patient, today: datetime.date) -> tuple[str, str]:
         return "none", "The patient died. Nobody is called."
     allowed = allowed_methods(patient, today)
     if Method.GUARDIAN in allowed:
-        phone, said = (
-            _guardian(patient, phone_link(patient.guardian_phone)),
-            ["the guardian is called"],
-        )
+        phone = _guardian(patient, phone_link(patient.guardian_phone))
+        said = ["the guardian is called"]
     else:
         phone = phone_said(patient, allowed)
         said = [
