@@ -14,7 +14,8 @@ from scheduling.eligibility import refusals_in_turn
 from scheduling.models import Booking, Session
 from scheduling.querysets import BookingQuerySet, SessionQuerySet, overlapping
 from scheduling.rules import MOST_SEATS, Span, lowest_free
-from scheduling.services.seating import Busy, Expected, busy_times, known_rows, most_seats
+from scheduling.services.busy import Busy
+from scheduling.services.seating import Expected, busy_times, known_rows, most_seats
 
 BOOKED, RELEASED, WITHDRAWN = Booking.State.BOOKED, Booking.State.RELEASED, Booking.State.WITHDRAWN
 

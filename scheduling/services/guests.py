@@ -20,9 +20,9 @@ from iop_clinic.accounts.weeks import full_date, long_date
 from scheduling.models import Booking, GroupMembership, Session
 from scheduling.rules import lowest_free
 from scheduling.services.bookings import withdraw_all
+from scheduling.services.busy import Busy
 from scheduling.services.seating import (
     BOOKED,
-    Busy,
     Expected,
     Seating,
     most_seats,

@@ -25,6 +25,7 @@ from scheduling.models import (
 )
 from scheduling.rules import Span, occurrences, span_on
 from scheduling.services.bookings import ON_HOLD, untie_visits, withdraw_all
+from scheduling.services.busy import Busy, busy_between
 from scheduling.services.diary import (
     WITHOUT_LEADER,
     WITHOUT_ROOM,
@@ -33,7 +34,7 @@ from scheduling.services.diary import (
     without,
 )
 from scheduling.services.placing import last_seats
-from scheduling.services.seating import Busy, Expected, busy_between, plan_seating, who_leaves
+from scheduling.services.seating import Expected, plan_seating, who_leaves
 from scheduling.services.sessions import SUBSTITUTE_ACCESS
 from scheduling.services.visits import let_in
 

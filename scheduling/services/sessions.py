@@ -41,6 +41,7 @@ from scheduling.services.visits import (
     seats_around,
     stays_inside,
     tie_again,
+    tied_with,
     ties_at,
     visits_inside,
 )
@@ -90,7 +91,7 @@ def create_session(
         groups=[group.pk if group else None],
         therapists=[therapist.pk],
         rooms=[room.pk if room else None],
-        sessions=_tied_with(session, patients),
+        sessions=tied_with(session, patients),
         episodes=[episode.pk for episode in episodes],
     )
     around, inside = seats_around(session, patients), visits_inside(session, patients)
@@ -108,12 +109,6 @@ def create_session(
     add_staff(session, therapist, SessionStaff.Role.FACILITATOR)
     _book_first(session, episodes, members, around, inside)
     return session
-
-
-def _tied_with(session: Session, patients: Sequence[int]) -> list[int]:
-    """The sessions that these patients leave for this one, or for which they leave it."""
-    rows = [*seats_around(session, patients).values(), *visits_inside(session, patients)]
-    return [row.session_id for row in rows]
 
 
 def _check_length(span: Span) -> None:

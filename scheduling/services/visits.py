@@ -87,6 +87,13 @@ def tie_again(session: Session) -> None:
     tie([*ties, *((visit, rows[visit.patient_id]) for visit in visits)])
 
 
+def tied_with(session: Session, patients: Collection[int]) -> list[int]:
+    """The sessions that these patients would leave for this one, or for which they would leave it:
+    by key, to be locked."""
+    rows = [*seats_around(session, patients).values(), *visits_inside(session, patients)]
+    return [row.session_id for row in rows]
+
+
 def visits_inside(
     session: Session, patients: Collection[int] | QuerySet[Any, int], span: Span | None = None
 ) -> list[Booking]:
