@@ -38,11 +38,13 @@ _DAY = datetime.timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class LevelTakenBack:
-    """`plan` is in force again. `given_up` are the seats that are gone, `kept` the bookings in them
-    that stay as a guest's, `waits` the waitlists on which the patient is again, `left` those of the
-    level that is left, `authorizations` that level's, which stay, `to_do` sentences."""
+    """`plan` is in force again, and the seats that `run_on`; `given_up` are gone, and `kept` the
+    bookings in them that stay as a guest's. `waits` are the waitlists where the patient is again,
+    `left` those of the level that is left, `authorizations` that level's, which stay, `to_do`
+    sentences."""
 
     plan: TreatmentPlan
+    run_on: tuple[GroupMembership, ...]
     given_up: tuple[GroupMembership, ...]
     kept: tuple[Booking, ...]
     seats: Resumption
@@ -79,7 +81,10 @@ def take_back_level(
     kept = _give_up(given_up, local_date(now, episode.clinic.tz), now)
     waits = _wait_again(plan, ended)
     left = leave_other_waitlists(episode, back, TAKEN_BACK)
-    to_do = [*_seats_run_on(plan, ended), *_gone(plan, ended)]
+    seated = _ended_seats(plan)
+    held = list(seated.values_list("pk", flat=True))
+    to_do = [*seats_run_on(seated, ended, plan.starts_on - _DAY), *_gone(plan, ended)]
+    run_on = GroupMembership.objects.during(plan.starts_on, None).filter(pk__in=held)
     seats = seat_again(episode, away, plan.starts_on, None)
     since = max(plan.starts_on, episode.admitted_on or plan.starts_on)
     judge_again(clinic=episode.clinic, episode_ids=[episode.pk], since=since, by=by, now=now)
@@ -87,6 +92,7 @@ def take_back_level(
     stay = _of_the_level(plan) if plan.level != back.level else ()
     return LevelTakenBack(
         back,
+        tuple(run_on.select_related("group")),
         tuple(given_up),
         tuple(kept),
         seats,
@@ -220,11 +226,13 @@ def _away(plan: TreatmentPlan) -> QuerySet[Booking]:
     return rows.order_by("starts_at", "-ends_at", "pk")
 
 
-def _seats_run_on(plan: TreatmentPlan, ended: AuditEvent) -> Iterator[str]:
-    eve = plan.starts_on - _DAY
-    rows = GroupMembership.objects.filter(clinic=plan.clinic_id, episode=plan.episode, ends_on=eve)
-    same = Q(group__level=plan.level, group__age_bracket=plan.age_bracket)  # not by the change
-    return seats_run_on(rows.exclude(same), ended, eve)
+def _ended_seats(plan: TreatmentPlan) -> QuerySet[GroupMembership]:
+    """Those that a change ended: whatever serves its level was not ended by it."""
+    same = Q(group__level=plan.level, group__age_bracket=plan.age_bracket)
+    rows = GroupMembership.objects.filter(
+        ~same, clinic=plan.clinic_id, episode=plan.episode, ends_on=plan.starts_on - _DAY
+    )
+    return rows.order_by("pk")
 
 
 def _wait_again(plan: TreatmentPlan, ended: AuditEvent) -> list[WaitlistEntry]:

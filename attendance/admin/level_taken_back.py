@@ -82,11 +82,7 @@ def _left_to_do(done: LevelTakenBack) -> Iterator[str]:
 
 def _panels(told: TakenBackPreview) -> Iterator[Panel]:
     yield plans_panel(told.plan_before, told.done.plan)
-    seats = [
-        (one.group, f"seat {one.seat} is taken back", full_date(one.starts_on))
-        for one in told.done.given_up
-    ]
-    yield Panel("Seats given up", ("Group", "What", "From"), seats, empty="None.")
+    yield Panel("Seats in groups", ("Group", "What"), list(_seats(told.done)), empty="None.")
     if told.done.kept:
         kept = [(link(one, session_when(one.session)),) for one in told.done.kept]
         yield Panel("Attended or begun there: stays, as a guest's", ("Session",), kept)
@@ -100,3 +96,11 @@ def _panels(told: TakenBackPreview) -> Iterator[Panel]:
     yield standards_panel(told.standards)
     left = [(one,) for one in _left_to_do(told.done)]
     yield Panel("Left to do", ("What",), left, empty="Nothing.")
+
+
+def _seats(done: LevelTakenBack) -> Iterator[tuple[object, str]]:
+    for one in done.run_on:
+        until = f" until {full_date(one.ends_on)}" if one.ends_on else ""
+        yield one.group, f"seat {one.seat} goes on{until}"
+    for one in done.given_up:
+        yield one.group, f"seat {one.seat} from {full_date(one.starts_on)} on is taken back"

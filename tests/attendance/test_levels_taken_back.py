@@ -58,7 +58,7 @@ def test_everything_is_as_before(at):
         ("new", THU, "withdrawn"), ("old", FRI, "booked"), ("new", FRI, "withdrawn"),
     ]  # fmt: skip
     assert (done.plan, done.seats.booked, done.seats.not_booked) == (at.pat.plans.get(), 2, ())
-    assert [one.group for one in done.given_up] == [at.new]
+    assert [one.group for one in (*done.run_on, *done.given_up)] == [at.old, at.new]
     assert (done.kept, done.to_do) == ((), ())
 
 
@@ -219,7 +219,10 @@ def test_the_page_shows_what_would_stand_again_and_then_does_it(at):
             ("Now", "PHP 2.5, adult", "20 h", 5, "Mar 4, 2026"),
             ("Then", "IOP 2.1, adult", "9 h", 3, "Mar 2, 2026"),
         ],
-        "Seats given up": [(at.new, "seat 1 is taken back", "Mar 4, 2026")],
+        "Seats in groups": [
+            (at.old, "seat 1 goes on"),
+            (at.new, "seat 1 from Mar 4, 2026 on is taken back"),
+        ],
         "Bookings": [
             (str(at.old), "made", 2, "Wed Mar 4 – Fri Mar 6"),
             (str(at.new), "withdrawn", 3, "Wed Mar 4 – Fri Mar 6"),
