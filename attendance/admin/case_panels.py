@@ -137,6 +137,8 @@ def _people(episode: Episode, patient: Patient, contact: Contact) -> Iterator[tu
     others = (outreach.Method.EMERGENCY_CONTACT, outreach.Method.GUARDIAN)
     own = ", ".join(one.label.lower() for one in allowed if one not in others)
     phone = _phone(patient.phone) if patient.phone_is_safe else "not safe"
+    if contact.guardian and patient.phone_is_safe:  # the guardian is called in the patient's place
+        phone = patient.phone or "none"
     whom = link(episode, patient)
     yield whom, phone, own or "nothing", patient.best_time_to_call, told
     if contact.guardian:

@@ -117,6 +117,15 @@ def test_the_phone_and_what_may_be_said_are_in_sight_while_somebody_calls(
     assert "555-0100" in page.content.decode()
 
 
+def test_of_a_minor_the_guardians_number_is_the_one_to_press(week: ShortWeek) -> None:
+    patient = week.patient.patient
+    patient.phone, patient.phone_is_safe, patient.guardian_phone = "555-0100", True, "555-0188"
+    patient.birth_date = datetime.date(2012, 1, 1)
+    patient.save()
+    contact, _ = desk(week.clinic).open(missed_day(week), "outreach").context["form"].before()
+    assert [row[1] for row in contact.rows[:2]] == ["555-0100", phone_link("555-0188")]
+
+
 def test_a_case_that_opened_again_is_called_about_again(week: ShortWeek) -> None:
     flag = missed_day(week)
     OutreachAttempt.objects.create(
