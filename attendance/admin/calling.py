@@ -23,6 +23,7 @@ from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import long_moment
 from patients.models import Episode, Patient
 from scheduling.services import note_told
+from scheduling.services.telling import is_taken_back
 
 AGAIN = "It was taken back: say what holds now."
 
@@ -77,7 +78,7 @@ class CallListForm(ServiceForm):
     def introduction(self) -> str:
         if not self.list.calls:
             return "Nobody to call."
-        return f"{AGAIN} {self.list.told}" if self.row.taken_back_at else self.list.told
+        return f"{AGAIN} {self.list.told}" if is_taken_back(self.row) else self.list.told
 
     def patients(self) -> list[Line]:
         return [self._line(one) for one in self.list.patients]
