@@ -26,6 +26,7 @@ from scheduling.services import note_told
 from scheduling.services.telling import is_taken_back
 
 AGAIN = "It was taken back: say what holds now."
+CALL_AGAIN = "Told already: call them again"
 
 
 class CallListPage(ServiceView):

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from attendance import closures
-from attendance.admin.calling import call_panels
+from attendance.admin.calling import CALL_AGAIN, call_panels
 from attendance.admin.deciding import DecidingForm
 from attendance.admin.deciding_words import whose
 from attendance.call_list import call_list
@@ -123,7 +123,7 @@ class TakeBackForm(ServiceForm):
     def _told(self) -> list[Panel]:
         """With phones: they know only what was decided."""
         calls = [one for one in call_list(self.row, user=self.user).calls if one.told]
-        return call_panels("Told already: call them again", calls) if calls else []
+        return call_panels(CALL_AGAIN, calls) if calls else []
 
     def ahead(self) -> Sequence[Panel]:
         return [*undone_panels(self._tried(by=self.user), self.user), *self._told()]

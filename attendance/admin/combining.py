@@ -9,8 +9,9 @@ from django.db.models import Count, Q
 from django.utils import timezone
 from django.utils.html import format_html
 
-from attendance.admin.calling import CallListForm
+from attendance.admin.calling import CALL_AGAIN, CallListForm, call_panels
 from attendance.admin.cancelling import change_said, effects_said
+from attendance.call_list import call_list
 from attendance.combining import (
     Side,
     combine_impact,
@@ -95,6 +96,7 @@ class PartForm(SessionForm):
         "fits. Whoever is recorded in the other session stays there."
     )
     whose = row_field(Session.objects.select_related("group", "session_type"), "Which")
+    after: Sequence[Panel] = ()
 
     @classmethod
     def offered(cls, row: Any) -> bool:
@@ -116,11 +118,21 @@ class PartForm(SessionForm):
     def _parted(self) -> Session:
         return self.cleaned_data.get("whose", self.row)
 
+    def _told(self) -> list[Panel]:
+        """Once it is parted there is no list that they are on."""
+        calls = [one for one in call_list(self._parted, user=self.user).calls if one.told]
+        return call_panels(CALL_AGAIN, calls) if calls else []
+
     def ahead(self) -> Sequence[Panel]:
         note_read(self._parted, by=self.user)
-        return [_panel("Who comes back", part_impact(session=self._parted, by=self.user))]
+        sides = part_impact(session=self._parted, by=self.user)
+        return [_panel("Who comes back", sides), *self._told()]
+
+    def shown_once(self) -> Sequence[Panel]:
+        return self.after
 
     def run(self) -> str:
+        self.after = self._told()
         done = part_sessions(session=self._parted, by=self.user)
         stay = f" {len(done.left)} did not fit any more and stay." if done.left else ""
         return f"{_sit(len(done.moved))} in {session_when(self._parted)} again.{stay}"

@@ -19,7 +19,7 @@ from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.models import AuditEvent
 from iop_clinic.accounts.roles import Role
 from patients.models import Episode, KeepApart
-from scheduling.models import Booking, Decision, Session, Told
+from scheduling.models import Booking, Closure, Decision, Session, Told
 from scheduling.services import Decided, assign_substitute, note_told
 from tests import factories as f
 from tests.admin import Desk, actors, desk, url
@@ -264,15 +264,31 @@ def test_once_it_is_parted_nobody_is_noted_as_told(groups):
     assert (refused.value.code, Told.objects.count()) == ("taken_back", 0)
 
 
-def test_what_a_closure_has_combined_is_on_the_list_of_the_closure(groups, coordinator):
+def test_whoever_was_told_is_called_again_when_the_two_are_parted(groups, coordinator):
+    groups.combine()
+    cause = Session.objects.get(pk=groups.friday.pk)
+    note_told(cause=cause, told=[groups.week.patient], by=groups.week.by)
+    ahead = coordinator.look(groups.friday, "part")
+    again = ahead.panels[1]
+    assert (again.title, len(again.rows)) == ("Told already: call them again", 1)
+    saved = coordinator.save(ahead)
+    assert (saved.status, again.title in saved.html) == (200, True)
+    assert Session.objects.get(pk=groups.friday.pk).live
+
+
+def combined_by_closure(groups: Groups) -> Closure:
     room = f.RoomFactory(clinic=groups.week.clinic, seats=16)
     Session.objects.filter(pk=groups.friday.pk).update(room=room)
     groups.friday.refresh_from_db()
-    close(
+    return close(
         clinic=groups.week.clinic, starts_on=FRI, ends_on=FRI, room=room, reason="Paint",
         decided=[Decided(groups.friday, Decision.Choice.COMBINED, into=groups.into)],
         by=groups.week.by,
     )  # fmt: skip
+
+
+def test_what_a_closure_has_combined_is_on_the_list_of_the_closure(groups, coordinator):
+    combined_by_closure(groups)
     page = coordinator.open(groups.friday, "change").content.decode()
     assert ("Part again" in page, url(groups.friday, "call-list") in page) == (True, False)
 
