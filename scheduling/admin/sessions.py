@@ -344,7 +344,11 @@ class SessionAdmin(ClinicModelAdmin):
 
     def get_queryset(self, request: Any) -> Any:
         came = Booking.objects.exclude(state=Booking.State.WITHDRAWN)
-        decided = Decision.objects.filter(choice=Decision.Choice.COMBINED)
+        decided = Decision.objects.filter(
+            choice=Decision.Choice.COMBINED,
+            closure__taken_back_at=None,
+            time_off__taken_back_at=None,
+        )
         return with_booked(super().get_queryset(request)).annotate(
             combined=Exists(came.filter(combined_from__session=OuterRef("pk"))),
             received=Exists(came.filter(session=OuterRef("pk"), combined_from__live=False)),

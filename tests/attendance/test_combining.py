@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from attendance.call_list import call_list
-from attendance.closures import close
+from attendance.closures import close, take_back_closure
 from attendance.combining import combine_sessions, part_sessions
 from attendance.models import AttendanceRecord
 from iop_clinic.accounts.acting import Refused
@@ -291,6 +291,15 @@ def test_what_a_closure_has_combined_is_on_the_list_of_the_closure(groups, coord
     combined_by_closure(groups)
     page = coordinator.open(groups.friday, "change").content.decode()
     assert ("Part again" in page, url(groups.friday, "call-list") in page) == (True, False)
+
+
+def test_combined_again_after_the_closure_was_taken_back_it_has_a_list_of_its_own(
+    groups, coordinator
+):
+    take_back_closure(closure=combined_by_closure(groups), by=groups.week.by)
+    groups.combine()
+    page = coordinator.open(groups.friday, "change").content.decode()
+    assert url(groups.friday, "call-list") in page
 
 
 def test_a_cancelled_session_is_not_parted(groups, coordinator):
