@@ -11,7 +11,7 @@ import datetime
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from attendance.compliance.again import judge_again, judge_papers
@@ -27,9 +27,10 @@ from attendance.trail import UPDATE, deleted, restore
 from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import AuditEvent, User
 from iop_clinic.accounts.weeks import full_date, local_date
-from patients.models import Authorization, Episode, TreatmentPlan
+from patients.models import Authorization, Episode, EpisodeHold, TreatmentPlan
 from scheduling.locks import lock
 from scheduling.models import Booking, Group, GroupMembership, WaitlistEntry
+from scheduling.services.bookings import ON_HOLD
 
 NO_CHANGE = "There is no change of level to take back."
 TAKEN_BACK = "Change of level taken back"
@@ -86,6 +87,7 @@ def take_back_level(
     to_do = [*seats_run_on(seated, ended, plan.starts_on - _DAY), *_gone(plan, ended)]
     run_on = GroupMembership.objects.during(plan.starts_on, None).filter(pk__in=held)
     seats = seat_again(episode, away, plan.starts_on, None)
+    _leave_to_hold(plan)
     since = max(plan.starts_on, episode.admitted_on or plan.starts_on)
     judge_again(clinic=episode.clinic, episode_ids=[episode.pk], since=since, by=by, now=now)
     judge_papers(clinic=episode.clinic, now=now)
@@ -212,18 +214,37 @@ def _give_up(
 
 
 def _away(plan: TreatmentPlan) -> QuerySet[Booking]:
-    """What the change withdrew of seats that it ended, longest first. In a signed roster only who
-    has a record: it stays complete."""
-    rows = Booking.objects.filter(
-        Q(session__signed_at__isnull=True) | Q(attendance__isnull=False),
+    """What the change withdrew of seats that it ended, or a hold that went on then and is over;
+    longest first. In a signed roster only who has a record: it stays complete."""
+    rows = _withdrawn(plan).filter(
+        ~_on_hold(plan), Q(session__signed_at__isnull=True) | Q(attendance__isnull=False)
+    )
+    return rows.order_by("starts_at", "-ends_at", "pk")
+
+
+def _leave_to_hold(plan: TreatmentPlan) -> None:
+    """On the dates of a hold it is the hold that keeps the patient away, and ends that."""
+    rows = _withdrawn(plan).exclude(withdrawn_reason=ON_HOLD)
+    rows.filter(_on_hold(plan)).update(withdrawn_reason=ON_HOLD)
+
+
+def _withdrawn(plan: TreatmentPlan) -> QuerySet[Booking]:
+    same = Q(membership__group__level=plan.level, membership__group__age_bracket=plan.age_bracket)
+    by_change = Q(withdrawn_reason__startswith=LEVEL_OF_CARE)
+    return Booking.objects.filter(
+        by_change | Q(~same, withdrawn_reason=ON_HOLD),
         clinic=plan.clinic_id,
         episode=plan.episode_id,
         membership__isnull=False,
         state=Booking.State.WITHDRAWN,
-        withdrawn_reason__startswith=LEVEL_OF_CARE,
         session__local_date__gte=plan.starts_on,
     )
-    return rows.order_by("starts_at", "-ends_at", "pk")
+
+
+def _on_hold(plan: TreatmentPlan) -> Exists:
+    day = OuterRef("session__local_date")
+    rows = EpisodeHold.objects.filter(episode=plan.episode_id, starts_on__lte=day)
+    return Exists(rows.filter(Q(ends_on__isnull=True) | Q(ends_on__gte=day)))
 
 
 def _ended_seats(plan: TreatmentPlan) -> QuerySet[GroupMembership]:

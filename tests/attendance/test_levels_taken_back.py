@@ -11,7 +11,7 @@ import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from attendance.episodes import discharge
+from attendance.episodes import discharge, hold, resume
 from attendance.levels_ahead import preview_taken_back
 from attendance.levels_taken_back import LevelTakenBack, take_back_level
 from attendance.models import WeekResult
@@ -104,6 +104,23 @@ def test_the_patient_waits_again_and_for_the_other_level_no_more(at):
         (before.pk, "waiting", ""), (since.pk, "removed", "Change of level taken back"),
     ]  # fmt: skip
     assert (done.waits, done.left) == ((before,), (since,))
+
+
+@pytest.mark.parametrize("hold_first", [True, False])
+def test_a_hold_of_these_days_gives_back_what_lies_after_it(at, hold_first):
+    if hold_first:
+        hold(episode=at.pat, starts_on=WED, reason="hospital", by=at.by)
+        plan = at.change().plan
+        resume(episode=at.pat, resumes_on=FRI, by=at.by)
+        back(at, plan)
+    else:
+        plan = at.change().plan
+        hold(episode=at.pat, starts_on=WED, reason="hospital", by=at.by)
+        back(at, plan)
+        resume(episode=at.pat, resumes_on=FRI, by=at.by)
+    assert [one for one in at.booked() if one[0] == "old"] == [
+        ("old", MON, "booked"), ("old", WED, "withdrawn"), ("old", FRI, "booked"),
+    ]  # fmt: skip
 
 
 def test_an_authorization_stays(at):
