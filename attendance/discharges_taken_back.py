@@ -37,6 +37,7 @@ from patients.models import Episode, EpisodeHold, Patient, TreatmentPlan
 from patients.services import holds
 from scheduling.locks import lock
 from scheduling.models import Booking, GroupMembership, Session, WaitlistEntry, WeeklyBlock
+from scheduling.services.offers import last_entries
 
 Moment = datetime.datetime | None
 _DAY, _EVER = datetime.timedelta(days=1), datetime.date.max
@@ -130,10 +131,7 @@ def _rows_back(episode: Episode, event: AuditEvent, day: datetime.date) -> None:
     for model in (TreatmentPlan, EpisodeHold):
         restore(model._default_manager.filter(**same, ends_on=day), event, ends_on=str(day))
     restore(Flag.objects.filter(**same), event, outcome=Flag.Outcome.DISCHARGED)
-    removed = WaitlistEntry.State.REMOVED
-    entries = WaitlistEntry.objects.filter(**same)
-    waits = entries.exclude(state=removed).values("group")  # entered anew since
-    restore(entries.exclude(group__in=waits), event, state=removed)
+    restore(last_entries(episode), event, state=WaitlistEntry.State.REMOVED)
 
 
 # --- seats ---------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ from patients.models import Authorization, Episode, EpisodeHold, TreatmentPlan
 from scheduling.locks import lock
 from scheduling.models import Booking, Group, GroupMembership, WaitlistEntry
 from scheduling.services.bookings import ON_HOLD
+from scheduling.services.offers import last_entries
 
 NO_CHANGE = "There is no change of level to take back."
 TAKEN_BACK = "Change of level taken back"
@@ -258,11 +259,10 @@ def _ended_seats(plan: TreatmentPlan) -> QuerySet[GroupMembership]:
 
 def _wait_again(plan: TreatmentPlan, ended: AuditEvent) -> list[WaitlistEntry]:
     """Those whom the change took off a list wait again, unless they were entered anew."""
-    rows = WaitlistEntry.objects.filter(clinic=plan.clinic_id, episode=plan.episode)
     removed = WaitlistEntry.State.REMOVED
-    anew = rows.exclude(state=removed).values("group")
+    rows = last_entries(plan.episode)
     gone = rows.filter(state=removed, left_reason__startswith=LEVEL_OF_CARE)
-    keys = list(gone.exclude(group__in=anew).values_list("pk", flat=True))
+    keys = list(gone.values_list("pk", flat=True))
     restore(rows.filter(pk__in=keys), ended, state=removed)
     waiting = rows.filter(pk__in=keys, state=WaitlistEntry.State.WAITING)
     return list(waiting.select_related("group").order_by("pk"))

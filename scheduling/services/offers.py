@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from iop_clinic.accounts.weeks import local_date
@@ -105,6 +106,13 @@ def waited_for(episode: Episode) -> list[int]:
         clinic=episode.clinic_id, episode=episode, state__in=WAITING
     )
     return list(entries.order_by().values_list("group", flat=True))
+
+
+def last_entries(episode: Episode) -> QuerySet[WaitlistEntry]:
+    """Of each group for which the patient ever waited, the entry that was made last."""
+    rows = WaitlistEntry.objects.filter(clinic=episode.clinic_id, episode=episode)
+    later = rows.filter(group=OuterRef("group"), pk__gt=OuterRef("pk"))
+    return rows.exclude(Exists(later))
 
 
 def leave_waitlists(episode: Episode, reason: str) -> None:

@@ -106,6 +106,17 @@ def test_the_patient_waits_again_and_for_the_other_level_no_more(at):
     assert (done.waits, done.left) == ((before,), (since,))
 
 
+def test_whoever_waited_for_the_group_before_waits_again(at):
+    group = at.group(level=Level.IOP)
+    first = put_on_waitlist(group=group, episode=at.pat, by=at.by)
+    WaitlistEntry.objects.filter(pk=first.pk).update(state="enrolled")
+    second = put_on_waitlist(group=group, episode=at.pat, by=at.by)
+    done = back(at, at.change().plan)
+    states = WaitlistEntry.objects.order_by("pk").values_list("pk", "state")
+    assert list(states) == [(first.pk, "enrolled"), (second.pk, "waiting")]
+    assert done.waits == (second,)
+
+
 @pytest.mark.parametrize("hold_first", [True, False])
 def test_a_hold_of_these_days_gives_back_what_lies_after_it(at, hold_first):
     if hold_first:
