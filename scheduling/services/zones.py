@@ -185,16 +185,20 @@ def _move_time_off(clinic: Clinic, old: ZoneInfo) -> int:
     rows = list(coming.order_by("starts_at", "pk"))
     last: dict[int, datetime.datetime] = {}
     for row in rows:
-        moved = _ahead((row.starts_at, row.ends_at), old, clinic.tz, now)
-        if moved[0] >= last.get(row.therapist_id, moved[0]):  # or the one before it has stayed
+        moved = _ahead(row, old, clinic.tz, now)
+        if moved.starts_at >= last.get(row.therapist_id, moved.starts_at):  # or that has stayed
             row.starts_at, row.ends_at = moved
         last[row.therapist_id] = row.ends_at
     TimeOff.objects.bulk_update(rows, ["starts_at", "ends_at"])
     return len(rows)
 
 
-def _ahead(
-    instants: Iterable[datetime.datetime], old: ZoneInfo, new: ZoneInfo, now: datetime.datetime
-) -> list[datetime.datetime]:
-    then = ((one, _same_wall(one, old, new)) for one in instants)
-    return [moved if min(one, moved) > now else one for one, moved in then]
+def _ahead(row: TimeOff, old: ZoneInfo, new: ZoneInfo, now: datetime.datetime) -> Span:
+    """Its time in the new zone, of one that has begun its end alone. What would lie in the past by
+    it stays."""
+    starts_at, ends_at = (_same_wall(at, old, new) for at in (row.starts_at, row.ends_at))
+    if row.starts_at <= now < ends_at:
+        return Span(row.starts_at, ends_at)
+    if now < starts_at:
+        return Span(starts_at, ends_at)
+    return Span(row.starts_at, row.ends_at)

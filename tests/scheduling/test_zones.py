@@ -187,6 +187,18 @@ def test_time_off_that_would_begin_inside_another_one_stays(world: World) -> Non
     assert after == before
 
 
+def test_time_off_that_would_have_begun_already_stays(world: World) -> None:
+    world.clinic.zone = "America/Los_Angeles"
+    world.clinic.save()
+    services.add_time_off(
+        therapist=world.therapist, by=world.by,
+        starts_at=world.at("2026-03-02", "04:00"), ends_at=world.at("2026-03-02", "06:00"),
+    )  # fmt: skip
+    before = world.therapist.time_off.values_list("starts_at", "ends_at").get()
+    services.change_zone(clinic=world.clinic, zone="America/New_York", by=world.by)
+    assert world.therapist.time_off.values_list("starts_at", "ends_at").get() == before
+
+
 def test_time_off_to_come_and_a_substitutes_access_move_along(world: World) -> None:
     _, later = planned(world)
     other = f.TherapistFactory(clinic=world.clinic)
