@@ -108,7 +108,7 @@ class _Refit:
         ties = _check_patients([one for one in retimed if one.live])
         if moving:
             self._arrange(moving)
-        with let_in(ties):
+        with let_in([one for one in ties if one[1].session.live]):  # or it is closed then
             self._save()
         self._seat([one for one in moving if one.local_date != self.days[one.pk]])
         return self.result
@@ -370,6 +370,7 @@ def _check_patients(sessions: Sequence[Session]) -> list[tuple[Booking, Booking]
 def _ties(met: Iterable[tuple[Session, Booking, Busy]]) -> list[tuple[Booking, Booking]]:
     around = {}
     for session, row, visit in met:
+        row.session = session
         row.starts_at, row.ends_at = _span(session)
         around[visit.booking] = row
     found = Booking.objects.filter(pk__in=around) if around else ()

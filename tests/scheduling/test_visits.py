@@ -346,3 +346,18 @@ def test_a_weekly_visit_interrupts_the_session_unless_another_visit_does(world, 
     rows = Booking.objects.filter(session__block__isnull=False)
     assert [row.nested_in for row in rows] == ([] if other_visit else [outer])
     assert len(found.findings) == other_visit
+
+
+def test_a_block_moved_into_a_closed_time_leaves_the_visit_alone(world):
+    block, episode, day = world.block(), world.episode(), datetime.date(2026, 3, 9)
+    services.enrol(group=world.group, episode=episode, starts_on=day, by=world.by)
+    services.expand(clinic=world.clinic, today=day, by=Job("nightly"), weeks=1)
+    services.add_closure(
+        clinic=world.clinic, starts_on=day, ends_on=day, from_time=datetime.time(14),
+        reason="Paint", by=world.by,
+    )  # fmt: skip
+    row = visit(world, "13:20", "13:40", episode, day="2026-03-09").bookings.get()
+    times = {"starts_at": datetime.time(13), "ends_at": datetime.time(15)}
+    found = services.change_block(block=block, by=world.by, **times)
+    assert [one.local_date for one in found.cancelled] == [day]
+    assert tied(row) == (True, "booked", None, None, None)
