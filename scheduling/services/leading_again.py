@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
@@ -53,7 +53,7 @@ def _leading_again(therapist: Therapist, sessions: Sequence[Session]) -> list[Se
     led = SessionStaff.objects.filter(session=OuterRef("session"), role__in=LEADS, active=True)
     parts = own.filter(~busy, active=False, session__in=[one.pk for one in sessions])
     parts = parts.exclude(Exists(led), role__in=LEADS)
-    theirs = dict(parts.values_list("session", "role"))
+    theirs = _one_after_the_other(parts.order_by("starts_at", "pk"))
     own.filter(session__in=theirs).update(active=True)
     back = [one for one in sessions if one.pk in theirs]
     for session, trouble in zip(back, _licenses(therapist, back, theirs), strict=True):
@@ -62,6 +62,15 @@ def _leading_again(therapist: Therapist, sessions: Sequence[Session]) -> list[Se
         session.version += 1
     Session.objects.bulk_update(back, ["needs_attention", "version"])
     return back
+
+
+def _one_after_the_other(parts: Iterable[SessionStaff]) -> dict[int, str]:
+    """By session the role, but of two at one time the first: somebody moved them since."""
+    taken: list[SessionStaff] = []
+    for part in parts:
+        if not taken or taken[-1].ends_at <= part.starts_at:
+            taken.append(part)
+    return {part.session_id: part.role for part in taken}
 
 
 def _licenses(

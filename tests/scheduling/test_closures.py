@@ -222,6 +222,20 @@ def test_a_second_time_off_still_keeps_the_leader_away(world: World) -> None:
     assert (row.needs_attention[:9], row.staff.get().active) == ("No leader", False)
 
 
+def test_of_two_that_were_moved_to_one_time_the_first_is_led_again(world: World) -> None:
+    first = world.session(starts="09:00", ends="10:00", therapist=world.therapist)
+    second = world.session(starts="10:00", ends="11:00", therapist=world.therapist)
+    time_off = off(world)
+    services.move_session(
+        session=first, starts_at=world.at("2026-03-02", "09:30"),
+        ends_at=world.at("2026-03-02", "10:30"), by=world.by,
+    )  # fmt: skip
+    undone = services.take_back_time_off(time_off=time_off, by=world.by)
+    said = f"{world.therapist.name} is not free then."
+    assert (undone.back, undone.left) == ([first], [(second, said)])
+    assert (first.staff.get().active, second.staff.get().active) == (True, False)
+
+
 def test_a_time_off_that_is_over_stays(world: World) -> None:
     row = off(world, "03:00", "04:00")
     with pytest.raises(Refused) as caught:
