@@ -381,10 +381,11 @@ def bring_back(session: Session, diary: Diary) -> Session:
     diary.check_open(span)
     tie_again(session)
     _check_free(session, diary, span)
+    if session.cancelled_reason.startswith(COMBINED_WITH):
+        session.told.all().delete()
     session.state, session.cancelled_reason = Session.State.SCHEDULED, ""
     session.cancelled_at, session.closure = None, None
     _save_state(session)
-    session.told.all().delete()
     if session.group_id:
         held = GroupMembership.objects.on(session.local_date).filter(group=session.group_id)
         members = [Expected(row.episode, row) for row in held.select_related("episode")]
