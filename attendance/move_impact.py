@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from attendance.cancel_impact import Loss, Weeks, loss_on, weeks_by_episode
@@ -49,7 +50,7 @@ def clashes(
 ) -> list[Booking]:
     """Where else somebody booked in a session sits at another time: such a move is refused.
 
-    A visit that would lie inside it is none.
+    A visit that would lie inside it is none; whether one may stay tied, `move_session` says.
     """
     here = Booking.objects.seated().filter(session=session)
     rows = Booking.objects.seated().filter(
@@ -60,7 +61,8 @@ def clashes(
     )
     shown = rows.select_related("patient", "session__group", "session__session_type")
     visits = [visit.pk for visit, _ in ties_at(session, Span(starts_at, ends_at))]
-    elsewhere = shown.exclude(session=session).exclude(pk__in=visits)
+    tied = Q(nested_in__in=here) | Q(pk__in=here.filter(nested_in__isnull=False).values("nested_in"))
+    elsewhere = shown.exclude(session=session).exclude(pk__in=visits).exclude(tied)
     return list(elsewhere.order_by("patient", "starts_at"))
 
 

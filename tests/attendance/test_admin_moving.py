@@ -98,6 +98,42 @@ def test_a_visit_that_would_lie_inside_is_not_in_the_way(week, coordinator):
     assert (friday(week).local_date, inside.nested_in) == (SAT, friday(week).bookings.get())
 
 
+@pytest.fixture
+def inside(week: ShortWeek) -> Session:
+    """A visit from 9:30 to 9:45 inside the session on Friday."""
+    outer = friday(week).bookings.get()
+    visit = f.session(
+        week.clinic, FRI.isoformat(), "09:30", "09:45", session_type=week.house.drug_screen
+    )
+    f.booking(
+        visit, outer.episode, nested_in=outer, outer_starts_at=outer.starts_at,
+        outer_ends_at=outer.ends_at,
+    )  # fmt: skip
+    return visit
+
+
+def test_a_visit_is_moved_inside_its_session(week, coordinator, inside):
+    coordinator.save(coordinator.look(inside, "move", starts="10:00 AM", ends="10:15 AM"))
+    moved = inside.bookings.get()
+    assert moved.starts_at == f.at(week.clinic, FRI.isoformat(), "10:00")
+    assert moved.nested_in == friday(week).bookings.get()
+
+
+def test_a_session_around_a_visit_is_moved_to_another_room(week, coordinator, inside):
+    room = f.RoomFactory(clinic=week.clinic)
+    coordinator.save(coordinator.look(friday(week), "move", room=room))
+    assert friday(week).room == room
+    assert inside.bookings.get().nested_in == friday(week).bookings.get()
+
+
+def test_a_visit_that_would_leave_its_session_is_not_called_a_clash(week, coordinator, inside):
+    answer = coordinator.fill(inside, "move", starts="8:30 AM", ends="8:45 AM")
+    assert answer.refusal == (
+        "A visit lies inside another session on Fri Mar 6. Withdraw it first, then move."
+    )
+    assert inside.bookings.get().nested_in == friday(week).bookings.get()
+
+
 def test_it_is_looked_at_again_when_somebody_is_booked_meanwhile(week, coordinator):
     ahead = coordinator.look(friday(week), "move", day=SAT)
     f.booking(friday(week), week.other(), 2)
