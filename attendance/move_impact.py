@@ -61,7 +61,9 @@ def clashes(
     )
     shown = rows.select_related("patient", "session__group", "session__session_type")
     visits = [visit.pk for visit, _ in ties_at(session, Span(starts_at, ends_at))]
-    tied = Q(nested_in__in=here) | Q(pk__in=here.filter(nested_in__isnull=False).values("nested_in"))
+    tied = Q(nested_in__in=here) | Q(
+        pk__in=here.filter(nested_in__isnull=False).values("nested_in")
+    )
     elsewhere = shown.exclude(session=session).exclude(pk__in=visits).exclude(tied)
     return list(elsewhere.order_by("patient", "starts_at"))
 

@@ -14,12 +14,16 @@ import datetime
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from django.utils import timezone
+
 from iop_clinic.accounts.acting import Refused
-from iop_clinic.accounts.weeks import long_date
+from iop_clinic.accounts.models import Clinic
+from iop_clinic.accounts.weeks import full_date, local_date, long_date
 from patients.models import AgeBracket, Episode, KeepApart
 from patients.rules import OF_AGE, age_on
 from scheduling.models import Booking, Group, Session
 from scheduling.people import Known, Person, Place, not_over
+from scheduling.rules import A_YEAR
 
 
 class Fit(NamedTuple):
@@ -189,6 +193,13 @@ def check_active(episode: Episode, on: datetime.date) -> None:
     if not is_active(episode, on):
         message = f"The patient is not in treatment on {long_date(on)}."
         raise Refused("not_active", message, field="episode")
+
+
+def check_first_day(day: datetime.date, clinic: Clinic, field: str = "starts_on") -> None:
+    """Refuse (`first_day`) a year that was typed wrongly: nothing would be planned until then."""
+    if day - local_date(timezone.now(), clinic.tz) > A_YEAR:
+        message = f"{full_date(day)} lies more than a year ahead. Look at the year."
+        raise Refused("first_day", message, field=field)
 
 
 def is_active(episode: Episode, on: datetime.date) -> bool:

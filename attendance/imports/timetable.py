@@ -27,6 +27,7 @@ from scheduling.models import (
     WeeklyBlock,
 )
 from scheduling.rules import (
+    A_YEAR,
     LONGEST,
     SHORTEST,
     Stay,
@@ -36,7 +37,6 @@ from scheduling.rules import (
     seats_taken,
 )
 from scheduling.services import add_time_off, affected_sessions
-from scheduling.services.blocks import A_YEAR
 from scheduling.services.closures import losing_leader
 from scheduling.services.diary import check_seats
 from scheduling.services.offers import seats_given

@@ -17,10 +17,11 @@ from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.editing import check, check_version
 from iop_clinic.accounts.models import User
 from iop_clinic.accounts.weeks import DAYS_IN_WEEK, Week, full_date, local_date, week_of
+from scheduling.eligibility import check_first_day
 from scheduling.leading import check_qualified
 from scheduling.locks import lock
 from scheduling.models import Session, WeeklyBlock
-from scheduling.rules import LONGEST, SHORTEST, occurrences, only_breaks, span_on
+from scheduling.rules import A_YEAR, LONGEST, SHORTEST, occurrences, only_breaks, span_on
 from scheduling.services.diary import check_seats
 from scheduling.services.refitting import Refitted, refit
 
@@ -47,8 +48,6 @@ AT_FIELD = {
     "weeklyblock_two_facilitators_differ": "co_facilitator",
 }
 """Where a person mends what a named constraint does not take, by its code."""
-A_YEAR = datetime.timedelta(days=366)
-"""How far from today a new block may begin, either way."""
 _DAY = datetime.timedelta(days=1)
 _WEEK = datetime.timedelta(days=DAYS_IN_WEEK)
 
@@ -167,10 +166,9 @@ def _check_breaks(block: WeeklyBlock) -> None:
 
 def _check_first_day(block: WeeklyBlock) -> None:
     """A year that was typed wrongly plans nothing, or what nobody meant."""
-    away = block.valid_from - local_date(timezone.now(), block.clinic.tz)
-    if abs(away) > A_YEAR:
-        side = "ahead" if away > A_YEAR else "back"
-        message = f"{full_date(block.valid_from)} lies more than a year {side}. Look at the year."
+    check_first_day(block.valid_from, block.clinic, "valid_from")
+    if local_date(timezone.now(), block.clinic.tz) - block.valid_from > A_YEAR:
+        message = f"{full_date(block.valid_from)} lies more than a year back. Look at the year."
         raise Refused("first_day", message, field="valid_from")
 
 

@@ -12,7 +12,7 @@ from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import Clinic, User
 from iop_clinic.accounts.weeks import full_date, long_date
 from patients.models import Episode
-from scheduling.eligibility import check_active, check_eligible
+from scheduling.eligibility import check_active, check_eligible, check_first_day
 from scheduling.locks import lock
 from scheduling.models import Booking, Group, GroupMembership, Session
 from scheduling.rules import MOST_SEATS, Stay, crowded_on, lowest_free, reseat, seats_taken
@@ -42,9 +42,10 @@ def enrol(
 
     The lowest seat that is free all the time, or `seat`. Above the capacity, up to 15, only with
     `overflow_reason`. `guests` says what becomes of the dates on which guests hold the last seats.
-    Raises Refused `dates_in_order`, `group_closed`, `already_member`, `not_active`, `not_suitable`,
-    `group_full` (with `dates` and `bookings` where `guests` is asked for), `patient_busy` with the
-    same, or `reason_required`. An offer to somebody else keeps nobody out.
+    Raises Refused `dates_in_order`, `first_day` where that is more than a year away,
+    `group_closed`, `already_member`, `not_active`, `not_suitable`, `group_full` (with `dates` and
+    `bookings` where `guests` is asked for), `patient_busy` with the same, or `reason_required`. An
+    offer to somebody else keeps nobody out.
     """
     lock(groups=[group.pk])
     group.refresh_from_db()
@@ -93,6 +94,7 @@ def _check_new(membership: GroupMembership) -> None:
     group, first, last = membership.group, membership.starts_on, membership.ends_on
     if last is not None and last < first:
         raise Refused("dates_in_order", "The membership ends before it starts.", field="ends_on")
+    check_first_day(first, group.clinic)
     if not group.active:
         message = f"{group} takes no members any more. Choose another group."
         raise Refused("group_closed", message, field="group")

@@ -16,7 +16,7 @@ from iop_clinic.accounts.models import User
 from iop_clinic.accounts.visibility import ClinicQuerySet
 from iop_clinic.accounts.weeks import full_date, local_date, long_moment
 from patients.models import Episode
-from scheduling.eligibility import check_may_wait
+from scheduling.eligibility import check_first_day, check_may_wait
 from scheduling.locks import lock
 from scheduling.models import (
     WAITING,
@@ -102,8 +102,9 @@ def offer_seat(
 
     Whoever waits longest is next; somebody further down only with `skip_reason`, which is noted
     with each who is passed over. Raises Refused `not_waiting`, `offer_open`, `dates_in_order`,
-    `expiry_range`, `not_told`, `not_active`, `not_suitable`, `group_full` when each free seat is
-    offered already, or `skip_reason_required` with how many `wait_longer`.
+    `first_day` where that is more than a year away, `expiry_range`, `not_told`, `not_active`,
+    `not_suitable`, `group_full` when each free seat is offered already, or `skip_reason_required`
+    with how many `wait_longer`.
     """
     now = timezone.now()
     offers = _take(entry, now)
@@ -146,6 +147,7 @@ def _check_times(
 ) -> None:
     if starts_on < local_date(now, entry.group.clinic.tz):
         raise Refused("dates_in_order", "The first day is over.", field="starts_on")
+    check_first_day(starts_on, entry.group.clinic)
     if not now < expires_at <= now + LONGEST_OFFER:
         message = f"An offer stands for at most {LONGEST_OFFER.days} days from now."
         raise Refused("expiry_range", message, field="expires_at")

@@ -167,6 +167,7 @@ def test_a_seat_that_is_free_later_is_offered_from_then_on(world: World) -> None
     ("given", "code"),
     [
         ({"starts_on": TODAY - DAY}, "dates_in_order"),
+        ({"starts_on": TODAY + 367 * DAY}, "first_day"),
         ({"expires_at": datetime.datetime(2026, 3, 2, 9, tzinfo=datetime.UTC)}, "expiry_range"),
         ({"expires_at": datetime.datetime(2026, 3, 17, 9, tzinfo=datetime.UTC)}, "expiry_range"),
         ({"result": "no_answer", "method": "call"}, "not_told"),
