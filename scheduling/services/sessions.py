@@ -13,7 +13,7 @@ from iop_clinic.accounts.models import Clinic, Therapist, User
 from iop_clinic.accounts.weeks import local_date
 from patients.models import Episode
 from patients.validators import validate_clinical_date
-from scheduling.eligibility import check_may_come, check_together
+from scheduling.eligibility import check_first_day, check_may_come, check_together
 from scheduling.locks import lock, lock_session
 from scheduling.models import (
     Booking,
@@ -76,13 +76,14 @@ def create_session(
     """An individual or one-off session with its leader and, booked in one step, its patients.
 
     A short visit may lie inside another session of its patient, and a session around a visit (see
-    `visits`). Raises Refused `session_length`, `session_date`, `one_place`, `clinic_closed`,
-    `therapist_busy`, `not_qualified`, `room_busy`, `room_too_small`, `patient_busy`,
-    `session_full`, `not_active`, `on_hold` or `not_suitable`.
+    `visits`). Raises Refused `session_length`, `session_date`, `first_day` where that is more than
+    a year away, `one_place`, `clinic_closed`, `therapist_busy`, `not_qualified`, `room_busy`,
+    `room_too_small`, `patient_busy`, `session_full`, `not_active`, `on_hold` or `not_suitable`.
     """
     span = Span(starts_at, ends_at)
     _check_length(span)
     _check_date(span, clinic, by)
+    check_first_day(local_date(starts_at, clinic.tz), clinic, "starts_at")
     check_one_place(room, by_video, off_site)
     session = _unsaved(clinic, session_type, span, group)
     patients = [episode.patient_id for episode in episodes]
@@ -125,11 +126,8 @@ def _check_date(span: Span, clinic: Clinic, by: User | Job) -> None:
     except ValidationError as error:
         raise Refused("session_date", error.messages[0], field="starts_at") from error
     if isinstance(by, User) and span.ends_at < timezone.now() - LATE_ENTRY:
-        raise Refused(
-            "session_date",
-            f"A session is entered at most {LATE_ENTRY.days} days after it took place.",
-            field="starts_at",
-        )
+        message = f"A session is entered at most {LATE_ENTRY.days} days after it took place."
+        raise Refused("session_date", message, field="starts_at")
 
 
 def is_plan(span: Span, by: User | Job) -> bool:

@@ -100,6 +100,11 @@ def test_dates_that_are_typing_mistakes(world: World, day: str) -> None:
     assert refused(world, day=day).code == "session_date"
 
 
+def test_a_date_more_than_a_year_ahead_is_a_year_typed_wrongly(world: World) -> None:
+    answer = refused(world, day="2027-03-04")
+    assert (answer.code, answer.field) == ("first_day", "starts_at")
+
+
 def test_an_import_may_bring_sessions_of_long_ago(world: World) -> None:
     assert create(world, day="2024-01-15", by=Job("import")).pk
 

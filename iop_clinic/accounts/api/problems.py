@@ -40,6 +40,7 @@ STATUS_OF_REFUSAL: dict[str, int] = {
     "dates_in_order": 400,
     "departure_before_arrival": 400,
     "duplicate_record": 400,
+    "first_day": 400,
     "invalid": 400,
     "one_place": 400,
     "reason_required": 400,
