@@ -108,7 +108,7 @@ def _line(row: tuple[Any, ...], starts: datetime, ends: datetime, zone: ZoneInfo
     return {
         "booking": booking, "seat": seat,
         "patient": {"id": patient, "name": name, "short_name": short},
-        "booking_state": state, "status": "present" if attended else "no_show",
+        "booking_state": state, "visits": [], "status": "present" if attended else "no_show",
         "late": bool(arrived and arrived > starts + GRACE),
         "left_early": bool(left and left < ends - GRACE),
         "arrived_at": _at(arrived, zone), "left_at": _at(left, zone), "away": [],

@@ -32,6 +32,7 @@ NOT_MEANT = {
     ("attendance/compliance/finders/patterns.py", "reached.reached_on"): "evidence key",
     ("attendance/compliance/finders/absences.py", "run.reached_on"): "evidence key",
     ("attendance/discharges_taken_back.py", "day"): "as the audit trail has it",
+    ("attendance/seats_again.py", "day"): "as the audit trail has it",
     ("attendance/discharges_taken_back.py", "episode.discharged_on"): "as the audit trail has it",
     ("attendance/admin/exports.py", "latest"): "in words already",
     ("attendance/admin/level_change.py", "day"): "in words already",

@@ -36,6 +36,7 @@ def test_the_verbs_of_every_day_come_first_and_the_rare_ones_last(pat, coordinat
         "Set the plan",
         "Put on hold",
         "Change the level of care",
+        "Take the change of level back",
         "Discharge",
     ]
 
