@@ -357,7 +357,8 @@ def test_a_block_moved_into_a_closed_time_leaves_the_visit_alone(world):
         reason="Paint", by=world.by,
     )  # fmt: skip
     row = visit(world, "13:20", "13:40", episode, day="2026-03-09").bookings.get()
-    times = {"starts_at": datetime.time(13), "ends_at": datetime.time(15)}
-    found = services.change_block(block=block, by=world.by, **times)
+    found = services.change_block(
+        block=block, starts_at=datetime.time(13), ends_at=datetime.time(15), by=world.by
+    )
     assert [one.local_date for one in found.cancelled] == [day]
     assert tied(row) == (True, "booked", None, None, None)
