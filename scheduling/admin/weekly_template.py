@@ -12,6 +12,7 @@ from scheduling.models import WeeklyBlock
 
 PAUSE = datetime.timedelta(minutes=60)
 """Blocks of one day with less than this between them are one meeting."""
+FIRST_WEEK = datetime.timedelta(days=6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +43,12 @@ def block_times(block: WeeklyBlock) -> str:
 
 
 def in_force(blocks: Iterable[WeeklyBlock], today: datetime.date) -> list[WeeklyBlock]:
-    """The blocks that meet now; of a group that has not begun, those it begins with."""
+    """The blocks that meet now; of a group that begins, those of its first week: each of them may
+    be entered from its own weekday on."""
     kept = [one for one in blocks if one.valid_until is None or one.valid_until >= today]
     if not kept:
         return []
-    day = max(today, min(one.valid_from for one in kept))
+    day = max(today, min(one.valid_from for one in kept) + FIRST_WEEK)
     return [
         one
         for one in kept

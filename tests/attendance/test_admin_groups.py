@@ -101,6 +101,18 @@ def test_a_template_that_begins_later_is_judged_from_then_on(house, coordinator)
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("begins", [datetime.date(2026, 4, 13), MON])
+def test_blocks_entered_each_from_its_own_weekday_on_are_one_template(house, coordinator, begins):
+    for block in house.group.blocks.all():
+        block.valid_from = begins + datetime.timedelta(days=block.weekday)
+        block.save()
+    found = panels(coordinator, house.group)
+    assert [row[0] for row in lines(found["Weekly template"])] == ["Monday", "Wednesday", "Friday"]
+    assert lines(found["What a full week reaches"])[0][2:4] == (
+        "9 h of 9 h", "3 of 3, from 3 h a day",
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "fact",
     [
