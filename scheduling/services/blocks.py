@@ -57,13 +57,14 @@ def add_block(*, block: WeeklyBlock, by: User | Job) -> WeeklyBlock:
     """Save a new weekly block of a group or a patient. Its sessions come with the next expansion.
 
     Raises Refused for what a field or a named constraint does not take, `session_length`,
-    `only_breaks`, `first_day` where that is more than a year away, `room_too_small`, `not_active`
-    for a patient who is discharged, `not_qualified` or `block_overlaps`.
+    `only_breaks`, `first_day` where that is more than a year away, `never_meets`, `room_too_small`,
+    `not_active` for a patient who is discharged, `not_qualified` or `block_overlaps`.
     """
     lock(clinics=[block.clinic_id], groups=[block.group_id])
     _check(block)
     _check_breaks(block)
     _check_first_day(block)
+    _check_meets(block)
     _check_leader(block, by)
     _check_room(block)
     _check_alone(block)
@@ -170,6 +171,23 @@ def _check_first_day(block: WeeklyBlock) -> None:
     if local_date(timezone.now(), block.clinic.tz) - block.valid_from > A_YEAR:
         message = f"{full_date(block.valid_from)} lies more than a year back. Look at the year."
         raise Refused("first_day", message, field="valid_from")
+
+
+def _check_meets(block: WeeklyBlock) -> None:
+    """A block whose dates hold none of its weekday would plan nothing, and say it begins later."""
+    if block.valid_until and not occurrences(
+        weekday=block.weekday,
+        every_weeks=block.every_weeks,
+        valid_from=block.valid_from,
+        valid_until=block.valid_until,
+        first=block.valid_from,
+        last=block.valid_until,
+    ):
+        dates = f"{full_date(block.valid_from)} and {full_date(block.valid_until)}"
+        message = (
+            f"No {block.get_weekday_display()} lies between {dates}. Choose a later last date."
+        )
+        raise Refused("never_meets", message, field="valid_until")
 
 
 def _check_leader(block: WeeklyBlock, by: User | Job) -> None:

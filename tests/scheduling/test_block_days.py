@@ -189,6 +189,11 @@ def entered(world: World, **wrong: Any) -> WeeklyBlock:
         ({"breaks": [[0, 20], [20, 60]]}, "only_breaks", "breaks"),
         ({"valid_from": datetime.date(2020, 3, 3)}, "first_day", "valid_from"),
         ({"valid_from": datetime.date(2027, 3, 5)}, "first_day", "valid_from"),
+        (
+            {"valid_from": datetime.date(2026, 3, 3), "valid_until": datetime.date(2026, 3, 8)},
+            "never_meets",
+            "valid_until",
+        ),
         ({"facilitator_id": None}, "invalid", "facilitator"),
         ({"ends_at": datetime.time(16)}, "session_length", "ends_at"),
         ({"ends_at": datetime.time(9, 10)}, "session_length", "ends_at"),
