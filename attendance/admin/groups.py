@@ -42,7 +42,7 @@ def group_panels(request: Any, row: Group) -> Iterable[Panel]:
         "Weekly template",
         ("Day", "Time", "Sessions", "Led by", "Room", "Full presence credits"),
         [tuple(line) for line in _days(blocks, template)],
-        empty="No weekly block yet: add them, then plan the next 4 weeks from the list of groups.",
+        empty="No weekly block yet: add them, and the next 4 weeks are planned at once.",
         note=_template_note(request, row, later),
     )
     if blocks:
