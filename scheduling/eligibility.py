@@ -198,7 +198,7 @@ def check_active(episode: Episode, on: datetime.date) -> None:
 def check_first_day(day: datetime.date, clinic: Clinic, field: str = "starts_on") -> None:
     """Refuse (`first_day`) a year that was typed wrongly: nothing would be planned until then."""
     if day - local_date(timezone.now(), clinic.tz) > A_YEAR:
-        message = f"{full_date(day)} lies more than a year ahead. Look at the year."
+        message = f"{full_date(day)} lies a year or more ahead. Look at the year."
         raise Refused("first_day", message, field=field)
 
 

@@ -12,8 +12,9 @@ SHORTEST = datetime.timedelta(minutes=15)
 LONGEST = datetime.timedelta(hours=6)
 """How long a session lasts."""
 
-A_YEAR = datetime.timedelta(days=366)
-"""How far ahead a block or a member may begin: later is a year that was typed wrongly."""
+A_YEAR = datetime.timedelta(days=364)
+"""How far ahead a block or a member may begin: later is a year that was typed wrongly, which adds
+365 days or one more."""
 
 MOST_SEATS = 15
 """A group's last seat, overflow included (R11)."""

@@ -110,7 +110,7 @@ def _check_times(intake: Intake, row: Row) -> None:
     elif only_breaks(length, row["breaks"] or ()):
         intake.refuse(row, "breaks", "are as long as the whole block")
     if row["valid_from"] > intake.today + A_YEAR:
-        intake.refuse(row, "valid_from", f"{row['valid_from']} lies more than a year ahead")
+        intake.refuse(row, "valid_from", f"{row['valid_from']} lies a year or more ahead")
     if row["co_facilitator"] and row["co_facilitator"] == row["facilitator"]:
         intake.refuse(row, "co_facilitator", "is the facilitator")
 

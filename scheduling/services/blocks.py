@@ -169,7 +169,7 @@ def _check_first_day(block: WeeklyBlock) -> None:
     """A year that was typed wrongly plans nothing, or what nobody meant."""
     check_first_day(block.valid_from, block.clinic, "valid_from")
     if local_date(timezone.now(), block.clinic.tz) - block.valid_from > A_YEAR:
-        message = f"{full_date(block.valid_from)} lies more than a year back. Look at the year."
+        message = f"{full_date(block.valid_from)} lies a year or more back. Look at the year."
         raise Refused("first_day", message, field="valid_from")
 
 

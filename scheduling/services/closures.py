@@ -20,8 +20,8 @@ from scheduling.services.bookings import check_reason
 from scheduling.services.deciding import Decided, carry_out, settle
 from scheduling.services.diary import closed_spans
 
-LONGEST = datetime.timedelta(days=366)
-"""Of a closure or time off: what is longer is a year mistyped."""
+LONGEST = datetime.timedelta(days=364)
+"""Of a closure or time off: what is longer is a year mistyped, which adds 365 days or one more."""
 
 LEAVE_OUT = "Enter only what lies before or after it, or take that back first."
 
@@ -79,7 +79,7 @@ def _check_days(first: datetime.date, last: datetime.date, fields: tuple[str, st
         except ValidationError as error:
             raise Refused("days_off_date", error.messages[0], field=field) from error
     if last - first > LONGEST:
-        message = "This is more than a year. Look at the year, or enter it in parts."
+        message = "This is a year or longer. Look at the year, or enter it in parts."
         raise Refused("days_off_length", message, field=fields[1])
 
 

@@ -214,7 +214,7 @@ FILES: list[tuple[str, str, str, str]] = [
     ("closure that ends before it starts", "closures", "2026-03-20,2026-03-19,Paint",
      "ends_on: 2026-03-19 lies before starts_on 2026-03-20"),
     ("closure of more than a year", "closures", "2026-03-20,2027-03-25,Paint",
-     "ends_on: This is more than a year. Look at the year, or enter it in parts."),
+     "ends_on: This is a year or longer. Look at the year, or enter it in parts."),
     ("the same closure twice", "closures", "2026-03-09,2026-03-09,Ice",
      f"starts_on: It is closed then already: Snow day, Mar 9, 2026. {OR_OTHER_DAYS}"),
     ("time off that overlaps", "time_off", "lead@example.com,2026-03-17 17:00,2026-03-18 09:00,Ill",

@@ -98,7 +98,7 @@ def test_another_clinics_sessions_take_place(world: World) -> None:
         ({"ends_on": TODAY - DAY}, "dates_in_order"),
         ({"from_time": datetime.time(12), "to_time": datetime.time(12)}, "times_in_order"),
         ({"reason": ""}, "reason_required"),
-        ({"ends_on": TODAY + 367 * DAY}, "days_off_length"),
+        ({"ends_on": TODAY.replace(year=2027)}, "days_off_length"),
         ({"ends_on": TODAY.replace(year=2036)}, "days_off_date"),
         ({"starts_on": TODAY.replace(year=1926)}, "days_off_date"),
     ],
@@ -188,7 +188,7 @@ def test_time_off_of_more_than_a_year_is_asked_about(world: World) -> None:
     with pytest.raises(Refused) as caught:
         services.add_time_off(
             therapist=world.therapist, starts_at=world.at("2026-03-02", "08:00"),
-            ends_at=world.at("2027-03-04", "08:00"), by=world.by,
+            ends_at=world.at("2027-03-02", "08:00"), by=world.by,
         )  # fmt: skip
     assert (caught.value.code, caught.value.field) == ("days_off_length", "ends_at")
     assert not TimeOff.objects.exists()
