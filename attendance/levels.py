@@ -22,6 +22,7 @@ from iop_clinic.accounts.weeks import full_date
 from patients import services as papers
 from patients.models import Authorization, Episode, TreatmentPlan
 from scheduling import services as calendar
+from scheduling.eligibility import check_first_day
 from scheduling.locks import lock
 from scheduling.models import WAITING, Booking, Group, GroupMembership, Session, WaitlistEntry
 from scheduling.services.bookings import withdraw_all
@@ -71,8 +72,9 @@ def change_level(
     there, and what is not recorded of the days before today, count nowhere.
 
     Raises what `set_plan`, `enrol`, `cancel_membership` and `authorize` raise, and Refused
-    `not_active` outside treatment or `not_covered` where the authorization named is not for this
-    level and day, or `membership_begun` for a seat that is left and began on that day or since.
+    `not_active` outside treatment, `first_day` a year or more ahead, `not_covered` where the
+    authorization named is not for this level and day, or `membership_begun` for a seat that is left
+    and began on that day or since.
     """
     held = _seats_from(episode, starts_on)
     moving = guests_of(episode.clinic_id, (seat or {}).get("guests"))
@@ -83,6 +85,7 @@ def change_level(
             "not_active",
             "Only a patient in treatment changes the level of care. Admit the patient first.",
         )
+    check_first_day(starts_on, episode.clinic)
     with transaction.atomic():  # a refusal leaves everything as it was, in any caller
         new = papers.set_plan(episode=episode, starts_on=starts_on, by=by, **plan)
         left = [one for one in _seats_from(episode, starts_on) if not serves(one.group, new)]

@@ -106,7 +106,7 @@ class FillForm(EnrollingForm):
         )
         return self.done(
             f"{one.episode.patient} has seat {seat.seat} of {self.row.capacity} from "
-            f"{full_date(seat.starts_on)}. The planned sessions are booked.",
+            f"{full_date(seat.starts_on)}.",
             seat,
         )
 

@@ -95,6 +95,7 @@ class EnrollingForm(ServiceForm):
         left = [sentence, self._to_call()]
         if seat is not None:
             left += [
+                booked_said(seat),
                 held_together(seat, self.user),
                 still_waits(seat, self.user),
                 last_seat_left(seat.group, self.user),
@@ -116,6 +117,14 @@ class EnrollingForm(ServiceForm):
         ]
         called = format_html_join("; ", "{}, {} ({})", lines)
         return format_html("To call: {}.", called) if lines else ""
+
+
+def booked_said(seat: GroupMembership) -> str:
+    """ "4 planned sessions are booked."."""
+    number = seat.bookings.exclude(state=Booking.State.WITHDRAWN).count()
+    if number == 0:
+        return "No session is planned then yet: each is booked once it is planned."
+    return f"{number} planned session{' is' if number == 1 else 's are'} booked."
 
 
 def held_together(seat: GroupMembership, user: User) -> str:

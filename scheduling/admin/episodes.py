@@ -84,8 +84,7 @@ class EnrolForm(EnrollingForm, InTreatmentForm):
         seat = Seats.enrol(episode=self.row, by=self.user, **self.given)
         return self.done(
             f"{self.row.patient} has seat {seat.seat} in {seat.group} from "
-            f"{full_date(seat.starts_on)}. "
-            "The planned sessions are booked.",
+            f"{full_date(seat.starts_on)}.",
             seat,
         )
 
@@ -182,7 +181,7 @@ class TransferHereForm(EnrollingForm, InTreatmentForm):
         seat = Seats.transfer(by=self.user, **self.given)
         return self.done(
             f"{self.row.patient} has seat {seat.seat} in {seat.group} from "
-            f"{full_date(seat.starts_on)}. The bookings have moved along.",
+            f"{full_date(seat.starts_on)}.",
             seat,
         )
 

@@ -76,7 +76,7 @@ class EnrolHereForm(EnrollingForm):
         seat = Seats.enrol(group=self.row, by=self.user, **self.given)
         return self.done(
             f"{seat.episode.patient} has seat {seat.seat} of {self.row.capacity} from "
-            f"{full_date(seat.starts_on)}. The planned sessions are booked.",
+            f"{full_date(seat.starts_on)}.",
             seat,
         )
 
@@ -309,7 +309,7 @@ class TransferForm(EnrollingForm):
         self.new = Seats.transfer(membership=self.row, by=self.user, **self.given)
         return self.done(
             f"{self.row.episode.patient} has seat {self.new.seat} in {self.new.group} from "
-            f"{full_date(self.new.starts_on)}. The bookings have moved along.",
+            f"{full_date(self.new.starts_on)}.",
             self.new,
         )
 

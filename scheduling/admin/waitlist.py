@@ -181,7 +181,7 @@ class AcceptForm(EnrollingForm, AnswerForm):
         self.seat = Seats.accept_offer(entry=self.row, by=self.user, **self.given)
         return self.done(
             f"{self.row.episode.patient} has seat {self.seat.seat} in {self.row.group} from "
-            f"{full_date(self.seat.starts_on)}. The planned sessions are booked.",
+            f"{full_date(self.seat.starts_on)}.",
             self.seat,
         )
 

@@ -226,12 +226,17 @@ def untie_visits(sessions: Iterable[int]) -> None:
     )
     gone = tied.filter(Q(state=WITHDRAWN) | Q(live=False))
     gone.update(nested_in=None, outer_starts_at=None, outer_ends_at=None)
-    visits = list(tied.order_by("starts_at", "pk").values_list("pk", "session__local_date"))
+    found = tied.order_by("starts_at", "pk").values_list("pk", "session", "session__local_date")
+    visits = list(found)
     if visits:
-        dates = sorted({day for _, day in visits})
+        dates = sorted({day for *_, day in visits})
         days = ", ".join(long_date(day) for day in dates)
-        message = f"A visit lies inside another session on {days}. Withdraw it first, then move."
-        raise Refused("nested_visit", message, dates=dates, bookings=[key for key, _ in visits])
+        if all(session in keys for _, session, _ in visits):
+            message = f"The patient leaves another session for this visit on {days}. Cancel it and "
+            message += "plan it anew."
+        else:
+            message = f"A visit lies inside this session on {days}. Withdraw it first, then move."
+        raise Refused("nested_visit", message, dates=dates, bookings=[key for key, *_ in visits])
 
 
 def check_reason(reason: str) -> None:

@@ -156,7 +156,7 @@ def test_one_click_enrols_from_the_date_that_is_shown(town, at):
     expand(clinic=town.clinic, today=WED, by=JOB)
     answer = at.fill(town.group, "fill", choice=str(row.pk))
     assert answer.sentences == [
-        f"{row.patient} has seat 1 of 12 from Mar 4, 2026. The planned sessions are booked."
+        f"{row.patient} has seat 1 of 12 from Mar 4, 2026. 12 planned sessions are booked."
     ]
     assert GroupMembership.objects.get(episode=row).starts_on == WED
     assert actors(town.group, "R") == {at.user.actor}

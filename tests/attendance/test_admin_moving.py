@@ -129,7 +129,8 @@ def test_a_session_around_a_visit_is_moved_to_another_room(week, coordinator, in
 def test_a_visit_that_would_leave_its_session_is_not_called_a_clash(week, coordinator, inside):
     answer = coordinator.fill(inside, "move", starts="8:30 AM", ends="8:45 AM")
     assert answer.refusal == (
-        "A visit lies inside another session on Fri Mar 6. Withdraw it first, then move."
+        "The patient leaves another session for this visit on Fri Mar 6. Cancel it and plan it "
+        "anew."
     )
     assert inside.bookings.get().nested_in == friday(week).bookings.get()
 

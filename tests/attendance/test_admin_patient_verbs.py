@@ -97,7 +97,7 @@ def test_a_member_is_moved_from_the_patients_page(move: Move) -> None:
     assert answer.sentences == [
         (
             f"{move.pat.patient} has seat 1 in {move.other} from Mar 4, 2026. "
-            "The bookings have moved along."
+            "No session is planned then yet: each is booked once it is planned."
         )
     ]
 

@@ -212,6 +212,10 @@ def test_a_day_before_the_admission_is_refused(at):
     assert refused(at, starts_on=MON - DAY) == ("before_admission", "starts_on")
 
 
+def test_a_day_whose_year_was_typed_wrongly_is_refused(at):
+    assert refused(at, starts_on=MON.replace(year=2027)) == ("first_day", "starts_on")
+
+
 def test_a_full_group_leaves_the_old_plan_and_seat(at):
     at.fill(at.new, 8)
     assert refused(at, group=at.new, approval=at.approval()) == ("group_full", "group")

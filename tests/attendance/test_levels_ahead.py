@@ -146,9 +146,11 @@ def test_the_form_shows_what_would_change_and_then_saves_it(at, coordinator):
         "Authorization on the first day": [(f"{payer} A-1: 20 days of PHP 2.5 until Apr 1, 2026",)],
     }
     answer = coordinator.save(ahead)
-    assert answer.sentences == [
-        f"{at.pat.patient} is on PHP 2.5 from Wed Mar 4. Seat 1 in {at.new} is booked."
-    ]
+    (sentence,) = answer.sentences
+    assert sentence == (
+        f"{at.pat.patient} is on PHP 2.5 from Wed Mar 4. Seat 1 in {at.new} is booked. "
+        "3 planned sessions are booked."
+    )
     assert GroupMembership.objects.get(group=at.new).episode == at.pat
 
 

@@ -233,7 +233,7 @@ def enrolled(hands: Hands) -> None:
     hands.choose("Group", group)
     hands.write("First day", MONDAY)
     hands.go("Enrol in a group")
-    hands.sees("The planned sessions are booked.")
+    hands.sees("planned sessions are booked.")
 
 
 def test_a_make_up_is_booked_beside_the_shortfall(cora):

@@ -60,5 +60,5 @@ def test_a_group_is_filled_with_who_is_short(chrome, house, live_server, look):
     visit.page.get_by_label(str(row.patient)).check()
     assert (hindrances(visit.page), visit.too_wide) == ([], 0)
     press(visit, "Enrol this patient")
-    assert visit.page.get_by_text("The planned sessions are booked").is_visible()
+    assert visit.page.get_by_text("No session is planned then yet").is_visible()
     assert (visit.faults, seats(row)) == ([], 1)

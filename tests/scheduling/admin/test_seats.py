@@ -24,7 +24,7 @@ def test_enrolling_gives_a_seat_and_books_the_planned_sessions(world, coordinato
     assert answer.sentences == [
         (
             f"{episode.patient} has seat 1 in {world.group} from Mar 2, 2026. "
-            "The planned sessions are booked."
+            "4 planned sessions are booked."
         )
     ]
     assert actors(seat, "I") == {coordinator.user.actor}

@@ -198,7 +198,7 @@ def test_who_accepts_is_enrolled_from_that_day(world, coordinator):
     (sentence,) = answer.sentences
     assert sentence == (
         f"{name(entry)} has seat 1 in {world.group} from Mar 9, 2026. "
-        "The planned sessions are booked."
+        "3 planned sessions are booked."
     )
     seat = entry.episode.memberships.get()
     assert (answer.location, seat.starts_on) == (url(seat, "change"), NEXT)
