@@ -57,7 +57,7 @@ def add_block(*, block: WeeklyBlock, by: User | Job) -> WeeklyBlock:
     """Save a new weekly block of a group or a patient. Its sessions come with the next expansion.
 
     Raises Refused for what a field or a named constraint does not take, `session_length`,
-    `only_breaks`, `first_day` where that is more than a year away, `never_meets`, `room_too_small`,
+    `only_breaks`, `first_day` a year or more away, `never_meets`, `room_too_small`,
     `not_active` for a patient who is discharged, `not_qualified` or `block_overlaps`.
     """
     lock(clinics=[block.clinic_id], groups=[block.group_id])

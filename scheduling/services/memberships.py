@@ -42,10 +42,10 @@ def enrol(
 
     The lowest seat that is free all the time, or `seat`. Above the capacity, up to 15, only with
     `overflow_reason`. `guests` says what becomes of the dates on which guests hold the last seats.
-    Raises Refused `dates_in_order`, `first_day` where that is more than a year away,
-    `group_closed`, `already_member`, `not_active`, `not_suitable`, `group_full` (with `dates` and
-    `bookings` where `guests` is asked for), `patient_busy` with the same, or `reason_required`. An
-    offer to somebody else keeps nobody out.
+    Raises Refused `dates_in_order`, `first_day` a year or more ahead, `group_closed`,
+    `already_member`, `not_active`, `not_suitable`, `group_full` (with `dates` and `bookings` where
+    `guests` is asked for), `patient_busy` with the same, or `reason_required`. An offer to somebody
+    else keeps nobody out.
     """
     lock(groups=[group.pk])
     group.refresh_from_db()

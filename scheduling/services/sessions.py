@@ -76,9 +76,9 @@ def create_session(
     """An individual or one-off session with its leader and, booked in one step, its patients.
 
     A short visit may lie inside another session of its patient, and a session around a visit (see
-    `visits`). Raises Refused `session_length`, `session_date`, `first_day` where that is more than
-    a year away, `one_place`, `clinic_closed`, `therapist_busy`, `not_qualified`, `room_busy`,
-    `room_too_small`, `patient_busy`, `session_full`, `not_active`, `on_hold` or `not_suitable`.
+    `visits`). Raises Refused `session_length`, `session_date`, `first_day` a year or more ahead,
+    `one_place`, `clinic_closed`, `therapist_busy`, `not_qualified`, `room_busy`, `room_too_small`,
+    `patient_busy`, `session_full`, `not_active`, `on_hold` or `not_suitable`.
     """
     span = Span(starts_at, ends_at)
     _check_length(span)

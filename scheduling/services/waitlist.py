@@ -102,7 +102,7 @@ def offer_seat(
 
     Whoever waits longest is next; somebody further down only with `skip_reason`, which is noted
     with each who is passed over. Raises Refused `not_waiting`, `offer_open`, `dates_in_order`,
-    `first_day` where that is more than a year away, `expiry_range`, `not_told`, `not_active`,
+    `first_day` a year or more ahead, `expiry_range`, `not_told`, `not_active`,
     `not_suitable`, `group_full` when each free seat is offered already, or `skip_reason_required`
     with how many `wait_longer`.
     """

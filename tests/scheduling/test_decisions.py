@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from iop_clinic.accounts.acting import Refused
+from iop_clinic.accounts.models import Therapist
 from scheduling import services
 from scheduling.models import Booking, Closure, Decision, Session, SessionStaff, TimeOff
 from scheduling.services import Decided
@@ -111,8 +112,11 @@ def test_a_substitute_covers_and_the_leader_needs_no_other(world: World) -> None
     assert Decision.objects.get().substitute == other
 
 
-def test_a_co_facilitator_who_is_covered_takes_no_part(world: World) -> None:
-    facilitator, other = (f.TherapistFactory(clinic=world.clinic) for _ in range(2))
+def co_facilitator_covered(world: World) -> tuple[Session, Therapist, TimeOff]:
+    """The facilitator, Fay, was away already: the session, who covers, and the second time off."""
+    facilitator, other = (
+        f.TherapistFactory(clinic=world.clinic, name=name) for name in ("Fay", "Otto")
+    )
     row = led(world, therapist=facilitator)
     services.sessions.add_staff(row, world.therapist, SessionStaff.Role.CO_FACILITATOR)
     services.add_time_off(
@@ -120,6 +124,11 @@ def test_a_co_facilitator_who_is_covered_takes_no_part(world: World) -> None:
     )
     row.refresh_from_db()
     time_off = away(world, Decided(row, Choice.COVERED, therapist=other))
+    return row, other, time_off
+
+
+def test_a_co_facilitator_who_is_covered_takes_no_part(world: World) -> None:
+    row, other, time_off = co_facilitator_covered(world)
     assert leaders(row) == {other.pk}
     services.take_back_time_off(time_off=time_off, by=world.by)
     assert leaders(row) == {world.therapist.pk}
@@ -127,20 +136,13 @@ def test_a_co_facilitator_who_is_covered_takes_no_part(world: World) -> None:
 
 def test_a_facilitator_who_is_away_is_missed_again_once_the_cover_ends(world: World) -> None:
     """The co-facilitator comes back, and does not lead."""
-    facilitator, other = (f.TherapistFactory(clinic=world.clinic) for _ in range(2))
-    row = led(world, therapist=facilitator)
-    services.sessions.add_staff(row, world.therapist, SessionStaff.Role.CO_FACILITATOR)
-    services.add_time_off(
-        therapist=facilitator, starts_at=row.starts_at, ends_at=row.ends_at, by=world.by
-    )
-    row.refresh_from_db()
-    time_off = away(world, Decided(row, Choice.COVERED, therapist=other))
+    row, _, time_off = co_facilitator_covered(world)
     row.refresh_from_db()
     assert row.needs_attention == ""
     services.take_back_time_off(time_off=time_off, by=world.by)
     row.refresh_from_db()
     assert (leaders(row), row.needs_attention) == (
-        {world.therapist.pk}, f"No leader: {facilitator.name} has time off",
+        {world.therapist.pk}, "No leader: Fay has time off",
     )  # fmt: skip
 
 
