@@ -7,6 +7,7 @@ whoever is or was booked into a session that is new, moved or cancelled is judge
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import Q
@@ -16,7 +17,7 @@ from attendance.compliance.again import judge_again
 from attendance.models import AttendanceRecord
 from attendance.sessions import AHEAD
 from iop_clinic.accounts.acting import Job, Refused, service
-from iop_clinic.accounts.models import User
+from iop_clinic.accounts.models import Clinic, User
 from iop_clinic.accounts.weeks import local_date, long_date
 from scheduling import services as calendar
 from scheduling.locks import lock
@@ -26,12 +27,19 @@ Moment = datetime.datetime | None
 
 
 @service
-def add_block(*, block: WeeklyBlock, by: User | Job, now: Moment = None) -> calendar.Expansion:
-    """Enter a weekly block (see `scheduling.services.add_block`) and plan its sessions."""
-    _lock_groups(block)
-    calendar.add_block(block=block, by=by)
-    done = _plan(block, by, now)
-    _judge(block, calendar.Refitted(), by=by, now=now)
+def add_blocks(
+    *, new: Sequence[WeeklyBlock], by: User | Job, now: Moment = None
+) -> calendar.Expansion:
+    """Enter weekly blocks of one clinic and plan their sessions: all, or none is entered.
+
+    Raises what `scheduling.services.add_block` raises.
+    """
+    clinic = new[0].clinic
+    _lock_groups(clinic.pk)
+    for block in new:
+        calendar.add_block(block=block, by=by)
+    done = _plan(clinic, by, now)
+    _judge(clinic, {block.pk for block in new}, calendar.Refitted(), by=by, now=now)
     return done
 
 
@@ -44,7 +52,7 @@ def change_block(
     Raises what that raises, or Refused `attendance_recorded` with `dates` where somebody is
     recorded already for a session that would move or be cancelled.
     """
-    _lock_groups(block)
+    _lock_groups(block.clinic_id)
     found = calendar.change_block(block=block, by=by, **changes)
     return _follow(block, found, by=by, now=now)
 
@@ -62,16 +70,16 @@ def end_block(
 
     Raises what that raises, or Refused `attendance_recorded` as `change_block` does.
     """
-    _lock_groups(block)
+    _lock_groups(block.clinic_id)
     found = calendar.end_block(block=block, last=last, version=version, by=by)
     return _follow(block, found, by=by, now=now)
 
 
-def _lock_groups(block: WeeklyBlock) -> None:
+def _lock_groups(clinic: int) -> None:
     """All that planning takes later, before the block's sessions and patients: or else whoever
     gives one of them a seat in another group waits for those, and is waited for."""
-    groups = WeeklyBlock.objects.filter(clinic=block.clinic_id, group__isnull=False)
-    lock(clinics=[block.clinic_id], groups=groups.values_list("group", flat=True).distinct())
+    groups = WeeklyBlock.objects.filter(clinic=clinic, group__isnull=False)
+    lock(clinics=[clinic], groups=groups.values_list("group", flat=True).distinct())
 
 
 def _follow(
@@ -79,14 +87,14 @@ def _follow(
 ) -> calendar.Refitted:
     _refuse_recorded(found)
     blocks = {block.pk, *(one.block_id for one in (*found.changed, *found.kept) if one.block_id)}
-    found.findings += _plan(block, by, now).findings_of(blocks)
-    _judge(block, found, by=by, now=now)
+    found.findings += _plan(block.clinic, by, now).findings_of(blocks)
+    _judge(block.clinic, {block.pk}, found, by=by, now=now)
     return found
 
 
-def _plan(block: WeeklyBlock, by: User | Job, now: Moment) -> calendar.Expansion:
-    today = local_date(now or timezone.now(), block.clinic.tz)
-    return calendar.expand(clinic=block.clinic, today=today, by=by)
+def _plan(clinic: Clinic, by: User | Job, now: Moment) -> calendar.Expansion:
+    today = local_date(now or timezone.now(), clinic.tz)
+    return calendar.expand(clinic=clinic, today=today, by=by)
 
 
 def _refuse_recorded(found: calendar.Refitted) -> None:
@@ -106,17 +114,19 @@ def _day_before(found: calendar.Refitted, session: Session) -> datetime.date:
     return local_date(found.was[session.pk].starts_at, session.tz)
 
 
-def _judge(block: WeeklyBlock, found: calendar.Refitted, *, by: User | Job, now: Moment) -> None:
+def _judge(
+    clinic: Clinic, blocks: set[int], found: calendar.Refitted, *, by: User | Job, now: Moment
+) -> None:
     """Withdrawn bookings too: the week has lost them."""
     at = now or timezone.now()
-    today = local_date(at, block.clinic.tz)
+    today = local_date(at, clinic.tz)
     touched = [*found.changed, *found.cancelled]
-    blocks = {block.pk, *(one.block_id for one in touched)}
+    every = blocks | {one.block_id for one in touched}
     booked = Booking.objects.filter(
-        Q(session__in=touched) | Q(session__block__in=blocks, starts_at__gte=at)
+        Q(session__in=touched) | Q(session__block__in=every, starts_at__gte=at)
     )
     rows = list(booked.values_list("episode", "session__local_date").distinct())
     days = [day for _, day in rows] + [_day_before(found, one) for one in touched]
     if rows and min(days) <= today + AHEAD:
         ids = sorted({episode for episode, _ in rows})
-        judge_again(clinic=block.clinic, episode_ids=ids, since=min(*days, today), by=by, now=now)
+        judge_again(clinic=clinic, episode_ids=ids, since=min(*days, today), by=by, now=now)

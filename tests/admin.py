@@ -148,6 +148,11 @@ def typed(data: dict[str, Any]) -> dict[str, Any]:
     return sent
 
 
+def written() -> int:
+    """How many writes the audit trail holds."""
+    return AuditEvent.objects.exclude(operation="R").count()
+
+
 def actors(row: Model, operation: str = "U") -> set[str]:
     """Who is named in the trail of a row for this operation (I, U, D, R), factories left out."""
     trail = AuditEvent.objects.filter(

@@ -9,7 +9,7 @@ from django.db.models import Model
 from django.utils.html import strip_tags
 
 from iop_clinic.accounts.admin.panels import Panel
-from tests.admin import Desk
+from tests.admin import Ahead, Desk
 
 _ROW = re.compile(r"<tr[^>]*>(.*?)</tr>", re.S)
 _CELL = re.compile(r'class="field-(\w+)[^>]*>(.*?)</t[dh]>', re.S)
@@ -26,6 +26,11 @@ def panels(at: Desk, row: Model) -> dict[str, Panel]:
     """The tables of a row's page by their titles."""
     context = at.open(row, "change").context
     return {one.title: one for one in (*context["panels_above"], *context["panels_below"])}
+
+
+def ahead_said(ahead: Ahead) -> dict[str, list[tuple[str, ...]]]:
+    """The tables of what a form would change, by their titles."""
+    return {one.title: lines(one) for one in ahead.panels}
 
 
 def lines(panel: Panel) -> list[tuple[str, ...]]:

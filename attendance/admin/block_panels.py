@@ -8,14 +8,14 @@ from collections.abc import Iterator, Sequence
 from django.utils import timezone
 from django.utils.html import format_html
 
-from attendance.admin.block_trials import Line, NewBlock, Told, Trial
+from attendance.admin.block_trials import Line, NewBlocks, Told, Trial
 from attendance.admin.groups import reached_panel
 from iop_clinic.accounts.admin.panels import Panel, link
 from scheduling.admin.wording import session_when
 from scheduling.models import Booking
 
 
-def new_panels(new: NewBlock) -> Iterator[Panel]:
+def new_panels(new: NewBlocks) -> Iterator[Panel]:
     """The sessions of the next weeks, what somebody must look at, what a week reaches then."""
     yield Panel(
         f"{_counted(new.sessions)} in the next 4 weeks",
@@ -24,7 +24,7 @@ def new_panels(new: NewBlock) -> Iterator[Panel]:
             (_when(one), _led(one), one.room, f"{one.booked} of {one.seats}", _look(one))
             for one in new.sessions
         ],
-        empty="None yet: it begins later. Its sessions are planned 4 weeks ahead.",
+        empty="None yet: they begin later. Sessions are planned 4 weeks ahead.",
     )
     yield from _findings(new.findings)
     if new.template is not None:

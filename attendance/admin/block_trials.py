@@ -6,7 +6,7 @@ So what is told beforehand is what comes of it, and what would be refused is ref
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -64,8 +64,8 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class NewBlock:
-    """`template` is what the group reaches with it; None for a block of one patient."""
+class NewBlocks:
+    """`template` is what the group reaches with them; None for blocks of one patient."""
 
     sessions: list[Told]
     findings: list[str]
@@ -73,18 +73,17 @@ class NewBlock:
 
 
 @service
-def tried_new(*, block: WeeklyBlock, by: User) -> NewBlock:
-    """What a new block would plan, and what a week of its group reaches with it.
+def tried_new(*, new: Sequence[WeeklyBlock], by: User) -> NewBlocks:
+    """What new blocks of one owner would plan, and what a week of the group reaches with them.
 
-    Raises what `add_block` raises.
+    Raises what `add_blocks` raises.
     """
     with transaction.atomic():
-        done: Expansion = blocks.add_block(block=block, by=by)
-        told = list(_told(Q(block=block)).values())
-        findings, template = done.findings_of({block.pk}), _template(block)
+        done: Expansion = blocks.add_blocks(new=new, by=by)
+        told = list(_told(Q(block__in=new)).values())
+        findings, template = done.findings_of({one.pk for one in new}), _template(new[0])
         transaction.set_rollback(True)
-    block.pk, block._state.adding = None, True
-    return NewBlock([after for _, after in told], findings, template)
+    return NewBlocks([after for _, after in told], findings, template)
 
 
 def _template(block: WeeklyBlock) -> Template | None:

@@ -6,6 +6,8 @@ import datetime
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from django import forms
+from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.utils import timezone
 
@@ -20,6 +22,7 @@ from iop_clinic.accounts.admin.forms import (
     date_field,
     found_field,
     level_field,
+    many_field,
     row_field,
     text_field,
     time_field,
@@ -44,6 +47,7 @@ SHOWN = 5
 ALL, ONE = "all", "one"
 OFTEN = ((1, "Every week"), (2, "Every two weeks"))
 HOURS = ("starts_at", "ends_at")
+AS_THE_LAST = ("session_type", "facilitator", "co_facilitator", "room", "valid_until")
 OF_ONE = {"weekday", *HOURS, "room", "facilitator"}
 """What may differ in a single session of a block."""
 
@@ -52,7 +56,7 @@ class BlockForm(ServiceForm):
     can = Can.MANAGE_SCHEDULE
     looks_ahead = True
     session_type = row_field(SessionType.objects.all())
-    weekday = level_field(Weekday.choices)
+    weekday: forms.Field = level_field(Weekday.choices)
     starts_at = time_field("Starts")
     ends_at = time_field("Ends", help_text="On the same day.")
     breaks = BreaksField(
@@ -74,10 +78,16 @@ class BlockForm(ServiceForm):
 
 
 class NewBlockForm(BlockForm):
-    title = "Add a weekly block"
+    """Of one time on several weekdays each is a block of its own: one may change or end alone."""
+
+    title = "Add weekly blocks"
     path = "new"
-    explanation = "Its sessions are planned at once, 4 weeks ahead, with whoever has a seat."
+    explanation = (
+        "One block for each weekday. Their sessions are planned at once, 4 weeks ahead, with "
+        "whoever has a seat."
+    )
     wants_row = False
+    weekday = many_field(Weekday.choices, "Weekdays", coerce=int, required=True)
     group = row_field(Group.objects.filter(active=True), required=False)
     episode = found_field(
         WeeklyBlock, "episode", "Or one patient", required=False,
@@ -86,33 +96,49 @@ class NewBlockForm(BlockForm):
     valid_from = date_field("From")
     valid_until = date_field("Last date", required=False, help_text="Empty: open.")
     field_order = ("group", "episode")
-    block: WeeklyBlock | None = None
+    entered: Sequence[WeeklyBlock] = ()
 
     def narrow(self) -> None:
         self.in_use()
-        self.start_with(every_weeks=1)
+        self.start_with(**self._as_the_last(), every_weeks=1)
 
-    def _entered(self) -> WeeklyBlock:
-        return WeeklyBlock(clinic=self.clinic, **self.given)
+    def _as_the_last(self) -> dict[str, Any]:
+        """What the group's newest block has: the next hour of its days is often like it."""
+        try:
+            group = self.fields["group"].clean(self.initial.get("group"))
+        except ValidationError:
+            return {}
+        newest = group and group.blocks.order_by("-pk").first()
+        if not newest:
+            return {}
+        alike = forms.model_to_dict(newest, AS_THE_LAST)
+        return {**alike, "valid_from": max(newest.valid_from, timezone.localdate())}
+
+    def _blocks(self) -> list[WeeklyBlock]:
+        return [
+            WeeklyBlock(clinic=self.clinic, **{**self.given, "weekday": weekday})
+            for weekday in self.given["weekday"]
+        ]
 
     def ahead(self) -> Sequence[Panel]:
-        block = self._entered()
-        told = tried_new(block=block, by=self.user)
-        first = max(block.valid_from, timezone.localdate())
-        said = lapse(block.facilitator, block.session_type, first=first, last=block.valid_until)
+        new = self._blocks()
+        told = tried_new(new=new, by=self.user)
+        first = max(new[0].valid_from, timezone.localdate())
+        said = lapse(new[0].facilitator, new[0].session_type, first=first, last=new[0].valid_until)
         return [*new_panels(told), *license_panels(said)]
 
     def run(self) -> str:
-        self.block = self._entered()
-        done = blocks.add_block(block=self.block, by=self.user)
-        number = self.block.sessions.count()
+        self.entered = self._blocks()
+        done = blocks.add_blocks(new=self.entered, by=self.user)
+        keys = {one.pk for one in self.entered}
+        number = Session.objects.filter(block__in=keys).count()
         planned = "1 session is" if number == 1 else f"{number} sessions are"
-        said = f"{self.block} is entered. {planned} planned."
-        return _with_findings(said, done.findings_of({self.block.pk}))
+        named = ", ".join(map(str, self.entered))
+        said = f"{named} {'is' if len(keys) == 1 else 'are'} entered. {planned} planned."
+        return _with_findings(said, done.findings_of(keys))
 
     def next_url(self) -> str:
-        block = self.block
-        return page_url(block.group or block) if block else ""
+        return next((page_url(one.group or one) for one in self.entered), "")
 
 
 class ChangeForm(BlockForm):

@@ -23,7 +23,15 @@ from iop_clinic.accounts.admin.panels import Panel, anchor, link
 from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import full_date, hours_and_minutes
 from scheduling.admin.group_seats import template_blocks
-from scheduling.admin.weekly_template import Meeting, begins_later, in_force, leaders, meetings
+from scheduling.admin.weekly_template import (
+    Meeting,
+    begins_later,
+    in_force,
+    leaders,
+    meetings,
+    template_said,
+    to_come,
+)
 from scheduling.admin.wording import places_linked
 from scheduling.models import Group, WeeklyBlock
 
@@ -45,6 +53,7 @@ def group_panels(request: Any, row: Group) -> Iterable[Panel]:
         empty="No weekly block yet: add them, and the next 4 weeks are planned at once.",
         note=_template_note(request, row, later),
     )
+    yield from _to_come(every, today)
     if blocks:
         yield reached_panel(template)
         yield room_panel(template, blocks)
@@ -53,12 +62,27 @@ def group_panels(request: Any, row: Group) -> Iterable[Panel]:
         yield closures_panel(weeks, template)
 
 
+def _to_come(blocks: Sequence[WeeklyBlock], today: datetime.date) -> Iterator[Panel]:
+    """A term that is planned already, or the end of this one."""
+    rows = [
+        (
+            full_date(day),
+            template_said(then) or "no weekly block any more",
+            format_html_join("; ", "{}", ((link(one, one.name),) for one in leaders(then))),
+            places_linked(then),
+        )
+        for day, then in to_come(blocks, today)
+    ]
+    if rows:
+        yield Panel("Weekly template to come", ("From", "Meets", "Led by", "Room"), rows)
+
+
 def _template_note(request: Any, row: Group, later: datetime.date | None) -> str:
     said = f"It begins on {full_date(later)}. " if later else ""
     if not request.user.may(Can.MANAGE_SCHEDULE, row.clinic_id):
         return said
     address = f"{reverse('admin:scheduling_weeklyblock_new')}?group={row.pk}"
-    return format_html("{}{}", said, anchor(address, "Add a weekly block"))
+    return format_html("{}{}", said, anchor(address, "Add weekly blocks"))
 
 
 def _days(blocks: Sequence[WeeklyBlock], template: Template) -> Iterator[Iterator[object]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from iop_clinic.accounts.models import Therapist, Weekday
@@ -13,6 +13,7 @@ from scheduling.models import WeeklyBlock
 PAUSE = datetime.timedelta(minutes=60)
 """Blocks of one day with less than this between them are one meeting."""
 FIRST_WEEK = datetime.timedelta(days=6)
+ONE_DAY = datetime.timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +46,36 @@ def block_times(block: WeeklyBlock) -> str:
 def in_force(blocks: Iterable[WeeklyBlock], today: datetime.date) -> list[WeeklyBlock]:
     """The blocks that meet now; of a group that begins, those of its first week: each of them may
     be entered from its own weekday on."""
-    kept = [one for one in blocks if one.valid_until is None or one.valid_until >= today]
-    if not kept:
-        return []
-    day = max(today, min(one.valid_from for one in kept) + FIRST_WEEK)
+    rows = list(blocks)
+    return _on(rows, _settled(rows, today))
+
+
+def to_come(
+    blocks: Sequence[WeeklyBlock], today: datetime.date
+) -> Iterator[tuple[datetime.date, list[WeeklyBlock]]]:
+    """The dates after those of `in_force` from which other blocks meet, with these blocks.
+
+    Blocks that begin or end within one week are one change, as they are where a group begins.
+    """
+    day = _settled(blocks, today)
+    turns = {one.valid_from for one in blocks}
+    turns |= {one.valid_until + ONE_DAY for one in blocks if one.valid_until}
+    for turn in sorted(turns):
+        if turn > day:
+            day = turn + FIRST_WEEK
+            yield turn, _on(blocks, day)
+
+
+def _settled(blocks: Sequence[WeeklyBlock], today: datetime.date) -> datetime.date:
+    """Today, or the end of the first week of a group that begins later."""
+    begun = (one.valid_from for one in blocks if not one.valid_until or one.valid_until >= today)
+    return max(today, min(begun, default=datetime.date.min) + FIRST_WEEK)
+
+
+def _on(blocks: Sequence[WeeklyBlock], day: datetime.date) -> list[WeeklyBlock]:
     return [
         one
-        for one in kept
+        for one in blocks
         if one.valid_from <= day and (one.valid_until is None or one.valid_until >= day)
     ]
 

@@ -17,7 +17,7 @@ from patients.models import AgeBracket
 from scheduling.models import WeeklyBlock
 from tests import factories as f
 from tests.admin import Desk, desk, url
-from tests.attendance.house import BEFORE, MON, WED, House
+from tests.attendance.house import BEFORE, BREAKS, MON, WED, House
 from tests.lists import lines, panels, said
 
 
@@ -95,10 +95,29 @@ def test_a_template_that_begins_later_is_judged_from_then_on(house, coordinator)
     house.group.blocks.update(valid_from=datetime.date(2026, 4, 13))
     house.group.blocks.filter(weekday=4).update(every_weeks=2)
     found = panels(coordinator, house.group)
-    assert said(found["Weekly template"].note) == "It begins on Apr 13, 2026. Add a weekly block"
+    assert said(found["Weekly template"].note) == "It begins on Apr 13, 2026. Add weekly blocks"
     assert lines(found["What a full week reaches"])[0][2:4] == (
         "6 h of 9 h", "2 of 3, from 3 h a day",
     )  # fmt: skip
+
+
+def test_what_is_planned_to_come_is_said_with_its_dates(house, coordinator):
+    assert "Weekly template to come" not in panels(coordinator, house.group)
+    last, next_term = datetime.date(2026, 4, 12), datetime.date(2026, 4, 13)
+    house.group.blocks.update(valid_until=last)
+    for weekday in (0, 3):
+        block(
+            house, weekday, valid_from=next_term + datetime.timedelta(days=weekday),
+            valid_until=datetime.date(2026, 6, 28), starts_at=datetime.time(13),
+            ends_at=datetime.time(16, 20), breaks=BREAKS,
+        )  # fmt: skip
+    found = panels(coordinator, house.group)
+    led = house.therapist.name
+    assert lines(found["Weekly template to come"]) == [
+        ("Apr 13, 2026", "Mon Thu 1:00 PM – 4:20 PM", led, "none"),
+        ("Jun 29, 2026", "no weekly block any more", "", "none"),
+    ]
+    assert [row[0] for row in lines(found["Weekly template"])] == ["Monday", "Wednesday", "Friday"]
 
 
 @pytest.mark.parametrize("begins", [datetime.date(2026, 4, 13), MON])

@@ -33,7 +33,7 @@ def unsaved(week: ShortWeek, **extra: Any) -> WeeklyBlock:
 @pytest.fixture
 def block(week: ShortWeek) -> WeeklyBlock:
     row = unsaved(week)
-    blocks.add_block(block=row, by=week.by)
+    blocks.add_blocks(new=[row], by=week.by)
     return row
 
 
@@ -59,7 +59,7 @@ def record(week: ShortWeek, day: datetime.date, *, came: bool = True) -> None:
 def test_a_new_block_is_planned_and_its_hours_repair_the_week(week: ShortWeek) -> None:
     assert week.flag.state == Flag.State.OPEN
     row = unsaved(week, **LONG)
-    blocks.add_block(block=row, by=week.by)
+    blocks.add_blocks(new=[row], by=week.by)
     assert saturdays(row) == [(SAT + n * WEEK, True) for n in range(4)]
     assert week.flag.state == Flag.State.CLOSED
 
@@ -67,7 +67,7 @@ def test_a_new_block_is_planned_and_its_hours_repair_the_week(week: ShortWeek) -
 def test_one_that_is_refused_plans_nothing(week: ShortWeek) -> None:
     before = all_said()
     with pytest.raises(Refused) as caught:
-        blocks.add_block(block=unsaved(week, weekday=4), by=week.by)
+        blocks.add_blocks(new=[unsaved(week), unsaved(week, weekday=4)], by=week.by)
     assert (caught.value.code, caught.value.field) == ("block_overlaps", "starts_at")
     assert all_said() == before
 

@@ -57,19 +57,21 @@ def hours() -> list[str]:
     return [f"{one.starts_at.astimezone(one.tz):%H:%M}" for one in rows]
 
 
-def test_one_is_entered(visit: Visit, world: World) -> None:
+def test_one_hour_of_two_weekdays_is_entered(visit: Visit, world: World) -> None:
     day = first_day(world)
     visit.open(f"{url(WeeklyBlock, 'new')}?group={world.group.pk}")
+    for one in (day, day + 2 * DAYS):
+        visit.page.get_by_label(f"{one:%A}").check()
     look(
-        visit, session_type=str(world.kind.pk), weekday=str(day.weekday()), starts_at="9:00 AM",
+        visit, session_type=str(world.kind.pk), starts_at="9:00 AM",
         ends_at="10:00 AM", facilitator=str(world.therapist.pk),
         valid_from=date_format(day, "m/d/Y"),
     )  # fmt: skip
-    visit.page.get_by_role("heading", name="4 sessions in the next 4 weeks").wait_for()
+    visit.page.get_by_role("heading", name="8 sessions in the next 4 weeks").wait_for()
     assert not Session.objects.exists()
     save(visit)
-    visit.page.get_by_text("4 sessions are planned").wait_for()
-    assert hours() == ["09:00"] * 4
+    visit.page.get_by_text("8 sessions are planned").wait_for()
+    assert hours() == ["09:00"] * 8
 
 
 def test_one_is_changed_from_a_session_on(visit: Visit, block: WeeklyBlock) -> None:
