@@ -13,7 +13,7 @@ from unfold import widgets
 from attendance.compliance.filling import Candidate, Filling, who_could_fill
 from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.admin.forms import yes_field
-from iop_clinic.accounts.admin.panels import Panel
+from iop_clinic.accounts.admin.panels import Panel, link
 from iop_clinic.accounts.reads import note_read
 from iop_clinic.accounts.roles import Can
 from iop_clinic.accounts.weeks import full_date, hours_and_minutes, long_date
@@ -66,9 +66,10 @@ class FillForm(EnrollingForm):
         rows = Episode.objects.visible_to(self.user).filter(
             Q(state__in=IN_TREATMENT) | Q(pk__in=waits.values("episode")), clinic=self.clinic
         )
+        self.episodes = list(rows.select_related("patient").order_by("pk"))
         return who_could_fill(
             group=self.row,
-            episodes=list(rows.select_related("patient").order_by("pk")),
+            episodes=self.episodes,
             on=today,
             now=timezone.now(),
         )
@@ -82,6 +83,7 @@ class FillForm(EnrollingForm):
 
     def before(self) -> Iterable[Panel]:
         yield from super().before()
+        yield from self._to_admit()
         yield Panel(
             "Others who wait or are short",
             ("Why not here", "Patients"),
@@ -90,6 +92,16 @@ class FillForm(EnrollingForm):
             note=_enough(self.found.enough),
             folded=bool(self.found.candidates),
         )
+
+    def _to_admit(self) -> Iterator[Panel]:
+        """Who waits for any group of the program: often all that keeps this one from being full."""
+        referred = [one for one in self.episodes if one.admitted_on is None]
+        rows = [
+            (link(one, one.patient),) for one in referred if one.program_id == self.row.program_id
+        ]
+        if rows:
+            note = "They can have a seat here from their admission on: admit them first."
+            yield Panel("Who waits and is not admitted yet", ("Patient",), rows, note=note)
 
     def run(self) -> str:
         chosen = self.cleaned_data.get("choice")

@@ -48,7 +48,7 @@ def listed(at: Desk, group: Group) -> list[str]:
 
 
 def others(at: Desk, group: Group) -> list[tuple[str, ...]]:
-    (panel,) = at.open(group, "fill").context["form"].before()
+    *_, panel = at.open(group, "fill").context["form"].before()
     return lines(panel)
 
 
@@ -137,11 +137,15 @@ def test_who_has_no_plan_is_listed_only_while_waiting(town, at):
     assert others(at, town.group) == [("The patient has no treatment plan on Wed Mar 4.", "1")]
 
 
-def test_who_waits_and_is_not_admitted_yet_is_counted(town, at):
+def test_who_waits_and_is_not_admitted_yet_is_counted_and_named(town, at):
     row = f.EpisodeFactory(patient__clinic=town.clinic, program=town.program)
     f.EpisodeFactory(patient__clinic=town.clinic, program=town.program)
+    elsewhere = f.EpisodeFactory(patient__clinic=town.clinic)
     wait(town, row)
-    assert others(at, town.group) == [("The patient is not in treatment on Wed Mar 4.", "1")]
+    wait(town, elsewhere, f.GroupFactory(clinic=town.clinic, program=elsewhere.program))
+    named, _ = at.open(town.group, "fill").context["form"].before()
+    assert lines(named) == [(str(row.patient),)]
+    assert others(at, town.group) == [("The patient is not in treatment on Wed Mar 4.", "2")]
 
 
 def test_a_patient_on_hold_may_be_enrolled_and_comes_later(town, at):
