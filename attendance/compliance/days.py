@@ -306,7 +306,11 @@ def _key(line: DayLine) -> tuple[int, date, int]:
 def _nested(
     asked: _Asked, settings: Mapping[int, ClinicSettings], now: datetime
 ) -> Iterator[DayLine]:
-    """What leaves each session that a visit lies in; recorded minutes know it already."""
+    """What leaves each session that a visit lies in; recorded minutes know it already.
+
+    An unrecorded visit inside a recorded session stays open in full: until it is recorded, what a
+    day can reach is told too high by its minutes, never too low.
+    """
     every = {booking.pk: booking for booking in _overlapping(asked)}
     for pk, inner in visits_inside(every.values()).items():
         yield _taken_out(every[pk], inner, settings[every[pk].clinic_id], now)
