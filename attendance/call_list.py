@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import datetime
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from django.db.models import Q
 
@@ -17,7 +17,7 @@ from patients.models import Episode
 from scheduling.models import Booking, Decision, Session, SessionStaff, Told
 from scheduling.models.places import BY_VIDEO
 from scheduling.services.deciding import Cause, Choice, key_of
-from scheduling.services.telling import Person, is_taken_back
+from scheduling.services.telling import Person, Said, is_taken_back
 
 NEWS = (Choice.CANCELLED, Choice.MOVED, Choice.COMBINED, Choice.BY_VIDEO, Choice.KEPT)
 """What changes something for patients, a kept session by its room; that somebody else leads it
@@ -26,11 +26,35 @@ does not."""
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Whom to call, what to say of each session, and that it was said."""
+    """Whom to call, what to say of each session, and the last tick of what was said."""
 
     person: Person
-    news: tuple[str, ...]
-    told: Told | None
+    said: Said
+    tick: Told | None
+
+    @property
+    def news(self) -> tuple[str, ...]:
+        return tuple(self.said.values())
+
+    @property
+    def told(self) -> Told | None:
+        """The tick, where it was made for this news."""
+        known = _known(self.tick)
+        return self.tick if all(known.get(key) == one for key, one in self.said.items()) else None
+
+    @property
+    def told_otherwise(self) -> tuple[str, ...]:
+        """What they were told and holds no longer: they are to be called again."""
+        known = _known(self.tick).items()
+        return tuple(one for key, one in known if self.said.get(key, one) != one)
+
+    @property
+    def was_told(self) -> tuple[str, ...]:
+        return tuple(_known(self.tick).values())
+
+
+def _known(tick: Told | None) -> dict[int, str]:
+    return dict(tick.said) if tick else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +76,8 @@ def call_list(cause: Cause | Session, *, user: User) -> CallList:
     """Patients this person sees who are booked into a session that changed, and who covers.
 
     Whoever gave notice of an absence does not wait for the session. What was changed since is told
-    as it is now. Of one that was taken back, whoever had been told hears what is as before again.
+    as it is now, to those as well who had been told otherwise, and to them also what is as before
+    again.
     The statements do not grow with sessions or people.
     """
     decisions = [_combined(cause)] if isinstance(cause, Session) else _decisions(cause)
@@ -84,42 +109,53 @@ Key = tuple[int | None, int | None]
 @dataclass(frozen=True, slots=True)
 class _Ticks:
     told: Mapping[Key, Told]
-    before: Collection[Key]
-    """Who was told before it was taken back."""
+    before: Mapping[Key, Told]
+    """Of those who were told before it was taken back."""
 
     @classmethod
     def of(cls, cause: Cause | Session) -> Self:
         again = is_taken_back(cause)
         rows = Told.objects.filter(clinic=cause.clinic_id, **key_of(cause))
         found = list(rows.select_related("told_by"))
-        told = {_key(one): one for one in found if one.again == again}
-        return cls(told, {_key(one) for one in found if not one.again} if again else set())
+        told, before = (
+            {(one.episode_id, one.therapist_id): one for one in found if one.again == which}
+            for which in (again, not again)
+        )
+        return cls(told, before if again else {})
+
+    def to_say(self, who: Person, session: int, news: str, otherwise: str = "") -> str:
+        """The `news`; `otherwise` where there is none any more for somebody who heard some. Empty
+        for what they knew before it was taken back."""
+        told, before = _known(self.told.get(_key(who))), _known(self.before.get(_key(who)))
+        said = news or (otherwise if session in told or session in before else "")
+        return "" if said == before.get(session) and session not in told else said
+
+    def calls(self, said: Mapping[Any, dict[int, str]]) -> list[Call]:
+        """Of those to whom something is to be said."""
+        found = {who: {key: one for key, one in own.items() if one} for who, own in said.items()}
+        return [Call(who, own, self._last(_key(who))) for who, own in found.items() if own]
+
+    def _last(self, key: Key) -> Told | None:
+        return self.told.get(key) or self.before.get(key)
 
 
-def _key(one: Told) -> Key:
-    return one.episode_id, one.therapist_id
+def _key(who: Person) -> Key:
+    return (who.pk, None) if isinstance(who, Episode) else (None, who.pk)
 
 
 def _patients(
     cause: Cause | Session, decisions: Sequence[Decision], ticks: _Ticks, user: User
 ) -> list[Call]:
     booked, came = _booked(cause, decisions, user)
-    news: defaultdict[int, list[str]] = defaultdict(list)
-    episodes: dict[int, Episode] = {}
+    said: defaultdict[Episode, dict[int, str]] = defaultdict(dict)
     for one in decisions:
-        for row in booked[one.session_id]:
-            knew = (row.episode_id, None) in ticks.before
-            news[row.episode_id] += _as_before(one) if knew else _news(one)
-            episodes[row.episode_id] = row.episode
-        for row in came[one.session_id]:
-            if (row.episode_id, None) not in ticks.before:
-                news[row.episode_id].append(f"{_was(one)}: now {_now(row.session)}")
-            episodes[row.episode_id] = row.episode
-    return [
-        Call(episodes[key], tuple(said), ticks.told.get((key, None)))
-        for key, said in news.items()
-        if said
-    ]
+        key = one.session_id
+        for row in booked[key]:
+            to_say = ticks.to_say(row.episode, key, _news(one), _as_before(one))
+            said[row.episode][key] = to_say
+        for row in came[key]:
+            said[row.episode][key] = ticks.to_say(row.episode, key, _joined(one, row))
+    return ticks.calls(said)
 
 
 Booked = Mapping[int, list[Booking]]
@@ -131,7 +167,7 @@ def _booked(
     """By decided session, by name: who is booked there, and who was until it was combined."""
     keys = [one.session_id for one in decisions if one.choice in NEWS]
     rows = Booking.objects.filter(
-        Q(session__in=keys) | Q(combined_from__session__in=keys, live=True),
+        Q(session__in=keys) | Q(combined_from__session__in=keys),
         clinic=cause.clinic_id,
         state=Booking.State.BOOKED,
         episode__in=Episode.objects.visible_to(user).filter(clinic=cause.clinic_id),
@@ -148,21 +184,26 @@ def _booked(
     return booked, came
 
 
-def _news(one: Decision) -> Iterator[str]:
-    """What differs from what the patient knew."""
+def _news(one: Decision) -> str:
+    """What differs from what the patient knew; empty where nothing does."""
     session = one.session
     if not session.live:
-        yield f"{_was(one)}: cancelled"
-    elif session.starts_at != one.was_starts_at or session.ends_at != one.was_ends_at:
-        yield f"{_was(one)}: now {_now(session)}"
-    elif session.place and session.place != _place_before(one):
-        yield f"{_was(one)}: now {session.place}"
+        return f"{_was(one)}: cancelled"
+    if session.starts_at != one.was_starts_at or session.ends_at != one.was_ends_at:
+        return f"{_was(one)}: now {_now(session)}"
+    if session.place and session.place != _place_before(one):
+        return f"{_was(one)}: now {session.place}"
+    return ""
 
 
-def _as_before(one: Decision) -> Iterator[str]:
-    """What holds again for somebody who was told otherwise; a kept session held all the time."""
-    if one.choice != Choice.KEPT and not any(_news(one)):
-        yield f"{_now(one.session)}: takes place as it was planned"
+def _as_before(one: Decision) -> str:
+    """What holds again for somebody who was told otherwise."""
+    return f"{_now(one.session)}: takes place as it was planned"
+
+
+def _joined(one: Decision, row: Booking) -> str:
+    """Of the session that takes whoever was booked in this one."""
+    return f"{_was(one)}: " + (f"now {_now(row.session)}" if row.live else "cancelled")
 
 
 def _place_before(one: Decision) -> str:
@@ -191,13 +232,14 @@ def _therapists(decisions: Sequence[Decision], ticks: _Ticks) -> list[Call]:
         session__in=[one.session_id for one in decisions if one.substitute_id]
     )
     active = set(covers.values_list("session", "therapist"))
-    news: defaultdict[Therapist, list[str]] = defaultdict(list)
+    said: defaultdict[Therapist, dict[int, str]] = defaultdict(dict)
     for one in decisions:
         if one.substitute is None:
             continue
-        now = (one.session_id, one.substitute_id) in active
-        knew = (None, one.substitute_id) in ticks.before
-        if now != knew:
-            said = "covers" if now else "does not cover any more:"
-            news[one.substitute].append(f"{said} {_now(one.session)}")
-    return [Call(one, tuple(said), ticks.told.get((None, one.pk))) for one, said in news.items()]
+        covering = (one.session_id, one.substitute_id) in active
+        news = f"covers {_now(one.session)}" if covering else ""
+        gone = f"does not cover any more: {_was(one)}"
+        said[one.substitute][one.session_id] = ticks.to_say(
+            one.substitute, one.session_id, news, gone
+        )
+    return ticks.calls(said)

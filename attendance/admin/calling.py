@@ -16,7 +16,7 @@ from attendance.admin.patient.contact import whom_to_call
 from attendance.call_list import Call, CallList, call_list
 from iop_clinic.accounts.admin.forms import ServiceForm
 from iop_clinic.accounts.admin.panels import Panel, link, phone_link
-from iop_clinic.accounts.admin.views import ServiceView
+from iop_clinic.accounts.admin.views import ServiceView, seal
 from iop_clinic.accounts.models import Therapist
 from iop_clinic.accounts.reads import note_read
 from iop_clinic.accounts.roles import Can
@@ -65,6 +65,7 @@ class CallListForm(ServiceForm):
     order = 10
     page = CallListPage
     shown = forms.CharField(required=False, widget=forms.HiddenInput)
+    read = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def narrow(self) -> None:
         self.list: CallList = call_list(self.row, user=self.user)
@@ -73,7 +74,8 @@ class CallListForm(ServiceForm):
             box.widget.attrs["aria-label"] = f"{_name(one)} was told"
             self.fields[_key(one)] = box
         ticked = {_key(one): True for one in self.list.calls if one.told}
-        self.start_with(shown=" ".join(sorted(ticked)), **ticked)
+        read = " ".join(_seal(one) for one in self.list.calls)
+        self.start_with(shown=" ".join(sorted(ticked)), read=read, **ticked)
         self.submits = bool(self.list.calls)
 
     def introduction(self) -> str:
@@ -95,16 +97,20 @@ class CallListForm(ServiceForm):
         )
 
     def run(self) -> str:
-        before = set(self.cleaned_data["shown"].split())
-        people = {_key(one): one.person for one in self.list.calls}
-        ticked = {key for key in people if self.cleaned_data[key]}
+        """Of whoever is to be told something else by now than what was read nothing is noted."""
+        before, read = (set(self.cleaned_data[one].split()) for one in ("shown", "read"))
+        ticked = {_key(one) for one in self.list.calls if self.cleaned_data[_key(one)]}
+        as_read = {_key(one): one for one in self.list.calls if _seal(one) in read}
+        told = [one for key, one in as_read.items() if key in ticked - before]
+        untold = [one for key, one in as_read.items() if key in before - ticked]
         note_told(
             cause=self.row,
-            told=[people[key] for key in sorted(ticked - before)],
-            untold=[people[key] for key in sorted((before & people.keys()) - ticked)],
+            told={one.person: one.said for one in told},
+            untold=[one.person for one in untold],
             by=self.user,
         )
-        return f"Saved: {call_list(self.row, user=self.user).told}"
+        now = call_list(self.row, user=self.user).told
+        return f"Saved: {now}{_changed(len(ticked - before - as_read.keys()))}"
 
     def next_url(self) -> str:
         """Here again: there are more calls to come."""
@@ -116,6 +122,18 @@ class CallListForm(ServiceForm):
 def _key(one: Call) -> str:
     kind = "patient" if isinstance(one.person, Episode) else "therapist"
     return f"{kind}_{one.person.pk}"
+
+
+def _seal(one: Call) -> str:
+    """Whom to call, and in short what to say."""
+    return f"{_key(one)}:{seal(one.news)[:16]}"
+
+
+def _changed(number: int) -> str:
+    if not number:
+        return ""
+    who = "somebody" if number == 1 else f"{number} people"
+    return f" What to tell {who} changed meanwhile: call them again."
 
 
 def _page_of(one: Call) -> Patient | Therapist:
@@ -134,9 +152,12 @@ def _reached(one: Call) -> tuple[str, str]:
 
 
 def _told(one: Call) -> str:
-    if one.told is None:
+    if one.tick is None:
         return ""
-    return f"{one.told.told_by}, {long_moment(timezone.localtime(one.told.told_at))}"
+    by = f"{one.tick.told_by}, {long_moment(timezone.localtime(one.tick.told_at))}"
+    if one.told_otherwise:
+        return f"{by}. To be called again: told {'; '.join(one.told_otherwise)}"
+    return by if one.told else ""
 
 
 def call_panels(title: str, calls: Sequence[Call]) -> list[Panel]:
@@ -148,5 +169,5 @@ def _cells(calls: Sequence[Call]) -> Iterator[tuple[object, ...]]:
     for one in calls:
         yield (
             link(_page_of(one), _name(one)), *_reached(one),
-            format_html_join("; ", "{}", ((news,) for news in one.news)),
+            format_html_join("; ", "{}", ((said,) for said in one.was_told)),
         )  # fmt: skip

@@ -122,7 +122,7 @@ class TakeBackForm(ServiceForm):
 
     def _told(self) -> list[Panel]:
         """With phones: they know only what was decided."""
-        calls = [one for one in call_list(self.row, user=self.user).calls if one.told]
+        calls = [one for one in call_list(self.row, user=self.user).calls if one.tick]
         return call_panels(CALL_AGAIN, calls) if calls else []
 
     def ahead(self) -> Sequence[Panel]:

@@ -120,7 +120,7 @@ class PartForm(SessionForm):
 
     def _told(self) -> list[Panel]:
         """Once it is parted there is no list that they are on."""
-        calls = [one for one in call_list(self._parted, user=self.user).calls if one.told]
+        calls = [one for one in call_list(self._parted, user=self.user).calls if one.tick]
         return call_panels(CALL_AGAIN, calls) if calls else []
 
     def ahead(self) -> Sequence[Panel]:

@@ -118,7 +118,8 @@ class Decision(ClinicModel):
 class Told(ClinicModel):
     """That a patient, or a therapist who covers, was told what happens. It may be taken back.
 
-    `session` is one that was combined with another, without a closure or time off.
+    `session` is one that was combined with another, without a closure or time off. `said` are pairs
+    of a session's key and what was said of it: whatever changes later was not said.
     `again`: that they were told what holds since the closure or time off was taken back.
     """
 
@@ -128,6 +129,7 @@ class Told(ClinicModel):
     episode = ClinicForeignKey(Episode, null=True, blank=True, related_name="+")
     therapist = ClinicForeignKey(Therapist, null=True, blank=True, related_name="+")
     again = models.BooleanField(default=False)
+    said = models.JSONField(default=list, blank=True)
     told_at = models.DateTimeField()
     told_by = models.ForeignKey(User, models.PROTECT, related_name="+", db_index=False)
 

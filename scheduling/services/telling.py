@@ -3,7 +3,7 @@ one that was combined with another."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.db.models import QuerySet
@@ -16,17 +16,23 @@ from scheduling.models import Session, Told
 from scheduling.services.deciding import Cause, key_of
 
 Person = Episode | Therapist
+Said = Mapping[int, str]
+"""By the key of a session what is said of it."""
 
 
 @service
 def note_told(
-    *, cause: Cause | Session, told: Collection[Person], untold: Collection[Person] = (), by: User
+    *,
+    cause: Cause | Session,
+    told: Mapping[Person, Said],
+    untold: Collection[Person] = (),
+    by: User,
 ) -> None:
-    """Keep that these were told, and that those were not after all. Noted already: no change.
+    """Keep what these were told, and that those were not after all. Noted already: no change.
 
-    What they were told is what the list of `cause`, as it was read, says (`attendance.call_list`).
-    Raises Refused `taken_back` where the closure or time off was taken back since, or the session
-    parted.
+    What is to be said says the list of `cause` (`attendance.call_list`): a tick counts for what was
+    said only. Raises Refused `taken_back` where the closure or time off was taken back since, or
+    the session parted.
     """
     rows: QuerySet[Any] = type(cause)._default_manager.filter(pk=cause.pk)
     if isinstance(cause, Session):
@@ -38,25 +44,31 @@ def note_told(
         raise Refused("taken_back", message)
     again = is_taken_back(cause)
     of_it = Told.objects.filter(clinic=cause.clinic_id, again=again, **key_of(cause))
-    of_it.filter(episode__in=_keys(untold, Episode)).delete()
-    of_it.filter(therapist__in=_keys(untold, Therapist)).delete()
-    known = set(of_it.values_list("episode", "therapist"))
-    new = [_row(cause, one, by) for one in told]
-    Told.objects.bulk_create(
-        [row for row in new if (row.episode_id, row.therapist_id) not in known]
-    )
+    known = {(one.episode_id, one.therapist_id): one.said for one in of_it}
+    noted = {one: _row(cause, one, said, by) for one, said in told.items()}
+    new = {
+        one: row for one, row in noted.items()
+        if known.get((row.episode_id, row.therapist_id)) != row.said
+    }  # fmt: skip
+    gone = [*untold, *new]
+    of_it.filter(episode__in=_keys(gone, Episode)).delete()
+    of_it.filter(therapist__in=_keys(gone, Therapist)).delete()
+    Told.objects.bulk_create(new.values())
 
 
 def _keys(people: Collection[Person], kind: type[Person]) -> list[int]:
     return [one.pk for one in people if isinstance(one, kind)]
 
 
-def _row(cause: Cause | Session, person: Person, by: User) -> Told:
-    to = {"episode" if isinstance(person, Episode) else "therapist": person}
-    now = timezone.now()
-    again = is_taken_back(cause)
+def _row(cause: Cause | Session, person: Person, said: Said, by: User) -> Told:
     return Told(
-        clinic_id=cause.clinic_id, again=again, told_at=now, told_by=by, **key_of(cause), **to
+        clinic_id=cause.clinic_id,
+        **key_of(cause),
+        **{"episode" if isinstance(person, Episode) else "therapist": person},
+        said=[list(one) for one in said.items()],
+        again=is_taken_back(cause),
+        told_at=timezone.now(),
+        told_by=by,
     )
 
 

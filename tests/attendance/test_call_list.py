@@ -17,13 +17,14 @@ from scheduling import services
 from scheduling.models import Booking, Closure, Decision, Session, TimeOff, Told
 from scheduling.services import Decided
 from tests import factories as f
-from tests.admin import Desk, desk, url
+from tests.admin import Desk, desk, filled, url
 from tests.attendance.house import FRI
 from tests.attendance.short_weeks import ShortWeek
 from tests.lists import said
 
 pytestmark = pytest.mark.django_db
 Choice = Decision.Choice
+DAY = datetime.timedelta(days=1)
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +58,12 @@ def covered(week: ShortWeek) -> TimeOff:
 
 def news(week: ShortWeek, cause: Any) -> list[tuple[str, ...]]:
     return [one.news for one in call_list(cause, user=week.by).patients]
+
+
+def tell(week: ShortWeek, cause: Any, person: Any) -> None:
+    """Note that they were told what the list says now."""
+    (call,) = (one for one in call_list(cause, user=week.by).calls if one.person == person)
+    services.note_told(cause=cause, told={person: call.said}, by=week.by)
 
 
 def was(week: ShortWeek) -> str:
@@ -129,6 +136,11 @@ def page(at: Desk, row: Any) -> str:
     return said(at.open(row, "call-list").content.decode())
 
 
+def sheet(at: Desk, row: Any) -> dict[str, Any]:
+    """What is sent where nothing is ticked or unticked."""
+    return filled(at.open(row, "call-list"))
+
+
 def box(week: ShortWeek) -> str:
     return f"patient_{week.patient.pk}"
 
@@ -167,7 +179,7 @@ def test_a_tick_says_who_told_and_when_and_is_taken_back(week):
     told = Told.objects.get()
     assert (told.episode, told.told_by, told.closure) == (week.patient, at.user, closure)
     assert f"{at.user}, Thu Mar 5, 5:00 AM" in page(at, closure)
-    shown = {"shown": box(week), "last_step": ""}
+    shown = {key: one for key, one in sheet(at, closure).items() if key != box(week)}
     assert at.send(url(closure, "call-list"), shown).sentences == ["Saved: 0 of 1 told."]
     assert not Told.objects.exists()
 
@@ -176,16 +188,24 @@ def test_two_who_call_at_once_keep_each_others_ticks(week):
     other = week.other()
     f.booking(friday(week), other, 2)
     closure, one, two = close(week), Desk(week.by), desk(week.clinic)
-    address = url(closure, "call-list")
-    assert one.send(address, {"shown": "", box(week): "on"}).status == 302
-    assert two.send(address, {"shown": "", f"patient_{other.pk}": "on"}).status == 302
+    address, read = url(closure, "call-list"), sheet(one, closure)
+    assert one.send(address, {**read, box(week): "on"}).status == 302
+    assert two.send(address, {**read, f"patient_{other.pk}": "on"}).status == 302
     assert set(Told.objects.values_list("episode", flat=True)) == {week.patient.pk, other.pk}
+
+
+def test_of_two_who_told_the_same_the_first_is_kept(week):
+    closure, at = close(week), desk(week.clinic)
+    tell(week, closure, week.patient)
+    (call,) = call_list(closure, user=at.user).patients
+    services.note_told(cause=closure, told={call.person: call.said}, by=at.user)
+    assert Told.objects.get().told_by == week.by
 
 
 def test_a_page_that_is_behind_counts_what_others_ticked(week):
     f.booking(friday(week), week.other(), 2)
     closure, one, two = close(week), Desk(week.by), desk(week.clinic)
-    stale = {"shown": "", box(week): "on"}
+    stale = {**sheet(one, closure), box(week): "on"}
     other = Booking.objects.get(session=friday(week), seat=2).episode
     two.fill(closure, "call-list", **{f"patient_{other.pk}": "on"})
     assert one.send(url(closure, "call-list"), stale).sentences == ["Saved: 2 of 2 told."]
@@ -195,8 +215,76 @@ def test_a_tick_of_what_was_taken_back_meanwhile_is_refused(week):
     closure = close(week)
     closures.take_back_closure(closure=closure, by=week.by)
     with pytest.raises(Refused) as caught:
-        services.note_told(cause=closure, told=[week.patient], by=week.by)
+        services.note_told(cause=closure, told={week.patient: {}}, by=week.by)
     assert (caught.value.code, Told.objects.count()) == ("taken_back", 0)
+
+
+# --- changed since the call ----------------------------------------------------------------------
+
+
+def moved(week: ShortWeek) -> tuple[Closure, str]:
+    """The closure that moved Friday's session by a day, and what is told of it."""
+    row = friday(week)
+    name, start, end = was(week), row.starts_at + DAY, row.ends_at + DAY
+    closure = close(week, Decided(row, Choice.MOVED, starts_at=start, ends_at=end))
+    return closure, f"{name}: now {row.title}, Sat Mar 7, 9:00 AM"
+
+
+def move_again(week: ShortWeek) -> None:
+    row = friday(week)
+    services.move_session(
+        session=row, starts_at=row.starts_at + DAY, ends_at=row.ends_at + DAY, by=week.by
+    )
+
+
+def test_whoever_was_told_of_another_day_is_called_again(week):
+    (closure, old), at = moved(week), Desk(week.by)
+    at.fill(closure, "call-list", **{box(week): "on"})
+    move_again(week)
+    shown = page(at, closure)
+    again = f"{week.by}, Thu Mar 5, 5:00 AM. To be called again: told {old}"
+    for one in ("0 of 1 told.", old.replace("Sat Mar 7, 9:00", "Sun Mar 8, 10:00"), again):
+        assert one in shown
+    assert box(week) not in sheet(at, closure)
+    assert at.fill(closure, "call-list", **{box(week): "on"}).sentences == ["Saved: 1 of 1 told."]
+    assert "To be called again" not in page(at, closure)
+    assert Told.objects.count() == 1
+
+
+def test_a_tick_of_a_page_that_says_other_news_is_not_kept(week):
+    (closure, _), at = moved(week), Desk(week.by)
+    read = sheet(at, closure)
+    move_again(week)
+    assert at.send(url(closure, "call-list"), {**read, box(week): "on"}).sentences == [
+        "Saved: 0 of 1 told. What to tell somebody changed meanwhile: call them again."
+    ]
+    assert not Told.objects.exists()
+
+
+def test_whoever_heard_that_it_is_cancelled_hears_that_it_takes_place_after_all(week):
+    room = f.RoomFactory(clinic=week.clinic, seats=16)
+    Session.objects.filter(pk=friday(week).pk).update(room=room)
+    f.booking(friday(week), week.other(), 2)
+    closure = close(week, Decided(friday(week), Choice.CANCELLED), room=room)
+    tell(week, closure, week.patient)
+    Session.objects.filter(pk=friday(week).pk).update(room=None)
+    services.revive_session(session=friday(week), by=week.by)
+    (call,) = call_list(closure, user=week.by).patients
+    assert (call.person, call.news, call.told, call.told_otherwise) == (
+        week.patient, (f"{was(week)}: takes place as it was planned",), None,
+        (f"{was(week)}: cancelled",),
+    )  # fmt: skip
+
+
+def test_who_was_to_cover_hears_that_somebody_else_does(week):
+    time_off = covered(week)
+    (call,) = call_list(time_off, user=week.by).therapists
+    tell(week, time_off, call.person)
+    services.assign_substitute(
+        session=friday(week), therapist=f.TherapistFactory(clinic=week.clinic), by=week.by
+    )
+    (again,) = call_list(time_off, user=week.by).therapists
+    assert (again.news, again.told) == ((f"does not cover any more: {was(week)}",), None)
 
 
 # --- taken back ----------------------------------------------------------------------------------
@@ -222,6 +310,20 @@ def test_who_was_told_is_on_a_list_again_when_it_is_taken_back(week):
     ]  # fmt: skip
 
 
+def test_whoever_was_told_hears_the_new_time_once_it_is_taken_back_and_moved(week):
+    closure, name = close(week), was(week)
+    tell(week, closure, week.patient)
+    closures.take_back_closure(closure=closure, by=week.by)
+    closure.refresh_from_db()
+    tell(week, closure, week.patient)
+    move_again(week)
+    (call,) = call_list(closure, user=week.by).patients
+    assert (call.news, call.told, call.told_otherwise) == (
+        (f"{name}: now {was(week).replace('Fri Mar 6', 'Sat Mar 7')}",), None,
+        (f"{name}: takes place as it was planned",),
+    )  # fmt: skip
+
+
 def test_who_was_not_told_need_not_hear_of_it(week):
     closure = close(week)
     at = Desk(week.by)
@@ -234,7 +336,7 @@ def test_who_was_not_told_need_not_hear_of_it(week):
 def test_who_was_not_told_still_hears_of_what_stays_as_it_is(week):
     closure, other = close(week), week.other()
     f.booking(friday(week), other, 2)
-    services.note_told(cause=closure, told=[week.patient], by=week.by)
+    tell(week, closure, week.patient)
     elsewhere = f.session(week.clinic, FRI.isoformat(), "09:30", "10:30")
     f.booking(elsewhere, week.patient)
     undone = closures.take_back_closure(closure=closure, by=week.by)
@@ -247,7 +349,7 @@ def test_who_was_not_told_still_hears_of_what_stays_as_it_is(week):
 def test_who_covered_hears_that_they_do_not_any_more(week):
     time_off = covered(week)
     (call,) = call_list(time_off, user=week.by).therapists
-    services.note_told(cause=time_off, told=[call.person], by=week.by)
+    tell(week, time_off, call.person)
     closures.take_back_time_off(time_off=time_off, by=week.by)
     time_off.refresh_from_db()
     (again,) = call_list(time_off, user=week.by).therapists

@@ -20,7 +20,7 @@ from iop_clinic.accounts.models import AuditEvent
 from iop_clinic.accounts.roles import Role
 from patients.models import Episode, KeepApart
 from scheduling.models import Booking, Closure, Decision, Session, Told
-from scheduling.services import Decided, assign_substitute, note_told
+from scheduling.services import Decided, assign_substitute, cancel_session, note_told
 from tests import factories as f
 from tests.admin import Desk, actors, desk, url
 from tests.attendance.house import BREAKS, FRI
@@ -260,20 +260,34 @@ def test_once_it_is_parted_nobody_is_noted_as_told(groups):
     cause = Session.objects.get(pk=groups.friday.pk)
     part_sessions(session=groups.friday, by=groups.week.by)
     with pytest.raises(Refused) as refused:
-        note_told(cause=cause, told=[groups.week.patient], by=groups.week.by)
+        note_told(cause=cause, told={groups.week.patient: {}}, by=groups.week.by)
     assert (refused.value.code, Told.objects.count()) == ("taken_back", 0)
 
 
 def test_whoever_was_told_is_called_again_when_the_two_are_parted(groups, coordinator):
     groups.combine()
     cause = Session.objects.get(pk=groups.friday.pk)
-    note_told(cause=cause, told=[groups.week.patient], by=groups.week.by)
+    (call,) = call_list(cause, user=groups.week.by).patients
+    note_told(cause=cause, told={call.person: call.said}, by=groups.week.by)
     ahead = coordinator.look(groups.friday, "part")
     again = ahead.panels[1]
     assert (again.title, len(again.rows)) == ("Told already: call them again", 1)
     saved = coordinator.save(ahead)
     assert (saved.status, again.title in saved.html) == (200, True)
     assert Session.objects.get(pk=groups.friday.pk).live
+
+
+def test_whoever_was_told_is_called_again_when_the_other_session_is_cancelled(groups):
+    groups.combine()
+    cause = Session.objects.get(pk=groups.friday.pk)
+    (call,) = call_list(cause, user=groups.week.by).patients
+    note_told(cause=cause, told={call.person: call.said}, by=groups.week.by)
+    cancel_session(session=groups.into, reason="Flood", by=groups.week.by)
+    (again,) = call_list(cause, user=groups.week.by).patients
+    was = f"{groups.friday.title}, Fri Mar 6, 9:00 AM"
+    assert (again.news, again.told, again.told_otherwise) == (
+        (f"{was}: cancelled",), None, call.news,
+    )  # fmt: skip
 
 
 def combined_by_closure(groups: Groups) -> Closure:
