@@ -1,7 +1,9 @@
-"""Who leads again once a time off is taken back, and who is missed."""
+"""Who leads again once a time off is taken back, or a session of theirs takes place after all, and
+who is missed."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from django.db.models import Exists, OuterRef
@@ -41,6 +43,24 @@ def lead_again(
     back = _leading_again(therapist, [one for one in sessions if one.live and one.ends_at > now])
     led, others = _led_by(sessions), [one for one in sessions if one not in back]
     return back, [(one, _why_not(one, therapist, led.get(one.pk))) for one in others]
+
+
+def lead_revived(sessions: Collection[Session]) -> None:
+    """Sessions that take place again are led by whoever was away when they were cancelled, where
+    that time off was taken back since.
+
+    In the same statements for any number of sessions of a therapist.
+    """
+    waiting = {one.pk: one for one in sessions if WITHOUT_LEADER in one.needs_attention}
+    if not waiting:
+        return
+    parts = SessionStaff.objects.filter(session__in=waiting, active=False, therapist__active=True)
+    missing: defaultdict[Therapist, list[Session]] = defaultdict(list)
+    for part in parts.select_related("therapist__clinic").order_by("therapist", "session"):
+        if time_off_of(part.therapist) in waiting[part.session_id].needs_attention:
+            missing[part.therapist].append(waiting[part.session_id])
+    for therapist, theirs in missing.items():
+        _leading_again(therapist, theirs)
 
 
 def _leading_again(therapist: Therapist, sessions: Sequence[Session]) -> list[Session]:

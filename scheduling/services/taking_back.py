@@ -19,7 +19,12 @@ from scheduling.services.bookings import combined_bookings
 from scheduling.services.combining import part_sessions
 from scheduling.services.deciding import Cause, Choice, key_of, lock_touched
 from scheduling.services.diary import WITHOUT_ROOM, Diary, attend
-from scheduling.services.leading_again import lead_again, miss_facilitator, waiting_for
+from scheduling.services.leading_again import (
+    lead_again,
+    lead_revived,
+    miss_facilitator,
+    waiting_for,
+)
 from scheduling.services.placing import PLACE, hold_in_room, place
 from scheduling.services.sessions import bring_back, move_session, revive_session
 from scheduling.services.substitutes import assign_substitute
@@ -157,6 +162,7 @@ class _Undo:
     def run(self, decisions: Sequence[Decision]) -> None:
         """What was cancelled comes first in each round: what is in its way is read once."""
         waiting = sorted(decisions, key=lambda one: one.choice != Choice.CANCELLED)
+        cancelled = [one.session for one in decisions if not one.session.live]
         refused = dict[int, Refused]()
         while waiting:
             self._look([one.session for one in waiting if one.choice == Choice.CANCELLED])
@@ -164,6 +170,7 @@ class _Undo:
             if len(left) == len(waiting):
                 break
             waiting = left
+        lead_revived([one for one in cancelled if one.live])
         for one in waiting:
             error = refused[one.session_id]
             self.found.left.append((one.session, error.message))
