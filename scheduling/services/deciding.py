@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from iop_clinic.accounts.acting import Job, Refused
 from iop_clinic.accounts.models import Therapist, User
-from iop_clinic.accounts.weeks import long_moment
+from iop_clinic.accounts.weeks import local_date, long_moment
 from scheduling.locks import lock
 from scheduling.models import (
     Booking,
@@ -28,6 +28,7 @@ from scheduling.services.diary import WITHOUT_LEADER, WITHOUT_ROOM, attend
 from scheduling.services.placing import hold_by_video
 from scheduling.services.sessions import move_session
 from scheduling.services.substitutes import assign_substitute
+from scheduling.services.visits import visits_on
 
 Cause = Closure | TimeOff
 Choice = Decision.Choice
@@ -91,6 +92,7 @@ def settle(
         [*affected(), *(one.into for one in given if one.into)],
         therapists=[away, *(one.therapist.pk for one in given if one.therapist)],
         rooms=[closed, *(one.room.pk for one in given if one.room)],
+        days=[local_date(one.starts_at, cause.clinic.tz) for one in given if one.starts_at],
     )
     now = {one.pk: one for one in affected()}
     if decided is None:
@@ -111,21 +113,24 @@ def lock_touched(
     *,
     therapists: Iterable[int | None],
     rooms: Iterable[int | None],
+    days: Iterable[datetime.date],
 ) -> None:
     """All that changing these sessions locks later, at once: one after the other they would be
-    locked crosswise. The clinic's calendar is locked."""
+    locked crosswise. `days` are the dates to which some are moved. The clinic's calendar is locked.
+    """
     keys = [one.pk for one in sessions]
     groups = {one.group_id for one in sessions if one.group_id}
-    days = [one.local_date for one in sessions]
+    held_on = [one.local_date for one in sessions]
     led = SessionStaff.objects.filter(session__in=keys).values_list("therapist", flat=True)
     episodes = set(Booking.objects.filter(session__in=keys).values_list("episode", flat=True))
     if groups:
-        held = GroupMembership.objects.during(min(days), max(days)).filter(group__in=groups)
+        held = GroupMembership.objects.during(min(held_on), max(held_on)).filter(group__in=groups)
         episodes |= set(held.values_list("episode", flat=True))
     lock(
         groups=groups,
         therapists=[*led, *therapists],
         rooms=[*(one.room_id for one in sessions), *rooms],
+        sessions=visits_on([*held_on, *days], sessions),
         moving=keys,
         episodes=episodes,
     )

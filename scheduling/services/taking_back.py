@@ -103,6 +103,7 @@ def lock_decided(cause: Cause) -> None:
         sessions,
         therapists=[*away, *(one.substitute_id for one in decisions)],
         rooms=[one.was_room_id for one in decisions],
+        days=[one.was_local_date for one in decisions],
     )
 
 

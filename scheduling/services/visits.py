@@ -6,6 +6,7 @@ that one: nobody is in two places, and the minutes of the visit leave the sessio
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -92,6 +93,19 @@ def tied_with(session: Session, patients: Collection[int]) -> list[int]:
     by key, to be locked."""
     rows = [*seats_around(session, patients).values(), *visits_inside(session, patients)]
     return [row.session_id for row in rows]
+
+
+def visits_on(days: Collection[datetime.date], sessions: Collection[Session]) -> QuerySet[Any, int]:
+    """The sessions, by key, of the visits that patients of these sessions have on these dates: to
+    be locked before one of the sessions is moved there, or takes place again."""
+    patients = Booking.objects.filter(session__in=sessions).values("patient")
+    visits = Session.objects.live().filter(
+        clinic__in={one.clinic_id for one in sessions},
+        local_date__in=days,
+        session_type__kind__in=VISITS,
+        bookings__patient__in=patients,
+    )
+    return visits.values_list("pk", flat=True)
 
 
 def visits_inside(

@@ -20,8 +20,11 @@ from scheduling.models import (
 )
 from tests import factories as f
 from tests.scheduling.conftest import TODAY, World
+from tests.scheduling.test_decisions import TOMORROW, away, close, led, moved
+from tests.scheduling.test_visits import visit
 
 pytestmark = pytest.mark.django_db
+LATER = "2026-03-05"
 
 ORDER = [
     "accounts_clinic",
@@ -149,6 +152,33 @@ def test_a_changed_block_locks_the_rooms_that_somebody_chose_for_its_sessions(wo
     sent = locked(lambda: services.change_block(block=block, weekday=1, by=world.by))
     (rooms,) = [sql for sql in sent if 'FROM "scheduling_room"' in sql]
     assert f"IN ({world.room.pk}, {chosen.pk})" in rooms
+
+
+def test_a_session_moved_by_a_closure_is_locked_with_the_visits_of_its_new_time(
+    world: World,
+) -> None:
+    """Moving it would lock them later, after the patients."""
+    row, episode = led(world), world.episode()
+    f.booking(row, episode)
+    inside = visit(world, "15:15", "15:45", episode, day=LATER)
+    decided = moved(world, row, "15:00", "16:00", day=LATER)
+    first, *_ = sessions_of(locked(lambda: close(world, decided)))
+    assert f"IN ({row.pk}, {inside.pk})" in first
+    assert inside.bookings.get().nested_in == row.bookings.get()
+
+
+def test_a_session_moved_back_is_locked_with_the_visits_of_its_old_time(world: World) -> None:
+    row, episode = led(world), world.episode()
+    f.booking(row, episode)
+    time_off = away(world, moved(world, row, "15:00", "16:00", day=LATER))
+    inside = visit(world, "09:15", "09:45", episode, day=TOMORROW)
+    sent = locked(lambda: services.take_back_time_off(time_off=time_off, by=world.by))
+    assert f"IN ({row.pk}, {inside.pk})" in sessions_of(sent)[0]
+    assert inside.bookings.get().nested_in == row.bookings.get()
+
+
+def sessions_of(statements: list[str]) -> list[str]:
+    return [sql for sql in statements if 'FROM "scheduling_session"' in sql and " IN (" in sql]
 
 
 def _offer(world: World, entry: WaitlistEntry) -> WaitlistOffer:
