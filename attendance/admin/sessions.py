@@ -98,6 +98,7 @@ def session_panels(request: Any, row: Session) -> Iterable[Panel]:
     if not row.live:
         yield _nobody_expected(row)
         return
+    outer = _out_of(row)
     yield Panel(
         "Roster",
         ("Patient", "Seat", "Status", "Credited"),
@@ -105,7 +106,7 @@ def session_panels(request: Any, row: Session) -> Iterable[Panel]:
             (
                 _booking_link(line.booking_id, line.patient_name),
                 line.seat if line.booking_state == "booked" else "gave notice",
-                ", ".join([_status(line), *_visits(line)]),
+                ", ".join([_status(line), *outer.get(line.booking_id, []), *_visits(line)]),
                 hours_and_minutes(line.credited_minutes),
             )
             for line in roster_rows(row)
@@ -123,6 +124,17 @@ def _nobody_expected(row: Session) -> Panel:
         empty="Nobody was booked.",
         note=f"{cancelled_said(row)} It counts for nobody and against nobody.",
     )
+
+
+def _out_of(row: Session) -> dict[int, list[str]]:
+    """By booking of a visit, out of which session the patient comes; one statement."""
+    related = ("nested_in__session__group", "nested_in__session__session_type")
+    visits = row.bookings.seated().filter(nested_in__isnull=False).select_related(*related)
+    outer = {one.pk: one.nested_in.session for one in visits if one.nested_in}
+    return {
+        key: [f"out of {one.title} {_clock(one.starts_at)} – {_clock(one.ends_at)}"]
+        for key, one in outer.items()
+    }
 
 
 def _visits(line: RosterRow) -> list[str]:

@@ -191,6 +191,8 @@ def test_at_the_admin_site(house, pat, ahead):
     assert ahead.nested.count() == 1
     (line,) = lines(panels(coordinator, ahead.session)["Roster"])
     assert line[2] == f"unrecorded, with {house.therapist.name} 9:20 AM – 9:40 AM"
+    (line,) = lines(panels(coordinator, ahead.nested.get().session)["Roster"])
+    assert line[2] == f"unrecorded, out of {house.group} 9:00 AM – 10:00 AM"
     told = panels(coordinator, ahead)["Visits during it"]
     assert lines(told) == [("Prescriber visit, Mon Mar 9, 9:20 AM",)]
     assert f"/plan/?episode={pat.pk}&amp;day=2026-03-09" in told.note
