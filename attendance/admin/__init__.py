@@ -33,6 +33,7 @@ from attendance.admin.planning import PlanSessionForm
 from attendance.admin.sessions import SESSION_VERBS, session_panels
 from attendance.admin.summaries import SUMMARY_PAGES
 from attendance.admin.therapists import COLUMNS, tell_therapists, therapist_panels
+from attendance.admin.transferring import TransferForm, TransferHereForm
 from attendance.admin.waitlist import AttemptForm, OfferForm
 from attendance.admin.week_calendar.page import week_page
 from attendance.admin.zones import ZoneForm
@@ -55,7 +56,7 @@ from scheduling.admin.waitlist import WaitlistEntryAdmin
 __all__ = ["cases", "deliveries", "imports", "reports", "results", "rules"]
 
 ClinicAdmin.offer(ZoneForm)
-EpisodeAdmin.offer(*EPISODE_VERBS, *SUMMARY_PAGES, CallInForm)
+EpisodeAdmin.offer(*EPISODE_VERBS, *SUMMARY_PAGES, CallInForm, TransferHereForm)
 EpisodeAdmin.show(episode_panels)
 SessionAdmin.offer(
     *SESSION_VERBS,
@@ -73,7 +74,7 @@ SessionAdmin.week_page = staticmethod(week_page)
 GroupAdmin.show(last_seat_panels)
 GroupAdmin.show(group_panels)
 GroupAdmin.offer(FillForm)
-GroupMembershipAdmin.offer(EndForm, TakeBackForm)
+GroupMembershipAdmin.offer(TransferForm, EndForm, TakeBackForm)
 WeeklyBlockAdmin.offer(weekly_blocks.ChangeForm, weekly_blocks.EndForm)
 WeeklyBlockAdmin.list_verbs = (weekly_blocks.NewBlockForm,)
 WaitlistEntryAdmin.offer(OfferForm, AttemptForm)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator, Sequence
 
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
@@ -32,9 +32,12 @@ IN_TREATMENT = (Episode.State.ADMITTED, Episode.State.ON_HOLD)
 
 
 def taken_panels(taken: Taken, user: User, clinic: Clinic, note: str = "") -> Iterator[Panel]:
-    """What a write would take, where it takes anything; of its cases they hear who see cases."""
+    """What a write would take and give, where it does; of its cases they hear who see cases."""
     if taken.bookings or note:
         yield withdrawn_panel(taken.bookings, note)
+    if taken.made:
+        sessions = [one.session for one in taken.made]  # the bookings have no page yet
+        yield _counted_panel("made", taken.made, sessions)
     cases = [
         *((str(one), "opens") for one in taken.opened),  # it has no page yet
         *((link(one), "closes") for one in taken.closed),
@@ -45,9 +48,17 @@ def taken_panels(taken: Taken, user: User, clinic: Clinic, note: str = "") -> It
 
 
 def withdrawn_panel(rows: Sequence[Booking], note: str = "") -> Panel:
+    return _counted_panel("withdrawn", rows, rows, note)
+
+
+def _counted_panel(
+    what: str, rows: Sequence[Booking], pages: Sequence[Model], note: str = ""
+) -> Panel:
+    """What happens to how many bookings, each as a link to one of the pages."""
     number = len(rows)
-    title = "1 booking is withdrawn" if number == 1 else f"{number} bookings are withdrawn"
-    lines: list[tuple[object]] = [(link(one, session_when(one.session)),) for one in rows[:SHOWN]]
+    title = f"1 booking is {what}" if number == 1 else f"{number} bookings are {what}"
+    shown = zip(pages[:SHOWN], rows[:SHOWN], strict=True)
+    lines: list[tuple[object]] = [(link(page, session_when(one.session)),) for page, one in shown]
     if number > SHOWN:
         lines.append((f"and {number - SHOWN} more, the last: {session_when(rows[-1].session)}",))
     return Panel(title, ("Session",), lines, empty="No booking is to come.", note=note)

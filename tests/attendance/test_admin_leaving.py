@@ -20,7 +20,7 @@ from patients.models import Episode
 from scheduling.models import Booking, GroupMembership, WaitlistEntry
 from tests import factories as f
 from tests.admin import Desk, desk, url
-from tests.attendance.house import FRI, MON, SAT, THU, WED
+from tests.attendance.house import FRI, MON, SAT, SUN, THU, WED
 from tests.attendance.short_weeks import ShortWeek
 
 pytestmark = pytest.mark.django_db
@@ -103,7 +103,7 @@ def test_a_pause_names_bookings_and_cases_that_go_silent(week, coordinator):
 @pytest.mark.parametrize(("role", "told"), [("coordinator", ["Cases"]), ("front_desk", [])])
 def test_of_cases_only_they_are_told_who_see_cases(week, role, told):
     """The front desk ends seats, and sees no case."""
-    user, taken = f.staff(week.clinic, Role(role)), Taken([], [], [week.flag], [])
+    user, taken = f.staff(week.clinic, Role(role)), Taken([], [], [week.flag], [], [])
     assert titles(leaving.taken_panels(taken, user, week.clinic)) == told
 
 
@@ -219,7 +219,7 @@ SENT = {
 }
 
 
-@pytest.mark.parametrize(("verb", "number"), [("end", 63), ("hold", 68), ("discharge", 78)])
+@pytest.mark.parametrize(("verb", "number"), [("end", 64), ("hold", 69), ("discharge", 79)])
 def test_the_statements_do_not_depend_on_the_bookings(week, coordinator, seat, verb, number):
     row = seat if verb == "end" else week.patient
     before = statements(coordinator, row, verb, **SENT[verb])
@@ -227,3 +227,15 @@ def test_the_statements_do_not_depend_on_the_bookings(week, coordinator, seat, v
         session = week.session(SAT, f"{hour}:00", ends=f"{hour}:30")
         f.booking(session, week.patient, 2, membership=seat)
     assert statements(coordinator, row, verb, **SENT[verb]) == before == number
+
+
+def test_the_statements_of_a_transfer_depend_on_neither_groups_sessions(week, coordinator, seat):
+    other = f.GroupFactory(clinic=week.clinic, min_size=1, program=week.house.group.program)
+    week.session(SAT, "08:00", ends="08:30", group=other)
+    sent = {"to_group": other, "on": WED}
+    before = statements(coordinator, seat, "transfer", **sent)
+    for hour in range(10, 22):
+        week.session(SAT, f"{hour}:00", ends=f"{hour}:30", group=other)
+        gone = week.session(SUN, f"{hour}:00", ends=f"{hour}:30")
+        f.booking(gone, week.patient, 2, membership=seat)
+    assert statements(coordinator, seat, "transfer", **sent) == before == 98

@@ -7,6 +7,7 @@ import datetime
 import pytest
 import time_machine
 
+from iop_clinic.accounts.admin.panels import link
 from iop_clinic.accounts.roles import Role
 from scheduling.models import Booking, GroupMembership
 from scheduling.services.memberships import OR_WAIT
@@ -89,7 +90,7 @@ def move():
 
 
 def test_a_member_is_moved_from_the_patients_page(move: Move) -> None:
-    answer = move.at.fill(move.pat, "transfer", to_group=move.other, on=WED)
+    answer = move.at.save(move.at.look(move.pat, "transfer", to_group=move.other, on=WED))
     old, new = GroupMembership.objects.order_by("starts_on")
     assert (old.ends_on, new.starts_on) == (WED - datetime.timedelta(days=1), WED)
     assert (new.group, new.transferred_from) == (move.other, old)
@@ -102,6 +103,34 @@ def test_a_member_is_moved_from_the_patients_page(move: Move) -> None:
     ]
 
 
+def test_seats_bookings_and_weeks_are_told_before_a_transfer(move: Move) -> None:
+    move.house.day(WED, [move.pat], group=move.house.group)
+    Booking.objects.update(membership=move.seat)
+    for day in (THU, FRI):
+        move.house.day(day, [], "09:00", "11:00", group=move.other)
+    ahead = move.at.look(move.seat, "transfer", to_group=move.other, on=WED)
+    seats, weeks, gone, made, *_ = ahead.panels
+    assert seats.rows == [
+        (link(move.house.group), "seat 1 ends", "Mar 3, 2026"),
+        (link(move.other), "seat 1 begins", "Mar 4, 2026"),
+    ]
+    assert (gone.title, made.title) == ("1 booking is withdrawn", "2 bookings are made")
+    assert weeks.rows[0] == (
+        "This week, Mar 2 – Mar 8, 2026", "9 h on 3 days", "4 h on 0 days", "5 h and 3 days",
+    )  # fmt: skip
+    assert [row[0] for row in weeks.rows[1:]] == ["Next week, Mar 9 – Mar 15, 2026"]
+    assert list(move.pat.memberships.all()) == [move.seat]
+    assert move.at.save(ahead).status == 302
+    assert move.pat.memberships.count() == 2
+
+
+def test_a_transfer_that_would_book_something_else_by_now_is_looked_at_again(move: Move) -> None:
+    ahead = move.at.look(move.seat, "transfer", to_group=move.other, on=WED)
+    move.house.day(THU, [], group=move.other)
+    assert move.at.save(ahead).status == 200
+    assert list(move.pat.memberships.all()) == [move.seat]
+
+
 def test_of_several_seats_one_is_chosen(move: Move) -> None:
     GroupMembership.objects.create(
         clinic=move.house.clinic, group=f.GroupFactory(clinic=move.house.clinic), episode=move.pat,
@@ -109,7 +138,8 @@ def test_of_several_seats_one_is_chosen(move: Move) -> None:
     )  # fmt: skip
     answer = move.at.fill(move.pat, "transfer", to_group=move.other, on=WED)
     assert answer.errors == {"membership": ["This field is required."]}
-    assert move.at.fill(move.pat, "transfer", **move.sent()).status == 302
+    ahead = move.at.look(move.pat, "transfer", **move.sent())
+    assert move.at.save(ahead).status == 302
 
 
 def test_somebody_elses_seat_is_no_choice(move: Move) -> None:

@@ -126,7 +126,7 @@ def test_the_pages_judge_what_they_write(week, other):
 def test_the_page_of_a_seat_judges_a_transfer_and_its_undo(week, other):
     week.session(SAT, group=other)
     desk = Desk(week.by)
-    desk.fill(GroupMembership.objects.get(), "transfer", to_group=other, on=FRI)
+    desk.save(desk.look(GroupMembership.objects.get(), "transfer", to_group=other, on=FRI))
     assert week.flag.state == "closed"
     desk.fill(other.memberships.get(), "take-back", reason="Wrong group")
     assert told(week) == SHORT

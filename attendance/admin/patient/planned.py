@@ -14,12 +14,17 @@ from attendance.compliance.status import PatientWeek
 from attendance.compliance.template_weeks import ASKS_NOTHING
 from attendance.models import Standard
 from iop_clinic.accounts.admin.panels import Panel
-from iop_clinic.accounts.weeks import hours_and_minutes
+from iop_clinic.accounts.weeks import Week, hours_and_minutes
 
 NOTHING = "nothing"
 
 
-def planned(weeks: Iterable[PatientWeek], today: datetime.date, way: str = "") -> Panel:
+def planned(
+    weeks: Iterable[PatientWeek],
+    today: datetime.date,
+    way: str = "",
+    title: str = "Plan and schedule",
+) -> Panel:
     """One line for each week from the running one on, oldest first; no statement.
 
     `way` is a link to what fills a gap.
@@ -27,7 +32,7 @@ def planned(weeks: Iterable[PatientWeek], today: datetime.date, way: str = "") -
     coming = sorted((one for one in weeks if one.week.end >= today), key=lambda one: one.week.start)
     lines = [_line(one, today) for one in coming]
     return Panel(
-        "Plan and schedule",
+        title,
         ("Week", "Plan", "Scheduled", "Not scheduled"),
         lines,
         note=format_html("Scheduled is what is booked, called in or not, breaks left out. {}", way)
@@ -37,11 +42,10 @@ def planned(weeks: Iterable[PatientWeek], today: datetime.date, way: str = "") -
 
 
 def _line(week: PatientWeek, today: datetime.date) -> tuple[object, ...]:
-    name = "This week" if today in week.week else "Next week"
     terms, share = _judged_by(week)
     minutes = plan_week(week.lines, week.plan_target or 0, share).scheduled
     days = _days_scheduled(week, terms)
-    when, scheduled = f"{name}, {week.week.label}", _said(minutes, days)
+    when, scheduled = _when(week.week, today), _said(minutes, days)
     if week.plan_target is None or week.plan_days is None:
         return when, "no plan", scheduled, ""
     target = plan_week(week.lines, week.plan_target, share).prorated_target
@@ -49,6 +53,12 @@ def _line(week: PatientWeek, today: datetime.date) -> tuple[object, ...]:
     missing = _missing(target - minutes, asked - days)
     reduced = " (prorated)" if target < week.plan_target else ""
     return when, f"{_said(target, asked)}{reduced}", scheduled, missing
+
+
+def _when(week: Week, today: datetime.date) -> str:
+    if today in week:
+        return f"This week, {week.label}"
+    return f"Next week, {week.label}" if today in week.shifted(-1) else week.label
 
 
 def _judged_by(week: PatientWeek) -> tuple[StandardTerms, Share]:

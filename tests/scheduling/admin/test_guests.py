@@ -40,8 +40,11 @@ def asked(at, address: str, data: dict[str, Any]) -> Any:
 
 
 def answered(at, response: Any, **answer: str) -> Any:
-    """The same form sent once more, with an answer."""
-    return at.send(response.request["PATH_INFO"], {**filled(response), **answer})
+    """The same form sent once more, with an answer; where it shows first what changes, saved."""
+    address, sent = response.request["PATH_INFO"], {**filled(response), **answer}
+    if response.context["form"].looks_ahead:
+        sent["seen"] = at.client.post(address, sent).context["seal"]
+    return at.send(address, sent)
 
 
 def doors(world, coordinator) -> dict[str, tuple[str, dict[str, Any]]]:

@@ -81,7 +81,7 @@ def test_a_transfer_moves_the_seat_and_the_bookings(world, coordinator):
     episode = enrolled(world, coordinator)
     other = factories.GroupFactory(clinic=world.clinic, program=world.program)
     old = episode.memberships.get()
-    answer = coordinator.fill(old, "transfer", to_group=other, on=NEXT)
+    answer = coordinator.save(coordinator.look(old, "transfer", to_group=other, on=NEXT))
     old.refresh_from_db()
     new = episode.memberships.get(group=other)
     assert (old.ends_on, new.starts_on) == (datetime.date(2026, 3, 8), NEXT)
