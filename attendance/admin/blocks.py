@@ -14,6 +14,8 @@ from django.utils import timezone
 from attendance import blocks
 from attendance.admin.block_panels import change_panels, license_panels, new_panels
 from attendance.admin.block_trials import tried_change, tried_new
+from attendance.admin.moving import booked_elsewhere
+from attendance.move_impact import clashes
 from attendance.sessions import move_session
 from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.admin.forms import (
@@ -293,7 +295,10 @@ class ChangeHereForm(ChangeForm):
                 raise Refused("not_of_one", message, field=name)
         session = Session.objects.get(pk=self.row.pk)
         if changes.keys() & {"weekday", *HOURS, "room"}:
-            move_session(session=session, by=self.user, **self._to(session, changes))
+            to = self._to(session, changes)
+            if found := clashes(session, to["starts_at"], to["ends_at"]):
+                raise booked_elsewhere(found, "starts_at")
+            move_session(session=session, by=self.user, **to)
         if leader := changes.get("facilitator"):
             assign_substitute(session=session, therapist=leader, by=self.user)
         return Refitted(changed=[session])

@@ -67,14 +67,7 @@ class MoveForm(sessions.MoveForm):
         note_read(self.row, by=self.user)
         self.elsewhere = clashes(self.row, span.starts_at, span.ends_at)
         if self.elsewhere:
-            who = len({one.patient_id for one in self.elsewhere})
-            said = "1 patient is" if who == 1 else f"{who} patients are"
-            raise Refused(
-                "patient_busy",
-                f"{said} booked elsewhere at this time, as shown above. Choose another time, or "
-                "open these bookings and withdraw them first.",
-                field="starts",
-            )
+            raise booked_elsewhere(self.elsewhere, "starts")
         moved = move_impact(
             session=self.row,
             starts_at=span.starts_at,
@@ -84,6 +77,19 @@ class MoveForm(sessions.MoveForm):
         )
         moved.sort(key=lambda one: (not one.hindrances, not falls(one.week)))
         return [_panel(moved, _far((span.starts_at - self.row.starts_at).days))]
+
+
+def booked_elsewhere(rows: Sequence[Booking], field: str) -> Refused:
+    """The refusal of a move that clashes with these bookings, which the page shows."""
+    who = len({one.patient_id for one in rows})
+    said = "1 patient is" if who == 1 else f"{who} patients are"
+    return Refused(
+        "patient_busy",
+        f"{said} booked elsewhere at this time, as shown above. Choose another time, or open these "
+        "bookings and withdraw them first.",
+        field=field,
+        bookings=[one.pk for one in rows],
+    )
 
 
 def _far(days: int) -> str:
