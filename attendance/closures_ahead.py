@@ -1,4 +1,5 @@
-"""What a closure or time off, and each decision about its sessions, would take from whom.
+"""What a closure or time off, and each decision about its sessions, or a change of a weekly block
+would take from whom.
 
 It is done as it would be, read and taken back: what is told is what comes of it, and what would be
 refused is refused here already. Nothing is left of it.

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from django.utils import timezone
 from django.utils.html import format_html
 
 from attendance.admin.block_trials import Line, NewBlocks, Told, Trial
+from attendance.admin.deciding_words import losses_panels
 from attendance.admin.groups import reached_panel
 from iop_clinic.accounts.admin.panels import Panel, link
 from scheduling.admin.wording import session_when
 from scheduling.models import Booking
+
+PLANNED_WEEKS = (
+    "Of the weeks that are planned: a session cancelled in one of them lowers what is asked of it. "
+    "Later weeks are asked for in full."
+)
 
 
 def new_panels(new: NewBlocks) -> Iterator[Panel]:
@@ -32,7 +39,8 @@ def new_panels(new: NewBlocks) -> Iterator[Panel]:
 
 
 def change_panels(trial: Trial) -> Iterator[Panel]:
-    """What changes, what is cancelled, who is not expected any more, what stays and why."""
+    """What changes, what is cancelled, who is not expected any more, whose weeks lose minutes or
+    fall short, what stays and why."""
     moved = [one for one in trial.lines if one.before and one.after.live and _differs(one)]
     gone = [one for one in trial.lines if one.before and one.before.live and not one.after.live]
     new = [one for one in trial.lines if one.before is None]
@@ -48,6 +56,10 @@ def change_panels(trial: Trial) -> Iterator[Panel]:
         yield Panel(f"{_counted(gone)} to cancel", ("Session", "Why"), rows)
     if trial.lost:
         yield _lost_panel(trial.lost)
+    if trial.losses:
+        short, *others = losses_panels(trial.losses)
+        yield replace(short, note=PLANNED_WEEKS)
+        yield from others
     yield _staying(trial)
     yield from _findings(trial.refitted.findings)
 

@@ -14,6 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from attendance import blocks
+from attendance.closures_ahead import WeekLoss, losses_ahead
 from attendance.compliance.settings import clinic_settings
 from attendance.compliance.template_weeks import Template, template_of
 from iop_clinic.accounts.acting import service
@@ -52,10 +53,14 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """`lost` are bookings that nobody or no seat would be kept for; `kept` were moved by hand."""
+    """`lost` are bookings that nobody or no seat would be kept for; `kept` were moved by hand.
+
+    `losses` are the weeks that lose minutes by it.
+    """
 
     lines: list[Line]
     lost: list[Booking]
+    losses: list[WeekLoss]
     refitted: Refitted
 
     @property
@@ -102,18 +107,22 @@ def tried_change(*, block: WeeklyBlock, write: Callable[[], Refitted], by: User)
     before = _told(of_it)
     booked = Booking.objects.filter(session__in=before, state=Booking.State.BOOKED)
     were = list(booked.values_list("pk", flat=True))
-    with transaction.atomic():
+    done = []
+
+    def change() -> None:
         refitted = write()
         after = _told(of_it | Q(pk__in=before))
         gone = Booking.objects.filter(pk__in=were).exclude(state=Booking.State.BOOKED)
         named = gone.select_related("patient", "session__group", "session__session_type")
-        lost = list(named.order_by("starts_at", "patient", "pk"))
-        transaction.set_rollback(True)
+        done.append((refitted, after, list(named.order_by("starts_at", "patient", "pk"))))
+
+    losses = losses_ahead(sessions=[one for one, _ in before.values()], write=change, by=by)
+    refitted, after, lost = done[-1]
     lines = [
         Line(session, before[key][1] if key in before else None, told)
         for key, (session, told) in after.items()
     ]
-    return Trial(lines, lost, refitted)
+    return Trial(lines, lost, losses, refitted)
 
 
 def _told(which: Q) -> dict[int, tuple[Session, Told]]:

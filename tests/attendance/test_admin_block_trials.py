@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 import pytest
 
+from attendance.admin.block_panels import PLANNED_WEEKS
 from iop_clinic.accounts.admin.panels import link
 from scheduling.models import Session, WeeklyBlock
 from tests import factories as f
 from tests.admin import Desk
 from tests.api import nothing_written
-from tests.attendance.house import FRI
+from tests.attendance.house import FRI, MON, WED
 from tests.attendance.short_weeks import ShortWeek
 
+WEEK = datetime.timedelta(weeks=1)
 pytestmark = pytest.mark.django_db
 
 
@@ -39,3 +42,39 @@ def test_one_session_that_clashes_names_who_is_elsewhere_and_where(week, friday)
     )
     assert link(other.patient) in answer.html
     assert link(other, f"{other.session.title}, Fri Mar 6, 3:00 PM") in answer.html
+
+
+@pytest.fixture
+def full(week: ShortWeek, friday: Session) -> WeeklyBlock:
+    """Fridays, with a whole next week: nine hours on three days, as is asked for."""
+    for day in (MON, WED):
+        week.house.day(day + WEEK, [week.patient], group=week.house.group)
+    of_it = {"block": friday.block, "original_local_date": FRI + WEEK}
+    week.house.day(FRI + WEEK, [week.patient], group=week.house.group, **of_it)
+    assert friday.block is not None
+    return friday.block
+
+
+def test_fewer_minutes_name_whose_weeks_fall_short(week: ShortWeek, full: WeeklyBlock) -> None:
+    ahead = Desk(week.by).look(full, "change-block", ends_at="11:00", breaks="")
+    found = {panel.title: panel.rows for panel in ahead.panels}
+    who = link(week.patient.patient)
+    falls = "falls below Adult IOP 2.1: at most 8 h of 9 h; "
+    falls += "too few days for Adult IOP 2.1: at most 2 of 3 days"
+    assert found["Would fall short: 1"] == [
+        (who, "Mar 9 – Mar 15, 2026", "1 h", "9 h → 8 h", "9 h", falls)
+    ]
+    assert found["Others who would lose minutes: 1"] == [
+        (who, "Mar 2 – Mar 8, 2026", "1 h", "6 h → 5 h", "9 h", "short already")
+    ]
+
+
+def test_every_two_weeks_names_who_loses_minutes(week: ShortWeek, full: WeeklyBlock) -> None:
+    """The planned week is asked for less, since its session is cancelled; later ones are not."""
+    ahead = Desk(week.by).look(full, "change-block", every_weeks="2")
+    found = {panel.title: panel for panel in ahead.panels}
+    assert found["Nobody would fall short by it"].note == PLANNED_WEEKS
+    assert found["Others who would lose minutes: 1"].rows == [
+        (link(week.patient.patient), "Mar 9 – Mar 15, 2026", "3 h", "9 h → 6 h", "9 h → 6 h",
+         "stays within reach")
+    ]  # fmt: skip
