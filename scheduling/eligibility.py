@@ -23,7 +23,7 @@ from patients.models import AgeBracket, Episode, KeepApart
 from patients.rules import OF_AGE, age_on
 from scheduling.models import Booking, Group, Session
 from scheduling.people import Known, Person, Place, not_over
-from scheduling.rules import A_YEAR
+from scheduling.rules import A_YEAR, THREE_YEARS
 
 
 class Fit(NamedTuple):
@@ -200,6 +200,13 @@ def check_first_day(day: datetime.date, clinic: Clinic, field: str = "starts_on"
     if day - local_date(timezone.now(), clinic.tz) > A_YEAR:
         message = f"{full_date(day)} lies a year or more ahead. Look at the year."
         raise Refused("first_day", message, field=field)
+
+
+def check_last_day(day: datetime.date, clinic: Clinic, field: str = "ends_on") -> None:
+    """Refuse (`last_day`) the end of a block or a seat in a year that was typed wrongly."""
+    if day - local_date(timezone.now(), clinic.tz) > THREE_YEARS:
+        message = f"{full_date(day)} lies three years or more ahead. Look at the year."
+        raise Refused("last_day", message, field=field)
 
 
 def is_active(episode: Episode, on: datetime.date) -> bool:

@@ -16,6 +16,9 @@ A_YEAR = datetime.timedelta(days=364)
 """How far ahead a block or a member may begin: later is a year that was typed wrongly, which adds
 365 days or one more."""
 
+THREE_YEARS = datetime.timedelta(days=3 * 365)
+"""How far ahead a block or a seat may be said to end: a later year was typed wrongly as well."""
+
 MOST_SEATS = 15
 """A group's last seat, overflow included (R11)."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attendance.closures import close
@@ -30,6 +31,7 @@ from scheduling.rules import (
     A_YEAR,
     LONGEST,
     SHORTEST,
+    THREE_YEARS,
     Stay,
     crowded_on,
     lowest_free,
@@ -72,7 +74,10 @@ def _load_blocks(intake: Intake) -> None:
     rows = list(intake.rows(BLOCKS))
     if any(row["record_number"] and row["valid_from"] == row["valid_until"] for row in rows):
         stored = single_blocks(intake.clinic) | stored
-    written = intake.settle(BLOCKS, [_block(intake, row) for row in rows], stored)
+    drafts = [draft for row in rows if (draft := _block(intake, row))]
+    _check_last_days(intake, drafts, stored, "valid_until")
+    drafts = [draft for draft in drafts if not draft.row.bad]
+    written = intake.settle(BLOCKS, drafts, stored)
     refuse_overlaps(intake, written)
 
 
@@ -115,6 +120,16 @@ def _check_times(intake: Intake, row: Row) -> None:
         intake.refuse(row, "co_facilitator", "is the facilitator")
 
 
+def _check_last_days(
+    intake: Intake, drafts: Iterable[Draft], stored: Mapping[Any, Any], column: str
+) -> None:
+    """As when a person enters them; what is stored already keeps its end."""
+    for draft in drafts:
+        last = draft.row[column]
+        if draft.key not in stored and last and last > intake.today + THREE_YEARS:
+            intake.refuse(draft.row, column, f"{last} lies three years or more ahead")
+
+
 def _after_midnight(time: datetime.time) -> datetime.timedelta:
     return datetime.timedelta(hours=time.hour, minutes=time.minute)
 
@@ -134,6 +149,7 @@ def _load_memberships(intake: Intake) -> None:
         stored[folded(member.group.name), record, member.starts_on] = member
         seated[member.group_id].append(_stay(member))
     drafts = [draft for row in intake.rows(MEMBERSHIPS) if (draft := _membership(intake, row))]
+    _check_last_days(intake, drafts, stored, "ends_on")
     new = [draft for draft in drafts if draft.key not in stored]
     for draft in new:
         if draft.instance.seat:

@@ -17,7 +17,7 @@ from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.editing import check, check_version
 from iop_clinic.accounts.models import User
 from iop_clinic.accounts.weeks import DAYS_IN_WEEK, Week, full_date, local_date, week_of
-from scheduling.eligibility import check_first_day
+from scheduling.eligibility import check_first_day, check_last_day
 from scheduling.leading import check_qualified
 from scheduling.locks import lock
 from scheduling.models import Session, WeeklyBlock
@@ -57,13 +57,16 @@ def add_block(*, block: WeeklyBlock, by: User | Job) -> WeeklyBlock:
     """Save a new weekly block of a group or a patient. Its sessions come with the next expansion.
 
     Raises Refused for what a field or a named constraint does not take, `session_length`,
-    `only_breaks`, `first_day` a year or more away, `never_meets`, `room_too_small`,
-    `not_active` for a patient who is discharged, `not_qualified` or `block_overlaps`.
+    `only_breaks`, `first_day` a year or more away, `last_day` three years or more ahead,
+    `never_meets`, `room_too_small`, `not_active` for a patient who is discharged, `not_qualified`
+    or `block_overlaps`.
     """
     lock(clinics=[block.clinic_id], groups=[block.group_id])
     _check(block)
     _check_breaks(block)
     _check_first_day(block)
+    if block.valid_until is not None:
+        check_last_day(block.valid_until, block.clinic, "valid_until")
     _check_meets(block)
     _check_leader(block, by)
     _check_room(block)
@@ -121,7 +124,8 @@ def end_block(
 
     Sessions to come after it are cancelled, and stay so if it goes on after all. Raises Refused
     `stale_version`, `dates_in_order` for a date before one on which it has met, `block_continued`
-    for one that another block continues, `not_active` or `block_overlaps`.
+    for one that another block continues, `last_day` three years or more ahead, `not_active` or
+    `block_overlaps`.
     """
     lock(clinics=[block.clinic_id], groups=[block.group_id])
     block.refresh_from_db()
@@ -129,6 +133,8 @@ def end_block(
     least = _last_begun(block) or block.valid_from
     if last is not None and last < least:
         raise Refused("dates_in_order", f"Choose {full_date(least)} or later.", field="last")
+    if last is not None and last != block.valid_until:
+        check_last_day(last, block.clinic, "last")
     after = block.continued_by.order_by("valid_from").first()
     if after is not None and (last is None or last >= _week(after, after.valid_from).start):
         message = f"From {full_date(after.valid_from)} on it is another block. Change that one."

@@ -12,7 +12,7 @@ from iop_clinic.accounts.acting import Job, Refused, service
 from iop_clinic.accounts.models import Clinic, User
 from iop_clinic.accounts.weeks import full_date, long_date
 from patients.models import Episode
-from scheduling.eligibility import check_active, check_eligible, check_first_day
+from scheduling.eligibility import check_active, check_eligible, check_first_day, check_last_day
 from scheduling.locks import lock
 from scheduling.models import Booking, Group, GroupMembership, Session
 from scheduling.rules import MOST_SEATS, Stay, crowded_on, lowest_free, reseat, seats_taken
@@ -36,16 +36,18 @@ def enrol(
     population_opt_in: bool = False,
     overflow_reason: str = "",
     guests: GuestChoice | None = None,
+    transferred_from: GroupMembership | None = None,
     by: User | Job,
 ) -> GroupMembership:
     """Give an episode a seat in a group for inclusive local dates, and in its planned sessions.
 
     The lowest seat that is free all the time, or `seat`. Above the capacity, up to 15, only with
     `overflow_reason`. `guests` says what becomes of the dates on which guests hold the last seats.
-    Raises Refused `dates_in_order`, `first_day` a year or more ahead, `group_closed`,
-    `already_member`, `not_active`, `not_suitable`, `group_full` (with `dates` and `bookings` where
-    `guests` is asked for), `patient_busy` with the same, or `reason_required`. An offer to somebody
-    else keeps nobody out.
+    Raises Refused `dates_in_order`, `first_day` a year or more ahead, `last_day` three years or
+    more (of one `transferred_from` another it stays as it is), `group_closed`, `already_member`,
+    `not_active`, `not_suitable`, `group_full` (with `dates` and `bookings` where `guests` is asked
+    for), `patient_busy` with the same, or `reason_required`. An offer to somebody else keeps nobody
+    out.
     """
     lock(groups=[group.pk])
     group.refresh_from_db()
@@ -57,6 +59,7 @@ def enrol(
         starts_on=starts_on,
         ends_on=ends_on,
         population_opt_in=population_opt_in,
+        transferred_from=transferred_from,
     )
     _check_new(membership)
     try:
@@ -95,6 +98,8 @@ def _check_new(membership: GroupMembership) -> None:
     if last is not None and last < first:
         raise Refused("dates_in_order", "The membership ends before it starts.", field="ends_on")
     check_first_day(first, group.clinic)
+    if last is not None and membership.transferred_from is None:
+        check_last_day(last, group.clinic)
     if not group.active:
         message = f"{group} takes no members any more. Choose another group."
         raise Refused("group_closed", message, field="group")
@@ -166,7 +171,7 @@ def end_membership(
     """`ends_on` is the last local date of the seat; bookings to come after it are withdrawn.
 
     Past bookings stay as they are. Raises Refused `reason_required`, `dates_in_order` when the
-    seat begins later (see `cancel_membership`) or ended earlier.
+    seat begins later (see `cancel_membership`) or ended earlier, or `last_day` as `enrol` does.
     """
     check_reason(reason)
     lock(groups=[membership.group_id])
@@ -175,6 +180,7 @@ def end_membership(
         raise Refused("dates_in_order", "The membership begins after this date.", field="ends_on")
     if membership.ends_on is not None and membership.ends_on < ends_on:
         raise Refused("dates_in_order", "The membership has ended before.", field="ends_on")
+    check_last_day(ends_on, membership.clinic)
     _withdraw_bookings(membership, after=ends_on, reason=reason)
     membership.ends_on = ends_on
     membership.save(update_fields=["ends_on"])
@@ -230,6 +236,7 @@ def transfer(
     if to_group.pk == membership.group_id:
         message = f"The patient sits in {to_group} already: choose another group."
         raise Refused("same_group", message, field="to_group")
+    check_first_day(on, membership.clinic, "on")
     lock(groups=[membership.group_id, to_group.pk])
     membership.refresh_from_db()
     old_last = on - datetime.timedelta(days=1)
@@ -249,7 +256,7 @@ def transfer(
     end_membership(
         membership=membership, ends_on=old_last, reason=f"Transferred to {to_group}", by=by
     )
-    new = enrol(
+    return enrol(
         group=to_group,
         episode=membership.episode,
         starts_on=on,
@@ -257,11 +264,9 @@ def transfer(
         population_opt_in=population_opt_in,
         overflow_reason=overflow_reason,
         guests=guests,
+        transferred_from=membership,
         by=by,
     )
-    new.transferred_from = membership
-    new.save(update_fields=["transferred_from"])
-    return new
 
 
 # --- capacity ------------------------------------------------------------------------------------

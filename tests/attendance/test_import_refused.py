@@ -79,6 +79,11 @@ def problems(folder):
         ("memberships", "Harbor A,H-9,2026-03-02,", "record_number: unknown patient “H-9”"),
         (
             "memberships",
+            "Harbor A,H-1,2026-04-01,2062-03-05",
+            "ends_on: 2062-03-05 lies three years or more ahead",
+        ),
+        (
+            "memberships",
             "Harbor A,H-1,2026-01-02,",
             "starts_on: the patient has no episode of care on 2026-01-02",
         ),

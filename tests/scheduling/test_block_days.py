@@ -189,6 +189,7 @@ def entered(world: World, **wrong: Any) -> WeeklyBlock:
         ({"breaks": [[0, 20], [20, 60]]}, "only_breaks", "breaks"),
         ({"valid_from": datetime.date(2020, 3, 3)}, "first_day", "valid_from"),
         ({"valid_from": datetime.date(2027, 3, 5)}, "first_day", "valid_from"),
+        ({"valid_until": datetime.date(2062, 3, 5)}, "last_day", "valid_until"),
         (
             {"valid_from": datetime.date(2026, 3, 3), "valid_until": datetime.date(2026, 3, 8)},
             "never_meets",

@@ -294,6 +294,18 @@ def test_a_part_between_two_does_not_go_on_into_the_last(world: World) -> None:
     assert [day for day, _ in times()] == days
 
 
+def test_an_end_in_a_mistyped_year_is_refused_and_one_that_exists_is_kept(world: World) -> None:
+    far = datetime.date(2062, 3, 5)
+    block = world.block()
+    with pytest.raises(Refused) as caught:
+        services.end_block(block=block, last=far, by=world.by)
+    assert (caught.value.code, caught.value.field) == ("last_day", "last")
+    WeeklyBlock.objects.update(valid_until=far)
+    services.change_block(block=block, starts_at=datetime.time(9, 15), by=world.by)
+    block.refresh_from_db()
+    assert block.valid_until == far
+
+
 def test_it_does_not_end_before_a_date_on_which_it_met(world: World, time_machine: Any) -> None:
     block = planned(world)
     time_machine.move_to(world.at("2026-03-09", "09:05"))

@@ -120,6 +120,13 @@ def test_a_first_day_whose_year_was_typed_wrongly(world: World) -> None:
     assert enrol(world, starts_on=TODAY + 364 * DAY).seat == 1
 
 
+def test_a_last_day_whose_year_was_typed_wrongly(world: World) -> None:
+    answer = refused(world, ends_on=TODAY.replace(year=2062))
+    assert (answer.code, answer.field) == ("last_day", "ends_on")
+    assert answer.message == "Mar 2, 2062 lies three years or more ahead. Look at the year."
+    assert enrol(world, ends_on=TODAY + 3 * 365 * DAY).seat == 1
+
+
 def test_before_admission_and_after_discharge(world: World) -> None:
     late = world.episode(on=TODAY + DAY)
     assert refused(world, late).code == "not_active"

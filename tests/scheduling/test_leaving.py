@@ -118,6 +118,22 @@ def test_a_transfer_leaves_no_gap_and_no_overlap(world: World) -> None:
     assert (new.transferred_from, new.group) == (row, second_group(world))
 
 
+def test_an_end_that_exists_is_not_questioned_when_the_seat_moves(world: World) -> None:
+    row, far = enrol(world), NEXT.replace(year=2062)
+    GroupMembership.objects.update(ends_on=far)
+    assert transfer(world, row).ends_on == far
+
+
+def test_a_last_day_in_a_mistyped_year_is_refused(world: World) -> None:
+    row = enrol(world)
+    with pytest.raises(Refused) as caught:
+        services.end_membership(
+            membership=row, ends_on=NEXT.replace(year=2062), reason="Done", by=world.by
+        )
+    row.refresh_from_db()
+    assert (caught.value.code, caught.value.field, row.ends_on) == ("last_day", "ends_on", None)
+
+
 def test_bookings_move_along_even_at_the_same_time_of_day(world: World) -> None:
     old, new = world.group_session("2026-03-09"), world.session("2026-03-09", group=None)
     new.group = second_group(world)
