@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from iop_clinic.accounts.acting import Refused
 from iop_clinic.accounts.models import Clinic
-from iop_clinic.accounts.weeks import full_date, local_date, long_date
+from iop_clinic.accounts.weeks import full_date, local_date, long_date, no_such_time
 from patients.models import AgeBracket, Episode, KeepApart
 from patients.rules import OF_AGE, age_on
 from scheduling.models import Booking, Group, Session
@@ -207,6 +207,13 @@ def check_last_day(day: datetime.date, clinic: Clinic, field: str = "ends_on") -
     if day - local_date(timezone.now(), clinic.tz) > THREE_YEARS:
         message = f"{full_date(day)} lies three years or more ahead. Look at the year."
         raise Refused("last_day", message, field=field)
+
+
+def check_wall_times(day: datetime.date, zone: datetime.tzinfo, **walls: datetime.time) -> None:
+    """Refuse (`no_such_time`) a wall time, named by its field, that the clocks leave out."""
+    for field, wall in walls.items():
+        if said := no_such_time(day, wall, zone):
+            raise Refused("no_such_time", said, field=field)
 
 
 def is_active(episode: Episode, on: datetime.date) -> bool:

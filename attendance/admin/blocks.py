@@ -38,6 +38,7 @@ from iop_clinic.accounts.weeks import DAYS_IN_WEEK, full_date, long_date, week_o
 from scheduling.admin.groups import BreaksField
 from scheduling.admin.sessions import NEUTRAL
 from scheduling.admin.wording import session_when
+from scheduling.eligibility import check_wall_times
 from scheduling.leading import lapse
 from scheduling.models import Booking, Group, Room, Session, SessionType, WeeklyBlock
 from scheduling.rules import span_on
@@ -321,6 +322,7 @@ class ChangeHereForm(ChangeForm):
             week = week_of(day, week_start=self.clinic.week_starts_on)
             ahead = (changes["weekday"] - week.start.weekday()) % DAYS_IN_WEEK
             day = week.start + datetime.timedelta(days=ahead)
+        check_wall_times(day, self.clinic.tz, starts_at=starts, ends_at=ends)
         span = span_on(day, starts, ends, self.clinic.tz)
         return {"starts_at": span.starts_at, "ends_at": span.ends_at, "room": room}
 

@@ -24,6 +24,7 @@ from iop_clinic.accounts.admin.views import ServiceView, seal, sent
 from iop_clinic.accounts.models import Therapist
 from iop_clinic.accounts.reads import note_read
 from iop_clinic.accounts.roles import Can
+from iop_clinic.accounts.weeks import no_such_time
 from scheduling.admin.session_lines import session_times, with_booked
 from scheduling.cover import Cover
 from scheduling.models import Decision, Room, Session, TimeOff
@@ -273,10 +274,13 @@ class DecidingForm(ServiceForm):
                 self.add_error(box, "Say when it takes place.")
         if None in (day, starts, ends):
             return None, None
+        wrong = {name: no_such_time(day, own[name], self.clinic.tz) for name in ("starts", "ends")}
         if ends <= starts:
-            said = "The session must end after it starts. Look at both times."
-            self.add_error(f"ends_{session.pk}", said)
-            return None, None
+            wrong["ends"] = "The session must end after it starts. Look at both times."
+        for name, said in wrong.items():
+            if said:
+                self.add_error(f"{name}_{session.pk}", said)
+                return None, None
         span = span_on(day, starts, ends, self.clinic.tz)
         return span.starts_at, span.ends_at
 

@@ -214,6 +214,11 @@ def _is_recordable(intake: Intake, row: Row, booking: Booking) -> bool:
         for column in ("arrived", "left"):
             if row[column] is not None:
                 intake.refuse(row, column, "an absent patient neither arrives nor leaves")
+    for column in ("arrived", "left"):
+        if row[column] is not None:
+            skipped = intake.skipped(datetime.datetime.combine(row["date"], row[column]))
+            if skipped:
+                intake.refuse(row, column, skipped)
     return not row.bad
 
 

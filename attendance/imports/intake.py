@@ -26,6 +26,7 @@ from attendance.imports.tables import ATTENDANCE, EPISODES, MAKE_UPS, PLANS, STA
 from iop_clinic.accounts.acting import Job
 from iop_clinic.accounts.constraints import violation
 from iop_clinic.accounts.models import Clinic, User
+from iop_clinic.accounts.weeks import no_such_time
 from patients.models import Episode
 
 AT_ONCE = 1000
@@ -132,12 +133,7 @@ class Intake:
 
     def skipped(self, wall: datetime.datetime) -> str:
         """A sentence if the clocks of the clinic leave this wall time out."""
-        if self.instant(wall).astimezone(self.clinic.tz).replace(tzinfo=None) == wall:
-            return ""
-        return (
-            f"{wall:%H:%M} does not exist on {wall:%Y-%m-%d} in {self.clinic.zone}: "
-            "the clocks go forward over it"
-        )
+        return no_such_time(wall.date(), wall.time(), self.clinic.tz)
 
     # --- names -----------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 MONDAY, SUNDAY = 0, 6
 DAYS_IN_WEEK = 7
 _DAY = timedelta(days=1)
+_MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -80,6 +81,26 @@ def weeks_touching(first: date, last: date, *, week_start: int) -> Iterator[Week
 def day_instants(day: date, zone: tzinfo) -> tuple[datetime, datetime]:
     """A local date in UTC, half-open; 23 or 25 hours long when the clocks change in it."""
     return _first_instant(day, zone), _first_instant(day + _DAY, zone)
+
+
+def no_such_time(day: date, wall: time, zone: tzinfo) -> str:
+    """A sentence if the clocks leave this wall time out on a local date, or nothing.
+
+    A time that they show twice is the first of the two wherever an instant is made of it.
+    """
+    asked = datetime.combine(day, wall, tzinfo=zone)
+    by_new = asked.replace(fold=1)
+    before, after = asked.utcoffset(), by_new.utcoffset()
+    if before is None or after is None or before >= after:
+        return ""
+    change = by_new.astimezone(UTC)  # read by the new offset, it lies before the change
+    while change.astimezone(zone).utcoffset() == before:
+        change += _MINUTE
+    skipped = (clock_time(change + offset) for offset in (before, after))
+    return (
+        f"{clock_time(wall)} does not exist on {full_date(day)}: the clocks go from "
+        f"{' to '.join(skipped)}. Enter another time."
+    )
 
 
 def hours_and_minutes(minutes: int) -> str:

@@ -37,6 +37,7 @@ from scheduling.admin.seats import Seats
 from scheduling.admin.session_lines import with_booked
 from scheduling.admin.wording import session_when
 from scheduling.cover import Cover
+from scheduling.eligibility import check_wall_times
 from scheduling.models import Booking, Decision, Group, Room, Session, SessionType
 from scheduling.rules import Span, span_on
 from scheduling.services.placing import check_one_place
@@ -62,7 +63,9 @@ class SessionForm(ServiceForm):
                 "The session must end after it starts. Look at both times.",
                 field="ends",
             )
-        return span_on(given["day"], given["starts"], given["ends"], self.clinic.tz)
+        day, starts, ends, zone = given["day"], given["starts"], given["ends"], self.clinic.tz
+        check_wall_times(day, zone, starts=starts, ends=ends)
+        return span_on(day, starts, ends, zone)
 
 
 class FromWeekForm(SessionForm):

@@ -1,6 +1,6 @@
 """Local dates and weeks: midnight, clock changes, year ends, any first weekday."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -17,6 +17,7 @@ from iop_clinic.accounts.weeks import (
     local_date,
     long_date,
     long_moment,
+    no_such_time,
     week_of,
     weeks_touching,
 )
@@ -234,3 +235,27 @@ def test_times_are_said_as_a_clock_with_two_halves_says_them(wall, said):
     moment = datetime.fromisoformat(f"2026-03-02 {wall}")
     assert (clock_time(moment.time()), clock_time(moment)) == (said, said)
     assert long_moment(moment) == f"Mon Mar 2, {said}"
+
+
+@pytest.mark.parametrize(
+    ("zone", "wall", "said"),
+    [
+        (NEW_YORK, "2027-03-14 02:00", "2:00 AM does not exist on Mar 14, 2027"),
+        (NEW_YORK, "2027-03-14 02:30", "2:30 AM does not exist on Mar 14, 2027"),
+        (HAVANA, "2027-03-14 00:30", "12:30 AM does not exist on Mar 14, 2027"),
+        (NEW_YORK, "2027-03-14 01:59", ""),
+        (NEW_YORK, "2027-03-14 03:00", ""),
+        (NEW_YORK, "2027-11-07 01:30", ""),
+        (PHOENIX, "2027-03-14 02:30", ""),
+        (NEW_YORK, "0001-01-01 00:00", ""),
+    ],
+)
+def test_a_time_that_the_clocks_leave_out_is_no_time(zone, wall, said):
+    moment = datetime.fromisoformat(wall)
+    assert no_such_time(moment.date(), moment.time(), zone).partition(": the")[0] == said
+
+
+def test_it_says_from_when_to_when_the_clocks_go():
+    said = "2:15 AM does not exist on Oct 4, 2026: the clocks go from 2:00 AM to 2:30 AM. "
+    zone = ZoneInfo("Australia/Lord_Howe")
+    assert no_such_time(date(2026, 10, 4), time(2, 15), zone) == f"{said}Enter another time."

@@ -78,3 +78,12 @@ def test_every_two_weeks_names_who_loses_minutes(week: ShortWeek, full: WeeklyBl
         (link(week.patient.patient), "Mar 9 – Mar 15, 2026", "3 h", "9 h → 6 h", "9 h → 6 h",
          "stays within reach")
     ]  # fmt: skip
+
+
+def test_one_session_at_a_time_that_the_clocks_leave_out_is_refused(week, friday):
+    at = Desk(week.by)
+    sent = {"scope": "one", "weekday": "6", "starts_at": "02:30", "ends_at": "04:00"}
+    with nothing_written():
+        answer = at.fill(friday, "change-block", **sent)
+    assert list(answer.errors) == ["starts_at"]
+    assert answer.refusal.startswith("2:30 AM does not exist on Mar 8, 2026: ")

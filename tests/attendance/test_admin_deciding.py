@@ -12,7 +12,7 @@ from iop_clinic.accounts.models import AuditEvent
 from scheduling.models import Closure, Session, TimeOff
 from tests import factories as f
 from tests.admin import Desk, url
-from tests.attendance.house import FRI, MON, SAT
+from tests.attendance.house import FRI, MON, SAT, SUN
 from tests.attendance.short_weeks import ShortWeek
 from tests.attendance.test_admin_closing import SNOW, closed, friday, led, of, off
 from tests.lists import lines, panels
@@ -39,6 +39,15 @@ def test_the_last_look_counts_what_was_chosen(week, coordinator):
         [("Cancel", "1", "0"), ("Move", "1", "1"), ("Keep: it takes place all the same", "1", "1")],
     )  # fmt: skip
     assert ahead.panels[1].title == "Nobody would fall short by it"
+
+
+def test_no_session_is_moved_to_a_time_that_the_clocks_leave_out(week, coordinator):
+    row = friday(week)
+    to = of(row, choice="moved", day=SUN, starts="02:30", ends="04:00")
+    answer = coordinator.fill(Closure, "new", **SNOW, **to)
+    assert list(answer.errors) == [f"starts_{row.pk}"]
+    assert answer.refusal.startswith("2:30 AM does not exist on Mar 8, 2026: ")
+    assert not Closure.objects.exists()
 
 
 def test_nothing_is_offered_that_would_be_refused_anyway(week, coordinator):

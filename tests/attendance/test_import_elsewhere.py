@@ -174,8 +174,8 @@ def test_list_finds_sessions_that_are_there(tmp_path, clinic):
         ("H-1,2026-03-05,19:30,19:00,yes", "end: 19:00 lies before start 19:30"),
         (
             "H-1,2026-03-08,02:30,03:30,yes",
-            ("start: 02:30 does not exist on 2026-03-08 in America/New_York: "
-            "the clocks go forward over it"),
+            ("start: 2:30 AM does not exist on Mar 8, 2026: the clocks go from 2:00 AM to 3:00 AM. "
+            "Enter another time."),
         ),
         ("H-1,2026-03-05,10:00,17:00,yes", "end: a session lasts 15 minutes to 6 hours"),
         ("H-1,2026-03-12,17:00,18:00,yes", "date: the session is not over"),

@@ -244,8 +244,8 @@ def test_time_that_the_clocks_leave_out(tmp_path):
     folders.write(tmp_path, attendance=with_line("attendance", line))
     assert problems(tmp_path) == [
         (
-            "attendance.csv, line 5, start: 02:30 does not exist on 2026-03-08 in "
-            "America/New_York: the clocks go forward over it"
+            "attendance.csv, line 5, start: 2:30 AM does not exist on Mar 8, 2026: the clocks go "
+            "from 2:00 AM to 3:00 AM. Enter another time."
         )
     ]
 

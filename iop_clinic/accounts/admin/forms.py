@@ -16,6 +16,7 @@ from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import DataError, transaction
 from django.db.models import CheckConstraint, Model, QuerySet
+from django.utils import timezone
 from unfold import widgets
 
 from iop_clinic.accounts.acting import Refused
@@ -24,6 +25,7 @@ from iop_clinic.accounts.admin.panels import Panel
 from iop_clinic.accounts.admin.refusing import RefusableForm
 from iop_clinic.accounts.admin.untouched import SHOWN
 from iop_clinic.accounts.models import Clinic, User
+from iop_clinic.accounts.weeks import no_such_time
 
 LONGEST_KEY = 19
 """Digits."""
@@ -258,12 +260,25 @@ def time_field(label: str = "", **extra: Any) -> forms.TimeField:
     return forms.TimeField(label=label or None, widget=widgets.UnfoldAdminTimeWidget(), **extra)
 
 
-def moment_field(label: str = "", **extra: Any) -> forms.SplitDateTimeField:
-    """A date and a wall time of the clinic (see ClinicTimeMiddleware)."""
+class MomentField(forms.SplitDateTimeField):
+    """A date and a wall time of the clinic (see ClinicTimeMiddleware).
+
+    Django refuses what the clocks show twice as well: here it is the first, as everywhere.
+    """
+
+    def compress(self, data_list: Any) -> Any:
+        if not data_list or not all(data_list):
+            return super().compress(data_list)
+        day, wall = data_list
+        zone = timezone.get_current_timezone()
+        if said := no_such_time(day, wall, zone):
+            raise ValidationError(said, code="no_such_time")
+        return datetime.datetime.combine(day, wall, tzinfo=zone)
+
+
+def moment_field(label: str = "", **extra: Any) -> MomentField:
     widget = widgets.UnfoldAdminSplitDateTimeWidget()
-    return forms.SplitDateTimeField(
-        label=label or None, widget=widget, validators=[validate_date], **extra
-    )
+    return MomentField(label=label or None, widget=widget, validators=[validate_date], **extra)
 
 
 def text_field(label: str = "", **extra: Any) -> forms.CharField:

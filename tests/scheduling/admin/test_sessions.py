@@ -45,6 +45,18 @@ def test_a_session_that_cannot_be_is_refused(world, coordinator, wrong, field):
     assert not Session.objects.filter(group=None).exists()
 
 
+@pytest.mark.parametrize(
+    ("starts", "ends", "field", "wall"),
+    [("02:30", "04:00", "starts", "2:30"), ("01:00", "02:15", "ends", "2:15")],
+)
+def test_a_time_that_the_clocks_leave_out_is_refused(world, coordinator, starts, ends, field, wall):
+    given = single(world, day="2026-03-08", starts=starts, ends=ends)
+    answer = coordinator.fill(Session, "plan", **given)
+    said = f"{wall} AM does not exist on Mar 8, 2026: the clocks go from 2:00 AM to 3:00 AM. "
+    assert answer.errors == {field: [f"{said}Enter another time."]}
+    assert not Session.objects.filter(group=None).exists()
+
+
 def test_a_taken_room_is_refused_at_the_room(world, coordinator):
     helper = factories.TherapistFactory(clinic=world.clinic)
     given = single(
