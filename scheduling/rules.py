@@ -19,6 +19,9 @@ A_YEAR = datetime.timedelta(days=364)
 THREE_YEARS = datetime.timedelta(days=3 * 365)
 """How far ahead a block or a seat may be said to end: a later year was typed wrongly as well."""
 
+LASTS = "A session lasts 15 minutes to 6 hours."
+END_AFTER_START = "The session must end after it starts. Look at both times."
+
 MOST_SEATS = 15
 """A group's last seat, overflow included (R11)."""
 

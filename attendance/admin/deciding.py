@@ -28,7 +28,7 @@ from iop_clinic.accounts.weeks import no_such_time
 from scheduling.admin.session_lines import session_times, with_booked
 from scheduling.cover import Cover
 from scheduling.models import Decision, Room, Session, TimeOff
-from scheduling.rules import Span, span_on
+from scheduling.rules import END_AFTER_START, Span, span_on
 from scheduling.services import Decided, choices_of
 from scheduling.services.deciding import LEADS, Cause, usual_decisions
 from scheduling.services.fitting import combinable_with_each
@@ -276,7 +276,7 @@ class DecidingForm(ServiceForm):
             return None, None
         wrong = {name: no_such_time(day, own[name], self.clinic.tz) for name in ("starts", "ends")}
         if ends <= starts:
-            wrong["ends"] = "The session must end after it starts. Look at both times."
+            wrong["ends"] = END_AFTER_START
         for name, said in wrong.items():
             if said:
                 self.add_error(f"{name}_{session.pk}", said)

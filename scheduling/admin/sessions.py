@@ -39,7 +39,7 @@ from scheduling.admin.wording import session_when
 from scheduling.cover import Cover
 from scheduling.eligibility import check_wall_times
 from scheduling.models import Booking, Decision, Group, Room, Session, SessionType
-from scheduling.rules import Span, span_on
+from scheduling.rules import END_AFTER_START, Span, span_on
 from scheduling.services.placing import check_one_place
 
 NEUTRAL = "Where else, such as Main St clinic. Never a name: others read it."
@@ -58,11 +58,7 @@ class SessionForm(ServiceForm):
         """The instants of the given date and wall times."""
         given = self.cleaned_data
         if given["ends"] <= given["starts"]:
-            raise Refused(
-                "session_length",
-                "The session must end after it starts. Look at both times.",
-                field="ends",
-            )
+            raise Refused("session_length", END_AFTER_START, field="ends")
         day, starts, ends, zone = given["day"], given["starts"], given["ends"], self.clinic.tz
         check_wall_times(day, zone, starts=starts, ends=ends)
         return span_on(day, starts, ends, zone)

@@ -21,7 +21,7 @@ from scheduling.eligibility import check_first_day, check_last_day
 from scheduling.leading import check_qualified
 from scheduling.locks import lock
 from scheduling.models import Session, WeeklyBlock
-from scheduling.rules import A_YEAR, LONGEST, SHORTEST, occurrences, only_breaks, span_on
+from scheduling.rules import A_YEAR, LASTS, LONGEST, SHORTEST, occurrences, only_breaks, span_on
 from scheduling.services.diary import check_seats
 from scheduling.services.refitting import Refitted, refit
 
@@ -157,7 +157,7 @@ def _check(block: WeeklyBlock) -> None:
         raise Refused(refused.code, refused.message, field=AT_FIELD[refused.code]) from None
     span = span_on(block.valid_from, block.starts_at, block.ends_at, datetime.UTC)
     if not SHORTEST <= span.ends_at - span.starts_at <= LONGEST:
-        raise Refused("session_length", "A session lasts 15 minutes to 6 hours.", field="ends_at")
+        raise Refused("session_length", LASTS, field="ends_at")
     discharged = block.episode and block.episode.discharged_on
     if discharged and (block.valid_until is None or block.valid_until > discharged):
         message = f"The patient was discharged on {full_date(discharged)}. End it by then."

@@ -25,7 +25,7 @@ from scheduling.models import (
     SessionStaff,
     SessionType,
 )
-from scheduling.rules import LONGEST, MOST_SEATS, SHORTEST, Span
+from scheduling.rules import END_AFTER_START, LASTS, LONGEST, MOST_SEATS, SHORTEST, Span
 from scheduling.services.bookings import (
     check_reason,
     check_takes_place,
@@ -114,7 +114,8 @@ def create_session(
 
 def _check_length(span: Span) -> None:
     if not SHORTEST <= span.ends_at - span.starts_at <= LONGEST:
-        raise Refused("session_length", "A session lasts 15 minutes to 6 hours.", field="ends_at")
+        said = LASTS if span.starts_at < span.ends_at else END_AFTER_START
+        raise Refused("session_length", said, field="ends_at")
     for name, at in (("starts_at", span.starts_at), ("ends_at", span.ends_at)):
         if at.second or at.microsecond:
             raise Refused("session_length", "Sessions begin and end at whole minutes.", field=name)

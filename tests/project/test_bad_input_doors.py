@@ -187,6 +187,8 @@ def test_over_rest(
         answer = client.post(f"{API}/sessions/", given)
     (error,) = answer.json()["errors"]
     assert (answer.status_code, error["code"], error["loc"]) == (status, code, loc)
+    if given["ends_at"] < given["starts_at"]:
+        assert error["message"] == "The session must end after it starts. Look at both times."
 
 
 # --- in a file -----------------------------------------------------------------------------------
